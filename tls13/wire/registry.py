@@ -12,6 +12,7 @@ from typing import Self
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 """RFC 8701: values reserved for making sure that peers ignore what they do not know."""
 
+
 class CodePoint(IntEnum):
     """An open enum. An unknown number becomes a nameless member that is not kept: peers choose the numbers."""
 
@@ -32,6 +33,7 @@ class CodePoint(IntEnum):
     def known(self) -> bool:
         return self.value in type(self)._value2member_map_
 
+
 class ContentType(CodePoint):
     """RFC 9846, section 5.1."""
 
@@ -40,6 +42,7 @@ class ContentType(CodePoint):
     alert = 21
     handshake = 22
     application_data = 23
+
 
 class HandshakeType(CodePoint):
     """RFC 9846, section 4; 25 from RFC 8879."""
@@ -57,6 +60,7 @@ class HandshakeType(CodePoint):
     compressed_certificate = 25
     message_hash = 254
 
+
 class Version(CodePoint):
     """ProtocolVersion: RFC 9846, section 4.3.1."""
 
@@ -66,6 +70,7 @@ class Version(CodePoint):
     TLS1_2 = 0x0303
     TLS1_3 = 0x0304
 
+
 class CipherSuite(CodePoint):
     """RFC 9846, appendix B.4."""
 
@@ -74,6 +79,7 @@ class CipherSuite(CodePoint):
     TLS_CHACHA20_POLY1305_SHA256 = 0x1303
     TLS_AES_128_CCM_SHA256 = 0x1304
     TLS_AES_128_CCM_8_SHA256 = 0x1305
+
 
 class NamedGroup(CodePoint):
     """RFC 9846, section 4.3.7; the hybrids from RFC 10024; the brainpool curves and pure ML-KEM are named for show."""
@@ -94,6 +100,7 @@ class NamedGroup(CodePoint):
     SecP256r1MLKEM768 = 0x11EB
     X25519MLKEM768 = 0x11EC
     SecP384r1MLKEM1024 = 0x11ED
+
 
 class SignatureScheme(CodePoint):
     """RFC 9846, section 4.3.3; ML-DSA from draft-ietf-tls-mldsa; the _legacy ones from RFC 9963."""
@@ -120,6 +127,7 @@ class SignatureScheme(CodePoint):
     mldsa44 = 0x0904
     mldsa65 = 0x0905
     mldsa87 = 0x0906
+
 
 class ExtensionType(CodePoint):
     """RFC 9846, section 4.3, and the IANA registry."""
@@ -165,12 +173,12 @@ class ExtensionType(CodePoint):
     encrypted_client_hello = 0xFE0D
     renegotiation_info = 0xFF01
 
-    width: ClassVar[int]
 
 class NameType(CodePoint):
     """RFC 6066, section 3."""
 
     host_name = 0
+
 
 class CertificateType(CodePoint):
     """RFC 9846, section 4.5.1; RFC 7250."""
@@ -179,16 +187,19 @@ class CertificateType(CodePoint):
     OpenPGP = 1
     RawPublicKey = 2
 
+
 class PskKeyExchangeMode(CodePoint):
     """RFC 9846, section 4.3.9."""
 
     psk_ke = 0
     psk_dhe_ke = 1
 
+
 class CertificateStatusType(CodePoint):
     """RFC 6066, section 8."""
 
     ocsp = 1
+
 
 class KeyUpdateRequest(CodePoint):
     """RFC 9846, section 4.7.3."""
