@@ -134,7 +134,7 @@ class DecryptError(Abort):
     says = "a cryptographic check of the handshake failed"
 
 
-class ProtocolVersion(Abort):
+class ProtocolVersionError(Abort):
     alert = AlertDescription.protocol_version
     section = "4.3.1"
     says = "the peer does not speak TLS 1.3"
@@ -418,7 +418,7 @@ class NoCommonSignatureScheme(HandshakeFailure):
     says = "none of our certificates can be used with the client's signature_algorithms"
 
 
-class LegacyVersion(ProtocolVersion):
+class LegacyVersion(ProtocolVersionError):
     section = "4.2.2"
     says = "legacy_version is not 0x0303"
 

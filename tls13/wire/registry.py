@@ -7,14 +7,20 @@ a name, so that it survives being read, shown and written again (RFC 9846, secti
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self
+from typing import Any, ClassVar, Self
 
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 """RFC 8701: values reserved for making sure that peers ignore what they do not know."""
 
 
 class CodePoint(IntEnum):
-    """An open enum. An unknown number becomes a nameless member that is not kept: peers choose the numbers."""
+    """An open enum of `size` bytes on the wire. An unknown number is a member that is not kept: peers choose it."""
+
+    size: ClassVar[int]
+
+    def __init_subclass__(cls, *, size: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.size = size
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -61,8 +67,8 @@ class HandshakeType(CodePoint):
     message_hash = 254
 
 
-class Version(CodePoint):
-    """ProtocolVersion: RFC 9846, section 4.3.1."""
+class ProtocolVersion(CodePoint, size=2):
+    """RFC 9846, section 4.3.1."""
 
     SSL3 = 0x0300
     TLS1_0 = 0x0301
@@ -71,7 +77,7 @@ class Version(CodePoint):
     TLS1_3 = 0x0304
 
 
-class CipherSuite(CodePoint):
+class CipherSuite(CodePoint, size=2):
     """RFC 9846, appendix B.4."""
 
     TLS_AES_128_GCM_SHA256 = 0x1301
@@ -81,7 +87,7 @@ class CipherSuite(CodePoint):
     TLS_AES_128_CCM_8_SHA256 = 0x1305
 
 
-class NamedGroup(CodePoint):
+class NamedGroup(CodePoint, size=2):
     """RFC 9846, section 4.3.7; the hybrids from RFC 10024; the brainpool curves and pure ML-KEM are named for show."""
 
     secp256r1 = 0x0017
@@ -102,7 +108,7 @@ class NamedGroup(CodePoint):
     SecP384r1MLKEM1024 = 0x11ED
 
 
-class SignatureScheme(CodePoint):
+class SignatureScheme(CodePoint, size=2):
     """RFC 9846, section 4.3.3; ML-DSA from draft-ietf-tls-mldsa; the _legacy ones from RFC 9963."""
 
     rsa_pkcs1_sha1 = 0x0201
@@ -129,7 +135,7 @@ class SignatureScheme(CodePoint):
     mldsa87 = 0x0906
 
 
-class ExtensionType(CodePoint):
+class ExtensionType(CodePoint, size=2):
     """RFC 9846, section 4.3, and the IANA registry."""
 
     server_name = 0

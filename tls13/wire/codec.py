@@ -1,0 +1,347 @@
+"""The presentation language of RFC 9846, section 3, as Python annotations.
+
+A struct of the RFC is declared once:
+
+    class KeyShareEntry(Struct):                            struct {
+        group: NamedGroup                                       NamedGroup group;
+        key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]    opaque key_exchange<1..2^16-1>;
+                                                            } KeyShareEntry;
+
+and everything else follows from the declaration: decoding, encoding, the types that a type checker sees, and the
+text on the right (`KeyShareEntry.rfc()`), which the tests compare with the RFC's.
+
+Decoding is *scoped*. Every decoder is told where its scope ends and must end exactly there: a vector whose last
+element sticks out, or that leaves bytes over, is a decode_error (section 6.2), and no reader can look past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from struct import Struct as PackFormat
+from struct import pack
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
+
+from ..errors import ConfigurationError, DecodeError
+from .registry import CodePoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Codec:
+    """How one type travels. Subclasses: integers, opaque bytes, code points, vectors, structs."""
+
+    type_name = "opaque"
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
+        """The value that starts at `at`, and where it ends. Never reads at or beyond `end`; raises DecodeError."""
+        raise TypeError(f"{type(self).__name__} does not decode")
+
+    def encode(self, value: Any, out: bytearray) -> None:
+        raise TypeError(f"{type(self).__name__} does not encode")
+
+    def declaration(self, name: str) -> str:
+        """This field in the RFC's presentation language, without the semicolon."""
+        return f"{self.type_name} {name}"
+
+
+def _too_short(what: str, needed: int, left: int) -> NoReturn:
+    raise DecodeError(f"{what} needs {needed} bytes where {left} are left")
+
+
+class UInt(Codec):
+    """uint8, uint16, uint24, uint32."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.type_name = f"uint{8 * size}"
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[int, int]:
+        stop = at + self.size
+        if stop > end:
+            _too_short(self.type_name, self.size, end - at)
+        return int.from_bytes(data[at:stop], "big"), stop
+
+    def encode(self, value: int, out: bytearray) -> None:
+        out += value.to_bytes(self.size, "big")
+
+
+class Enumerated(Codec):
+    """A code point: an enum of the RFC. Unknown numbers survive."""
+
+    def __init__(self, kind: type[CodePoint]) -> None:
+        self.kind = kind
+        self.size = kind.size
+        self.type_name = kind.__name__
+        self.known: Mapping[int, CodePoint] = kind._value2member_map_  # type: ignore[assignment]  # keys are ints here
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[CodePoint, int]:
+        stop = at + self.size
+        if stop > end:
+            _too_short(self.type_name, self.size, end - at)
+        number = int.from_bytes(data[at:stop], "big")
+        member = self.known.get(number)
+        return (self.kind(number) if member is None else member), stop
+
+    def encode(self, value: int, out: bytearray) -> None:
+        out += int(value).to_bytes(self.size, "big")
+
+
+class Fixed(Codec):
+    """opaque name[size]."""
+
+    def __init__(self, size: int, type_name: str = "") -> None:
+        self.size = size
+        self.alias = type_name
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[bytes, int]:
+        stop = at + self.size
+        if stop > end:
+            _too_short(f"opaque[{self.size}]", self.size, end - at)
+        return data[at:stop], stop
+
+    def encode(self, value: bytes, out: bytearray) -> None:
+        if len(value) != self.size:
+            raise ConfigurationError(f"{len(value)} bytes for a field of exactly {self.size}")
+        out += value
+
+    def declaration(self, name: str) -> str:
+        return f"{self.alias} {name}" if self.alias else f"opaque {name}[{self.size}]"
+
+
+class Rest(Codec):
+    """Everything up to the end of the scope: Finished.verify_data[Hash.length], and the zeros of padding."""
+
+    def __init__(self, length_name: str = "") -> None:
+        self.length_name = length_name
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[bytes, int]:
+        return data[at:end], end
+
+    def encode(self, value: bytes, out: bytearray) -> None:
+        out += value
+
+    def declaration(self, name: str) -> str:
+        return f"opaque {name}[{self.length_name}]"
+
+
+def _size_of(ceiling: int) -> int:
+    """How many bytes the length of a vector takes (section 3.4: as many as the ceiling needs)."""
+    return (ceiling.bit_length() + 7) // 8
+
+
+def _bound(value: int) -> str:
+    """2^16-1 and the like, as the RFC writes its ceilings."""
+    for power in (16, 24):
+        if 0 <= 2**power - value <= 2:
+            return f"2^{power}" + (f"-{2**power - value}" if value != 2**power else "")
+    return str(value)
+
+
+class Opaque(Codec):
+    """opaque name<floor..ceiling>. The length in front takes as many bytes as the ceiling needs."""
+
+    def __init__(self, floor: int, ceiling: int, type_name: str = "") -> None:
+        self.floor, self.ceiling = floor, ceiling
+        self.lowest = floor
+        self.size = _size_of(ceiling)
+        self.alias = type_name
+
+    def scope(self, data: bytes, at: int, end: int) -> tuple[int, int]:
+        """Where the vector's content starts and ends."""
+        start = at + self.size
+        if start > end:
+            _too_short("the length of a vector", self.size, end - at)
+        length = int.from_bytes(data[at:start], "big")
+        if not self.lowest <= length <= self.ceiling:
+            raise DecodeError(f"a vector of {length} bytes where <{self.floor}..{_bound(self.ceiling)}> is allowed")
+        if start + length > end:
+            _too_short("a vector", length, end - start)
+        return start, start + length
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[bytes, int]:
+        start, stop = self.scope(data, at, end)
+        return data[start:stop], stop
+
+    def encode(self, value: bytes, out: bytearray) -> None:
+        self.check(len(value))
+        out += len(value).to_bytes(self.size, "big")
+        out += value
+
+    def check(self, length: int) -> None:
+        if not self.lowest <= length <= self.ceiling:
+            raise ConfigurationError(f"{length} bytes for a vector of <{self.floor}..{_bound(self.ceiling)}>")
+
+    def declaration(self, name: str) -> str:
+        return f"{self.alias or self.type_name} {name}<{self.floor}..{_bound(self.ceiling)}>"
+
+
+class Vector(Opaque):
+    """T name<floor..ceiling>: the bounds count bytes. The element type is taken from the annotation."""
+
+    def __init__(self, floor: int, ceiling: int, element: Codec | None = None) -> None:
+        super().__init__(floor, ceiling)
+        if element is not None:
+            self.of(element)
+
+    def of(self, element: Codec) -> Self:
+        self.element = element
+        if isinstance(element, Opaque):
+            self.type_name = element.alias
+        else:
+            self.type_name = element.type_name
+        return self
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
+        at, stop = self.scope(data, at, end)
+        values = []
+        decode = self.element.decode
+        while at < stop:
+            value, at = decode(data, at, stop)
+            values.append(value)
+        return tuple(values), stop
+
+    def encode(self, value: Any, out: bytearray) -> None:
+        start = len(out)
+        out += bytes(self.size)
+        for item in value:
+            self.element.encode(item, out)
+        length = len(out) - start - self.size
+        self.check(length)
+        out[start : start + self.size] = length.to_bytes(self.size, "big")
+
+
+class CodePointVector(Vector):
+    """A vector of 16-bit code points, unpacked in one call: the lists of a ClientHello are made of them."""
+
+    def __init__(self, vector: Vector, element: Enumerated) -> None:
+        super().__init__(vector.floor, vector.ceiling, element)
+        self.kind, self.known = element.kind, element.known
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
+        start, stop = self.scope(data, at, end)
+        if (stop - start) % 2:
+            raise DecodeError(f"a vector of {stop - start} bytes cannot hold {self.type_name} of 2 bytes each")
+        numbers = PackFormat(f">{(stop - start) // 2}H").unpack_from(data, start)
+        known, kind = self.known.get, self.kind
+        return tuple([known(number) or kind(number) for number in numbers]), stop
+
+    def encode(self, value: Any, out: bytearray) -> None:
+        length = 2 * len(value)
+        self.check(length)
+        out += pack(f">H{len(value)}H" if self.size == 2 else f">B{len(value)}H", length, *value)
+
+
+class Nested(Codec):
+    """A struct inside a struct."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        self.struct = struct
+        self.type_name = struct.__name__
+        self.decode = struct.decode_at  # type: ignore[method-assign]  # one call less for each element
+
+    def encode(self, value: Struct, out: bytearray) -> None:
+        value.encode_into(out)
+
+
+def codec_for(annotation: Any) -> Codec:
+    """The codec that an annotation asks for: a code point, a struct, or what stands in Annotated[...]."""
+    if get_origin(annotation) is Annotated:
+        python_type, codec = get_args(annotation)[:2]
+        if isinstance(codec, Vector) and not hasattr(codec, "element"):
+            element = codec_for(get_args(python_type)[0])
+            if isinstance(element, Enumerated) and element.size == 2:
+                return CodePointVector(codec, element)
+            return codec.of(element)
+        if isinstance(codec, Codec):
+            return codec
+    if isinstance(annotation, type):
+        if issubclass(annotation, CodePoint):
+            return Enumerated(annotation)
+        if issubclass(annotation, Struct):
+            return Nested(annotation)
+    raise TypeError(f"no codec for {annotation!r}")
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is ClassVar
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Struct:
+    """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value."""
+
+    fields: ClassVar[tuple[tuple[str, Codec], ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
+    rfc_name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, rfc_name: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        annotations: dict[str, Any] = cls.__annotations__
+        declared = {name: kind for name, kind in annotations.items() if not _is_class_variable(kind)}
+        cls.rfc_name = rfc_name or cls.__name__
+        cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
+        cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
+        cls._decoders = tuple((name, codec.decode) for name, codec in cls.fields)
+
+    _decoders: ClassVar[tuple[tuple[str, Callable[[bytes, int, int], tuple[Any, int]]], ...]] = ()
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(self.defaults)
+        self.__dict__.update(values)
+        if len(self.__dict__) != len(self.fields):
+            wanted = {name for name, _ in self.fields}
+            wrong = sorted(wanted.symmetric_difference(self.__dict__))
+            raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The struct that `data` holds, all of it. Raises DecodeError."""
+        value, end = cls.decode_at(data, 0, len(data))
+        if end != len(data):
+            raise DecodeError(f"{len(data) - end} bytes left over after {cls.__name__}")
+        return value
+
+    @classmethod
+    def decode_at(cls, data: bytes, at: int, end: int) -> tuple[Self, int]:
+        self = cls.__new__(cls)
+        values = self.__dict__
+        for name, decode in cls._decoders:
+            try:
+                values[name], at = decode(data, at, end)
+            except DecodeError as error:
+                raise DecodeError(f"{cls.__name__}.{name}: {error.detail}") from None
+        return self, at
+
+    def encode(self) -> bytes:
+        out = bytearray()
+        self.encode_into(out)
+        return bytes(out)
+
+    def encode_into(self, out: bytearray) -> None:
+        values = self.__dict__
+        for name, codec in self.fields:
+            codec.encode(values[name], out)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return type(self)(**{**self.__dict__, **changes})
+
+    @classmethod
+    def rfc(cls) -> str:
+        """The declaration in the RFC's presentation language (section 3)."""
+        lines = [f"    {codec.declaration(name)};" for name, codec in cls.fields]
+        return "\n".join(["struct {", *lines, f"}} {cls.rfc_name};"]) if lines else f"struct {{}} {cls.rfc_name};"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.encode()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"

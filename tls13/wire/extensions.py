@@ -1,0 +1,373 @@
+# No "from __future__ import annotations" here: the annotations are the declarations that codec.py reads.
+"""The extensions of RFC 9846, section 4.3: one struct for each body, and the block that carries them.
+
+Which extension may stand in which message is data (the table of section 4.3): an extension class says where it is
+allowed, and the three mistakes that every TLS stack must look for are found here, once, for all of them: the same
+extension twice, a known extension in a message that must not carry it, and an answer to what was never asked.
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
+from .codec import Opaque, Rest, Struct, UInt, Vector
+from .registry import (
+    ExtensionType,
+    NamedGroup,
+    NameType,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+T = TypeVar("T", bound="ExtensionBody")
+
+
+class Place(Enum):
+    """The messages that carry extensions: the columns of the table in section 4.3."""
+
+    CH = "ClientHello"
+    SH = "ServerHello"
+    HRR = "HelloRetryRequest"
+    EE = "EncryptedExtensions"
+    CR = "CertificateRequest"
+    CT = "Certificate"
+    NST = "NewSessionTicket"
+
+
+CH, SH, HRR, EE, CR, CT, NST = Place
+
+ALLOWED: "dict[int, frozenset[Place]]" = {
+    number: frozenset(places)
+    for number, places in {
+        ExtensionType.server_name: (CH, EE),
+        ExtensionType.max_fragment_length: (CH, EE),
+        ExtensionType.status_request: (CH, CR, CT),
+        ExtensionType.supported_groups: (CH, EE),
+        ExtensionType.ec_point_formats: (CH,),
+        ExtensionType.signature_algorithms: (CH, CR),
+        ExtensionType.use_srtp: (CH, EE),
+        ExtensionType.heartbeat: (CH, EE),
+        ExtensionType.application_layer_protocol_negotiation: (CH, EE),
+        ExtensionType.status_request_v2: (CH,),
+        ExtensionType.signed_certificate_timestamp: (CH, CR, CT),
+        ExtensionType.client_certificate_type: (CH, EE),
+        ExtensionType.server_certificate_type: (CH, EE),
+        ExtensionType.padding: (CH,),
+        ExtensionType.encrypt_then_mac: (CH,),
+        ExtensionType.extended_main_secret: (CH,),
+        ExtensionType.compress_certificate: (CH, CR),
+        ExtensionType.record_size_limit: (CH, EE),
+        ExtensionType.tls_cert_with_extern_psk: (CH, SH),
+        ExtensionType.delegated_credential: (CH, CR, CT),
+        ExtensionType.session_ticket: (CH,),
+        ExtensionType.pre_shared_key: (CH, SH),
+        ExtensionType.early_data: (CH, EE, NST),
+        ExtensionType.supported_versions: (CH, SH, HRR),
+        ExtensionType.cookie: (CH, HRR),
+        ExtensionType.psk_key_exchange_modes: (CH,),
+        ExtensionType.certificate_authorities: (CH, CR),
+        ExtensionType.oid_filters: (CR,),
+        ExtensionType.post_handshake_auth: (CH,),
+        ExtensionType.signature_algorithms_cert: (CH, CR),
+        ExtensionType.key_share: (CH, SH, HRR),
+        ExtensionType.transparency_info: (CH, CR, CT),
+        ExtensionType.quic_transport_parameters: (CH, EE),
+        ExtensionType.ticket_request: (CH, EE),
+        ExtensionType.ech_outer_extensions: (),
+        ExtensionType.encrypted_client_hello: (CH, HRR, EE),
+        ExtensionType.renegotiation_info: (CH,),
+    }.items()
+}
+
+RESPONSES = frozenset({SH, HRR, EE, CT})
+"""Messages whose extensions only answer the peer's (section 4.3); ClientHello, CertificateRequest and
+NewSessionTicket start anew, and what is unknown in them is ignored."""
+
+BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
+
+
+class ExtensionBody(Struct):
+    """The extension_data of one extension, in the messages named by `places`."""
+
+    extension_type: ClassVar[ExtensionType]
+
+    def __init_subclass__(
+        cls, *, type: ExtensionType | None = None, places: "Iterable[Place]" = (), **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        if type is not None:
+            cls.extension_type = type
+            for place in places:
+                BODIES[place, type] = cls
+
+
+class Extensions:
+    """The extension block of one message: `Extension extensions<..>`, in the order of the wire.
+
+    `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
+    """
+
+    __slots__ = ("_bodies", "place", "raw")
+
+    def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
+        self.raw = raw
+        self.place = place
+        self._bodies: dict[int, ExtensionBody] = {}
+
+    @classmethod
+    def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
+        """A block to send, in this order."""
+        self = cls(tuple((int(body.extension_type), body.encode()) for body in bodies), place)
+        self._bodies = {int(body.extension_type): body for body in bodies}
+        return self
+
+    def judge(self) -> None:
+        """Decode every body that we know and refuse duplicates and misplaced extensions.
+
+        Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
+        message, because the version is looked at first (section 4.3.1).
+        """
+        bodies = self._bodies
+        seen = set()
+        for number, data in self.raw:
+            if number in seen:
+                raise DuplicateExtension(f"{ExtensionType(number)} in {self.place.value}")
+            seen.add(number)
+            body = BODIES.get((self.place, number))
+            if body is None:
+                allowed = ALLOWED.get(number)
+                if allowed is not None and self.place not in allowed:
+                    raise MisplacedExtension(f"{ExtensionType(number)} in {self.place.value}")
+            else:
+                bodies[number] = body.decode(data)
+
+    def refuse_unasked(self, asked: "Collection[int]") -> None:
+        """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
+        for number, _ in self.raw:
+            if number not in asked:
+                raise UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
+
+    def get(self, kind: type[T]) -> T | None:
+        body = self._bodies.get(kind.extension_type)
+        return body if isinstance(body, kind) else None
+
+    def find(self, number: int) -> bytes | None:
+        """extension_data of the first extension of this type, undecoded."""
+        return next((data for found, data in self.raw if found == number), None)
+
+    def types(self) -> tuple[int, ...]:
+        return tuple(number for number, _ in self.raw)
+
+    def bodies(self) -> "Mapping[int, ExtensionBody]":
+        return self._bodies
+
+    def __contains__(self, number: int) -> bool:
+        return any(number == found for found, _ in self.raw)
+
+    def __iter__(self) -> "Iterator[tuple[int, bytes]]":
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Extensions) and (self.raw, self.place) == (other.raw, other.place)
+
+    def __hash__(self) -> int:
+        return hash((self.raw, self.place))
+
+    def __repr__(self) -> str:
+        shown = (repr(self._bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
+        return f"Extensions({', '.join(shown)})"
+
+
+class ExtensionBlock(Opaque):
+    """Extension extensions<floor..2^16-1>: type, length and bytes of each; the bodies are judged afterwards."""
+
+    type_name = "Extension"
+
+    def __init__(self, place: Place, floor: int = 0) -> None:
+        super().__init__(floor, 2**16 - 1)
+        self.place = place
+        # The floors of the hellos (7 and 6) are the size of supported_versions. A block without it is an older
+        # version's, whose floor is 0: it is judged by the version rule (section 4.3.1), not by its length.
+        self.lowest = 0
+
+    def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
+        at, stop = self.scope(data, at, end)
+        raw = []
+        while at < stop:
+            if at + 4 > stop:
+                raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
+            start = at + 4
+            at = start + (data[at + 2] << 8 | data[at + 3])
+            if at > stop:
+                raise DecodeError(f"extension_data of {at - start} bytes where {stop - start} are left")
+            raw.append((data[start - 4] << 8 | data[start - 3], data[start:at]))
+        return Extensions(tuple(raw), self.place), stop
+
+    def encode(self, value: Any, out: bytearray) -> None:
+        block = bytearray()
+        for number, data in value.raw:
+            block += number.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+        super().encode(bytes(block), out)
+
+
+# --- RFC 9846, section 4.3, in its order; then its companions -------------------------------------------------
+
+
+class ClientVersions(ExtensionBody, type=ExtensionType.supported_versions, places=[CH], rfc_name="SupportedVersions"):
+    """Section 4.3.1, the client's arm."""
+
+    versions: Annotated[tuple[ProtocolVersion, ...], Vector(2, 254)]
+
+
+class SelectedVersion(
+    ExtensionBody, type=ExtensionType.supported_versions, places=[SH, HRR], rfc_name="SupportedVersions"
+):
+    """Section 4.3.1, the server's arm."""
+
+    selected_version: ProtocolVersion
+
+
+class Cookie(ExtensionBody, type=ExtensionType.cookie, places=[CH, HRR]):
+    """Section 4.3.2."""
+
+    cookie: Annotated[bytes, Opaque(1, 2**16 - 1)]
+
+
+class SignatureSchemeList(ExtensionBody, type=ExtensionType.signature_algorithms, places=[CH, CR]):
+    """Section 4.3.3."""
+
+    supported_signature_algorithms: Annotated[tuple[SignatureScheme, ...], Vector(2, 2**16 - 2)]
+
+
+class SignatureSchemeListCert(
+    ExtensionBody, type=ExtensionType.signature_algorithms_cert, places=[CH, CR], rfc_name="SignatureSchemeList"
+):
+    """Section 4.3.3: the same struct, for the signatures inside certificates."""
+
+    supported_signature_algorithms: Annotated[tuple[SignatureScheme, ...], Vector(2, 2**16 - 2)]
+
+
+class CertificateAuthoritiesExtension(ExtensionBody, type=ExtensionType.certificate_authorities, places=[CH, CR]):
+    """Section 4.3.4. Each authority is a DER-encoded distinguished name."""
+
+    authorities: Annotated[tuple[bytes, ...], Vector(3, 2**16 - 1, Opaque(1, 2**16 - 1, "DistinguishedName"))]
+
+
+class OIDFilter(Struct):
+    """Section 4.3.5."""
+
+    certificate_extension_oid: Annotated[bytes, Opaque(1, 2**8 - 1)]
+    certificate_extension_values: Annotated[bytes, Opaque(0, 2**16 - 1)]
+
+
+class OIDFilterExtension(ExtensionBody, type=ExtensionType.oid_filters, places=[CR]):
+    """Section 4.3.5."""
+
+    filters: Annotated[tuple[OIDFilter, ...], Vector(0, 2**16 - 1)]
+
+
+class PostHandshakeAuth(ExtensionBody, type=ExtensionType.post_handshake_auth, places=[CH]):
+    """Section 4.3.6."""
+
+
+class NamedGroupList(ExtensionBody, type=ExtensionType.supported_groups, places=[CH, EE]):
+    """Section 4.3.7."""
+
+    named_group_list: Annotated[tuple[NamedGroup, ...], Vector(2, 2**16 - 1)]
+
+
+class KeyShareEntry(Struct):
+    """Section 4.3.8."""
+
+    group: NamedGroup
+    key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]
+
+
+class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH]):
+    """Section 4.3.8. An empty list asks the server to choose a group."""
+
+    client_shares: Annotated[tuple[KeyShareEntry, ...], Vector(0, 2**16 - 1)]
+
+
+class KeyShareHelloRetryRequest(ExtensionBody, type=ExtensionType.key_share, places=[HRR]):
+    """Section 4.3.8."""
+
+    selected_group: NamedGroup
+
+
+class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH]):
+    """Section 4.3.8."""
+
+    server_share: KeyShareEntry
+
+
+class PskKeyExchangeModes(ExtensionBody, type=ExtensionType.psk_key_exchange_modes, places=[CH]):
+    """Section 4.3.9."""
+
+    ke_modes: Annotated[tuple[PskKeyExchangeMode, ...], Vector(1, 255)]
+
+
+class EarlyDataIndication(ExtensionBody, type=ExtensionType.early_data, places=[CH, EE]):
+    """Section 4.3.10: empty, the offer and its acceptance."""
+
+
+class EarlyDataTicket(ExtensionBody, type=ExtensionType.early_data, places=[NST], rfc_name="EarlyDataIndication"):
+    """Section 4.3.10, in a NewSessionTicket: how much early data this ticket allows, in bytes."""
+
+    max_early_data_size: Annotated[int, UInt(4)]
+
+
+class PskIdentity(Struct):
+    """Section 4.3.11. obfuscated_ticket_age in milliseconds, plus ticket_age_add, modulo 2^32."""
+
+    identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
+    obfuscated_ticket_age: Annotated[int, UInt(4)]
+
+
+class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH]):
+    """Section 4.3.11, the client's arm of PreSharedKeyExtension."""
+
+    identities: Annotated[tuple[PskIdentity, ...], Vector(7, 2**16 - 1)]
+    binders: Annotated[tuple[bytes, ...], Vector(33, 2**16 - 1, Opaque(32, 255, "PskBinderEntry"))]
+
+
+class SelectedPsk(ExtensionBody, type=ExtensionType.pre_shared_key, places=[SH], rfc_name="PreSharedKeyExtension"):
+    """Section 4.3.11, the server's arm."""
+
+    selected_identity: Annotated[int, UInt(2)]
+
+
+class HostNameEntry(Struct, rfc_name="ServerName"):
+    """RFC 6066, section 3. Only host_name was ever defined, so its arm of the select is written out."""
+
+    name_type: NameType
+    host_name: Annotated[bytes, Opaque(1, 2**16 - 1, "HostName")]
+
+
+class ServerNameList(ExtensionBody, type=ExtensionType.server_name, places=[CH]):
+    """RFC 6066, section 3."""
+
+    server_name_list: Annotated[tuple[HostNameEntry, ...], Vector(1, 2**16 - 1)]
+
+
+class ServerNameAcknowledged(ExtensionBody, type=ExtensionType.server_name, places=[EE]):
+    """RFC 6066, section 3: the server used the name; "extension_data" is empty."""
+
+
+class ProtocolNameList(ExtensionBody, type=ExtensionType.application_layer_protocol_negotiation, places=[CH, EE]):
+    """RFC 7301, section 3.1."""
+
+    protocol_name_list: Annotated[tuple[bytes, ...], Vector(2, 2**16 - 1, Opaque(1, 2**8 - 1, "ProtocolName"))]
+
+
+class Padding(ExtensionBody, type=ExtensionType.padding, places=[CH]):
+    """RFC 7685."""
+
+    zeros: Annotated[bytes, Rest()]

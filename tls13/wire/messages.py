@@ -1,0 +1,249 @@
+# No "from __future__ import annotations" here: the annotations are the declarations that codec.py reads.
+"""The handshake messages of RFC 9846, section 4, in the RFC's order and words.
+
+`Message.decode(body)` reads the syntax; `message.judge()` then applies the rules that hold wherever the message
+comes from: first the version (section 4.3.1: "prior to processing the rest"), then the extensions.
+"""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from ..errors import (
+    DecodeError,
+    Downgrade,
+    MissingExtension,
+    NoVersionInRetry,
+    ProtocolVersionError,
+    VersionNotOffered,
+)
+from .codec import Fixed, Opaque, Rest, Struct, UInt, Vector
+from .extensions import (
+    CH,
+    CR,
+    CT,
+    EE,
+    HRR,
+    NST,
+    SH,
+    ClientVersions,
+    ExtensionBlock,
+    Extensions,
+    SelectedVersion,
+    SignatureSchemeList,
+)
+from .registry import CipherSuite, ExtensionType, HandshakeType, KeyUpdateRequest, ProtocolVersion, SignatureScheme
+
+RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+"""SHA-256("HelloRetryRequest"): the Random that makes a ServerHello a HelloRetryRequest (section 4.2.3)."""
+
+DOWNGRADE_SENTINELS = (b"DOWNGRD\x01", b"DOWNGRD\x00")
+"""Last 8 bytes of the Random of a TLS 1.3 server that negotiates TLS 1.2, or older (section 4.2.3)."""
+
+NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
+
+
+class HandshakeMessage(Struct):
+    """The body of `Handshake`: what follows msg_type and length."""
+
+    msg_type: ClassVar[HandshakeType]
+
+    def __init_subclass__(cls, *, msg_type: HandshakeType | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if msg_type is not None:
+            cls.msg_type = msg_type
+
+    def to_handshake(self) -> bytes:
+        """The whole `struct Handshake`: msg_type, uint24 length, body."""
+        out = bytearray(4)
+        self.encode_into(out)
+        out[:4] = ((self.msg_type << 24) | (len(out) - 4)).to_bytes(4, "big")
+        return bytes(out)
+
+    def judge(self) -> None:
+        """Raise the Abort for what this message must not say, whoever sent it."""
+        extensions = self.__dict__.get("extensions")
+        if extensions is not None:
+            extensions.judge()
+
+
+class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
+    """Section 4.2.2."""
+
+    legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
+    random: Annotated[bytes, Fixed(32, "Random")]
+    legacy_session_id: Annotated[bytes, Opaque(0, 32)]
+    cipher_suites: Annotated[tuple[CipherSuite, ...], Vector(2, 2**16 - 2)]
+    legacy_compression_methods: Annotated[bytes, Opaque(1, 2**8 - 1)] = b"\0"
+    extensions: Annotated[Extensions, ExtensionBlock(CH, 7)]
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        return super().decode(_with_extension_block(data, 34, (1, 2, 1)))
+
+    def judge(self) -> None:
+        """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
+        offered = self.extensions.find(ExtensionType.supported_versions)
+        if offered is None:
+            raise ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
+        if ProtocolVersion.TLS1_3 not in ClientVersions.decode(offered).versions:
+            raise ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
+        self.extensions.judge()
+
+
+class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
+    """Section 4.2.3."""
+
+    legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
+    random: Annotated[bytes, Fixed(32, "Random")]
+    legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
+    cipher_suite: CipherSuite
+    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    extensions: Annotated[Extensions, ExtensionBlock(SH, 6)]
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        return super().decode(_with_extension_block(data, 34, (1,), 3))
+
+    def judge(self) -> None:
+        self._judge_version()
+        self.extensions.judge()
+
+    def _judge_version(self) -> None:
+        selected = self.extensions.find(ExtensionType.supported_versions)
+        if selected is None:
+            if self.random[24:] in DOWNGRADE_SENTINELS:
+                raise Downgrade(f"the server answers with {self.legacy_version}")
+            raise ProtocolVersionError(f"the server chose {self.legacy_version}")
+        version = SelectedVersion.decode(selected).selected_version
+        if version != ProtocolVersion.TLS1_3:
+            raise VersionNotOffered(version)
+
+
+class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
+    """Section 4.2.4: a ServerHello with one fixed Random."""
+
+    legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
+    random: Annotated[bytes, Fixed(32, "Random")] = RETRY_RANDOM
+    legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
+    cipher_suite: CipherSuite
+    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
+
+    def judge(self) -> None:
+        if ExtensionType.supported_versions not in self.extensions:
+            raise NoVersionInRetry
+        super().judge()
+
+
+class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions):
+    """Section 4.4.1."""
+
+    extensions: Annotated[Extensions, ExtensionBlock(EE)]
+
+
+class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_request):
+    """Section 4.4.2."""
+
+    certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)]
+    extensions: Annotated[Extensions, ExtensionBlock(CR)]
+
+    def judge(self) -> None:
+        super().judge()
+        if self.extensions.get(SignatureSchemeList) is None:
+            raise MissingExtension("CertificateRequest without signature_algorithms")
+
+
+class CertificateEntry(Struct):
+    """Section 4.5.1, the X509 arm."""
+
+    cert_data: Annotated[bytes, Opaque(1, 2**24 - 1)]
+    extensions: Annotated[Extensions, ExtensionBlock(CT)] = NO_EXTENSIONS[CT]
+
+
+class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate):
+    """Section 4.5.1."""
+
+    certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)] = b""
+    certificate_list: Annotated[tuple[CertificateEntry, ...], Vector(0, 2**24 - 1)]
+
+    def judge(self) -> None:
+        for entry in self.certificate_list:
+            entry.extensions.judge()
+
+
+class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify):
+    """Section 4.5.2."""
+
+    algorithm: SignatureScheme
+    signature: Annotated[bytes, Opaque(0, 2**16 - 1)]
+
+
+class Finished(HandshakeMessage, msg_type=HandshakeType.finished):
+    """Section 4.5.3."""
+
+    verify_data: Annotated[bytes, Rest("Hash.length")]
+
+
+class EndOfEarlyData(HandshakeMessage, msg_type=HandshakeType.end_of_early_data):
+    """Section 4.6."""
+
+
+class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_ticket):
+    """Section 4.7.1. ticket_lifetime in seconds; ticket_age_add in milliseconds."""
+
+    ticket_lifetime: Annotated[int, UInt(4)]
+    ticket_age_add: Annotated[int, UInt(4)]
+    ticket_nonce: Annotated[bytes, Opaque(0, 255)]
+    ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
+    extensions: Annotated[Extensions, ExtensionBlock(NST)] = NO_EXTENSIONS[NST]
+
+
+class KeyUpdate(HandshakeMessage, msg_type=HandshakeType.key_update):
+    """Section 4.7.3."""
+
+    request_update: KeyUpdateRequest
+
+
+MESSAGES: dict[int, type[HandshakeMessage]] = {
+    message.msg_type: message
+    for message in (
+        ClientHello,
+        ServerHello,
+        EncryptedExtensions,
+        CertificateRequest,
+        Certificate,
+        CertificateVerify,
+        Finished,
+        EndOfEarlyData,
+        NewSessionTicket,
+        KeyUpdate,
+    )
+}
+
+
+def message_class(raw: bytes) -> type[HandshakeMessage] | None:
+    """Which message a whole `struct Handshake` holds; None for a msg_type that we do not know.
+
+    Section 4.2.3: a server_hello is told from a HelloRetryRequest by its Random, before anything else in it.
+    """
+    kind = MESSAGES.get(raw[0])
+    if kind is ServerHello and raw[6:38] == RETRY_RANDOM:
+        return HelloRetryRequest
+    return kind
+
+
+def decode_handshake(raw: bytes) -> HandshakeMessage:
+    """The message in a whole `struct Handshake`, not yet judged. Raises DecodeError."""
+    kind = message_class(raw)
+    if kind is None or int.from_bytes(raw[1:4], "big") != len(raw) - 4:
+        raise DecodeError(f"not a handshake message of TLS 1.3: {raw[:4].hex()}")
+    return kind.decode(raw[4:])
+
+
+def _with_extension_block(data: bytes, at: int, vectors: tuple[int, ...], tail: int = 0) -> bytes:
+    """A hello of TLS 1.2 may end before its extensions: give it an empty block, so that it reaches the version rule.
+
+    `at` is where the first of the vectors (given by the size of their lengths) starts, `tail` what follows them.
+    """
+    for size in vectors:
+        at += size + int.from_bytes(data[at : at + size], "big")
+    return data + b"\0\0" if at + tail == len(data) else data
