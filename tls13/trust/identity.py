@@ -1,0 +1,236 @@
+"""Who we are: a certificate chain and its private key, checked and taken apart once, when a config is made.
+
+Everything that a handshake needs of it is ready before the first ClientHello arrives: the DER of each certificate,
+the signature schemes of the key, the names that an SNI is compared with. Loading an RSA key takes 41 ms, as long as
+dozens of handshakes; presenting an Identity takes none of that. It never changes, so threads may share it.
+
+A mistake in the files is found here and said in one sentence, not by the first client that fails to connect.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from tls13.crypto.signatures import schemes_for
+from tls13.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+    from typing import Self, TypeAlias
+
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificateIssuerPrivateKeyTypes,
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+    )
+
+    from tls13.wire.registry import SignatureScheme
+
+    Password: TypeAlias = bytes | Callable[[], bytes] | None
+    """The key file's password, or what to call for it: only if the key is encrypted, and only once."""
+
+SMALLEST_RSA_KEY: Final = 2048
+"""Bits. Below it every current peer refuses the certificate, so it is better refused here."""
+
+_SIGNING_KEYS = (
+    rsa.RSAPrivateKey,
+    dsa.DSAPrivateKey,
+    ec.EllipticCurvePrivateKey,
+    ed25519.Ed25519PrivateKey,
+    ed448.Ed448PrivateKey,
+    mldsa.MLDSA44PrivateKey,
+    mldsa.MLDSA65PrivateKey,
+    mldsa.MLDSA87PrivateKey,
+)
+
+
+class Identity:
+    """A certificate chain and its private key: what a server, or a client that is asked, presents.
+
+    The first certificate is the one that the key belongs to. If the chain comes in another order and its issuers
+    leave only one way to put it right, it is put right and `reordered` says so (RFC 9846, section 4.5.1: the
+    end-entity certificate MUST come first, and each following one SHOULD certify the one before it).
+
+    Raises ConfigurationError when there is no certificate, the key belongs to none of them, it is of a kind that
+    TLS 1.3 cannot sign with, or it is an RSA key of less than 2048 bits.
+    """
+
+    __slots__ = ("_exact", "_wildcards", "chain", "der_chain", "names", "private_key", "reordered", "signature_schemes")
+
+    chain: Final[tuple[x509.Certificate, ...]]
+    private_key: Final[CertificateIssuerPrivateKeyTypes]
+    der_chain: Final[tuple[bytes, ...]]
+    """What the Certificate message carries, end-entity first."""
+    signature_schemes: Final[tuple[SignatureScheme, ...]]
+    """What the key can sign a CertificateVerify with, the preferred one first."""
+    names: Final[tuple[str, ...]]
+    """The DNS names of the leaf, in lower case, wildcards included."""
+    reordered: Final[bool]
+    """Whether the certificates came in another order than `chain` has them."""
+
+    def __init__(self, chain: Sequence[x509.Certificate], private_key: CertificateIssuerPrivateKeyTypes) -> None:
+        leaf = _leaf(chain, private_key)
+        self.chain = _in_order(chain, leaf)
+        self.reordered = self.chain != tuple(chain)
+        self.private_key = private_key
+        self.signature_schemes = _usable_schemes(private_key, leaf)
+        self.der_chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in self.chain)
+        self.names = _dns_names(leaf)
+        self._exact = frozenset(name for name in self.names if not name.startswith("*."))
+        self._wildcards = frozenset(name[1:] for name in self.names if name.startswith("*."))
+
+    @classmethod
+    def from_pem(cls, certificate_pem: bytes, key_pem: bytes | None = None, password: Password = None) -> Self:
+        """Read an identity from PEM: the certificates, end-entity first, and the key (None: it is in the same file).
+
+        Raises ConfigurationError, besides the reasons above, for a file that holds no certificate or no key, and for
+        an encrypted key with a wrong password or none.
+        """
+        chain = _load_certificates(certificate_pem)
+        return cls(chain, _load_key(certificate_pem if key_pem is None else key_pem, password))
+
+    @classmethod
+    def from_files(
+        cls,
+        certificate: str | PathLike[str],
+        key: str | PathLike[str] | None = None,
+        password: Password = None,
+    ) -> Self:
+        """`from_pem` with the content of these files. Raises OSError when one cannot be read."""
+        key_pem = None if key is None else Path(key).read_bytes()
+        return cls.from_pem(Path(certificate).read_bytes(), key_pem, password)
+
+    def matches(self, server_name: str) -> bool:
+        """Whether the leaf is for this host name: exactly, or by a "*" for its whole first label (RFC 9525, 6.3)."""
+        name = server_name.lower()
+        if name in self._exact:
+            return True
+        label, dot, rest = name.partition(".")
+        return bool(label) and dot + rest in self._wildcards
+
+    def __repr__(self) -> str:
+        subjects = " <- ".join(_subject(certificate) for certificate in self.chain)
+        return f"<Identity {subjects}{' (reordered)' if self.reordered else ''}>"
+
+
+# --- reading the files ---------------------------------------------------------------------------------------
+
+
+def _load_certificates(pem: bytes) -> list[x509.Certificate]:
+    if b"-----BEGIN CERTIFICATE-----" not in pem:
+        raise ConfigurationError("there is no certificate in the file: no line says -----BEGIN CERTIFICATE-----")
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ConfigurationError(f"a certificate in the file cannot be read: {error}") from error
+
+
+def _load_key(pem: bytes, password: Password) -> CertificateIssuerPrivateKeyTypes:
+    if b"PRIVATE KEY-----" not in pem:
+        raise ConfigurationError("there is no private key in the file: no line says -----BEGIN PRIVATE KEY-----")
+    try:
+        key = _decrypt_key(pem, password)
+    except UnsupportedAlgorithm:
+        raise ConfigurationError("the private key is of a kind that TLS 1.3 cannot sign with") from None
+    if not isinstance(key, _SIGNING_KEYS):
+        raise ConfigurationError(f"TLS 1.3 cannot sign with {_kind(key)}: it is for another use")
+    return key
+
+
+def _decrypt_key(pem: bytes, password: Password) -> PrivateKeyTypes:
+    """Errors are raised `from None`: what the loader had in its hands when it failed is nobody's business."""
+    try:
+        return load_pem_private_key(pem, password=None)
+    except TypeError:
+        pass  # this is how `cryptography` says that the key is encrypted
+    except ValueError:
+        raise ConfigurationError("the private key cannot be read: the file is damaged, or not a PEM key") from None
+    secret = password() if callable(password) else password
+    if secret is None:
+        raise ConfigurationError("the private key is encrypted and no password was given")
+    try:
+        return load_pem_private_key(pem, secret)
+    except ValueError:
+        raise ConfigurationError("the password does not decrypt the private key") from None
+
+
+# --- does it fit together? -----------------------------------------------------------------------------------
+
+
+def _leaf(chain: Sequence[x509.Certificate], key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
+    """The certificate that the key belongs to: the first, or the only one further down."""
+    if not chain:
+        raise ConfigurationError("an identity needs at least one certificate")
+    public_key = key.public_key()
+    fitting = [certificate for certificate in dict.fromkeys(chain) if _holds(certificate, public_key)]
+    if chain[0] in fitting or len(fitting) == 1:
+        return chain[0] if chain[0] in fitting else fitting[0]
+    if fitting:
+        raise ConfigurationError(
+            f"the private key fits {len(fitting)} certificates of the chain and the first is none of them: "
+            "put the one to present first"
+        )
+    raise ConfigurationError(
+        f"the private key does not belong to the certificate of {_subject(chain[0])}, nor to any other in the chain: "
+        f"the certificate is for another key (the key given is {_kind(key)})"
+    )
+
+
+def _holds(certificate: x509.Certificate, public_key: CertificatePublicKeyTypes) -> bool:
+    try:
+        return certificate.public_key() == public_key
+    except (UnsupportedAlgorithm, ValueError):
+        return False  # a key of a kind that we cannot even read is not ours
+
+
+def _in_order(chain: Sequence[x509.Certificate], leaf: x509.Certificate) -> tuple[x509.Certificate, ...]:
+    """The chain from the leaf up. Certificates off the path, such as a second cross-signed way, keep their place."""
+    ordered = [leaf]
+    rest = [certificate for certificate in dict.fromkeys(chain) if certificate != leaf]
+    while len(issuers := [one for one in rest if one.subject == ordered[-1].issuer]) == 1:
+        ordered.append(issuers[0])
+        rest.remove(issuers[0])
+    return (*ordered, *rest)
+
+
+def _usable_schemes(key: CertificateIssuerPrivateKeyTypes, leaf: x509.Certificate) -> tuple[SignatureScheme, ...]:
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < SMALLEST_RSA_KEY:
+        raise ConfigurationError(
+            f"the RSA key has {key.key_size} bits: peers refuse less than {SMALLEST_RSA_KEY}, so make a new one"
+        )
+    schemes = tuple(schemes_for(key, leaf))
+    if not schemes:
+        raise ConfigurationError(f"TLS 1.3 has no signature scheme for {_kind(key)} (RFC 9846, section 4.3.3)")
+    return schemes
+
+
+def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
+    """None for a certificate without them, or too odd to be read: choosing one by SNI is a help, not a check."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    try:
+        return certificate.subject.rfc4514_string() or ", ".join(_dns_names(certificate)) or "(no subject)"
+    except ValueError:
+        return "(unreadable subject)"
+
+
+def _kind(key: PrivateKeyTypes) -> str:
+    """For a sentence: what sort of key this is, and nothing else about it."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return f"an RSA key of {key.key_size} bits"
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return f"an EC key on {key.curve.name}"
+    return f"a key of the type {type(key).__name__.removesuffix('PrivateKey')}"
