@@ -240,6 +240,11 @@ class TooManyEmptyRecords(UnexpectedMessage):
     says = "too many empty or ignored records in a row"
 
 
+class TooManyWarnings(UnexpectedMessage):
+    section = "6.1"
+    says = "too many user_canceled alerts in a row"
+
+
 class TooMuchEarlyData(UnexpectedMessage):
     section = "4.3.10"
     says = "the peer sent more early data than we are willing to skip"

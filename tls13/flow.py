@@ -1,0 +1,131 @@
+"""What a handshake may wait for, and what it may do.
+
+A flow is a generator: the RFC's figure 1 as code. It *yields* only what it needs, which is a handshake message of
+one of a few types, and is resumed with the bytes of that message once they are there. It *does* everything through
+an `Output`, and so knows neither sockets nor records: the same flow runs over TCP, in memory, and (with another
+Output) under QUIC.
+
+    flow                                    engine
+    yield (ServerHello, HelloRetryRequest)  ... waits until a whole message of such a type has arrived
+      <- the raw message, as received
+    decode, judge, hash what was received
+    output.send / output.read_secret ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
+
+from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest
+from .transcript import Transcript
+from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, message_class
+from .wire.registry import HandshakeType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .crypto.hkdf import Secret
+    from .crypto.suites import Suite
+    from .events import Tracer
+    from .key_schedule import TrafficSecret
+
+A = TypeVar("A", bound=HandshakeMessage)
+B = TypeVar("B", bound=HandshakeMessage)
+T = TypeVar("T")
+
+Need = tuple[type[HandshakeMessage], ...]
+"""The types of message of which one is needed next."""
+
+Flow = Generator[Need, bytes, T]
+
+
+class Epoch(IntEnum):
+    """Which keys protect a record; QUIC calls them encryption levels (RFC 9001, section 2.1)."""
+
+    INITIAL = 0
+    EARLY = 1
+    HANDSHAKE = 2
+    APPLICATION = 3
+
+
+class Output(Protocol):
+    """Everything a flow may do."""
+
+    def send(self, raw: bytes) -> None:
+        """Send a whole handshake message under the current write keys."""
+
+    def send_change_cipher_spec(self) -> None:
+        """Middlebox compatibility mode (appendix E.4): a record that means nothing. Ignored under QUIC."""
+
+    def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
+        """From the next record on, read under this secret. Raises DataAcrossKeyChange (section 5.1)."""
+
+    def write_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
+        """From the next record on, write under this secret."""
+
+    def require_record_boundary(self) -> None:
+        """Nothing may follow the message just read: raises DataAcrossKeyChange (section 5.1)."""
+
+    def skip_early_data(self, budget: int) -> None:
+        """Discard early data that the client sent although we do not accept it, up to `budget` bytes (4.3.10)."""
+
+    def stop_skipping(self) -> None:
+        """ClientHello2 is here: nothing more is skipped."""
+
+
+class HandshakeFlow:
+    """What both roles' handshakes are made of: reading, sending, and the transcript over both."""
+
+    def __init__(self, output: Output, key_log: Callable[[str], None] | None, tracer: Tracer | None) -> None:
+        self.output = output
+        self.transcript = Transcript()
+        self.last_received = b""
+        self.tracer = tracer
+        self._key_log = key_log
+
+    @overload
+    def read(self, kind: type[A], /) -> Flow[A]: ...
+
+    @overload
+    def read(self, kind: type[A], other: type[B], /) -> Flow[A | B]: ...
+
+    def read(self, *kinds: type[HandshakeMessage]) -> Flow[HandshakeMessage]:
+        """The next message, which must be one of `kinds`, decoded, judged and added to the transcript.
+
+        The transcript takes what was received, never a re-encoding: two encodings of the same meaning are two
+        different handshakes.
+        """
+        raw = yield kinds
+        kind = message_class(raw)
+        if kind not in kinds:
+            raise out_of_order(raw, kinds)
+        message = kind.decode(raw[4:])
+        message.judge()
+        self.last_received = raw
+        self.transcript.update(raw)
+        return message
+
+    def send(self, message: HandshakeMessage) -> None:
+        raw = message.to_handshake()
+        self.transcript.update(raw)
+        self.output.send(raw)
+
+    def log_secret(self, label: str, client_random: bytes, secret: Secret) -> None:
+        """One line of RFC 9850 for whoever asked for a key log."""
+        if self._key_log is not None:
+            self._key_log(f"{label} {client_random.hex()} {secret.value.hex()}")
+        if self.tracer is not None:
+            self.tracer.secret(label, secret.value)
+
+
+def out_of_order(raw: bytes, expected: Need) -> MessageOutOfOrder | SecondHelloRetryRequest | Renegotiation:
+    """The offence of a message (or just its first byte) where one of `expected` was due (section 4)."""
+    kind = message_class(raw)
+    if kind is HelloRetryRequest and ServerHello in expected:
+        return SecondHelloRetryRequest()
+    wanted = " or ".join(one.__name__ for one in expected) or "no handshake message"
+    if kind is ClientHello:
+        return Renegotiation(f"{wanted} was expected")
+    return MessageOutOfOrder(f"{kind.__name__ if kind else HandshakeType(raw[0])}, where {wanted} was expected")
