@@ -1,0 +1,154 @@
+"""The key schedule: RFC 9846, section 7.1.
+
+                 0                          one input after the other is worked in
+                 |
+   PSK or 0 -> HKDF-Extract = EarlySecret
+                 |
+                 +-> "ext binder" | "res binder"   binder keys
+                 +-> "c e traffic"                 client_early_traffic_secret       (ClientHello)
+                 +-> "e exp master"                early_exporter_secret             (ClientHello)
+                 |
+             "derived"
+                 |
+ (EC)DHE or 0 -> HKDF-Extract = HandshakeSecret
+                 |
+                 +-> "c hs traffic"                client_handshake_traffic_secret   (ClientHello..ServerHello)
+                 +-> "s hs traffic"                server_handshake_traffic_secret   (ClientHello..ServerHello)
+                 |
+             "derived"
+                 |
+            0 -> HKDF-Extract = MainSecret
+                 |
+                 +-> "c ap traffic"                client_application_traffic_secret_0   (..server Finished)
+                 +-> "s ap traffic"                server_application_traffic_secret_0   (..server Finished)
+                 +-> "exp master"                  exporter_secret                       (..server Finished)
+                 +-> "res master"                  resumption_secret                     (..client Finished)
+
+Each stage can only be made from the one before, so that no input can be forgotten, and each arrow to the right takes
+the hash of the messages in brackets, so that its secret belongs to this handshake alone. RFC 9846 says "main" where
+RFC 8446 said "master"; the label strings stayed as they were.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .crypto.hkdf import Secret, extract
+
+if TYPE_CHECKING:
+    from .crypto.suites import Hash, Suite
+
+
+class TrafficSecret(Secret):
+    """A secret from which one direction's record keys are made (sections 7.2 and 7.3)."""
+
+    __slots__ = ()
+
+    def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
+        """[sender]_write_key and [sender]_write_iv (section 7.3)."""
+        return self.expand_label(b"key", b"", suite.key_length), self.expand_label(b"iv", b"", suite.iv_length)
+
+    def verify_data(self, transcript_hash: bytes) -> bytes:
+        """What Finished holds, with this secret as its BaseKey (section 4.5.3)."""
+        finished_key = Secret(self.hash, self.expand_label(b"finished", b"", self.hash.digest_size))
+        return finished_key.hmac(transcript_hash)
+
+    def next(self) -> TrafficSecret:
+        """application_traffic_secret_N+1 (section 7.2)."""
+        return TrafficSecret(self.hash, self.expand_label(b"traffic upd", b"", self.hash.digest_size))
+
+
+class _Stage:
+    """A secret of the left column."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def _traffic(self, label: bytes, transcript_hash: bytes) -> TrafficSecret:
+        secret = self._secret
+        return TrafficSecret(secret.hash, secret.expand_label(label, transcript_hash, secret.hash.digest_size))
+
+    def _derived(self) -> bytes:
+        """The salt of the next stage: Derive-Secret(., "derived", "")."""
+        secret = self._secret
+        return secret.expand_label(b"derived", secret.hash.empty, secret.hash.digest_size)
+
+    @property
+    def value(self) -> bytes:
+        return self._secret.value
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self._secret.value)} bytes>"
+
+
+class EarlySecret(_Stage):
+    """HKDF-Extract(0, PSK), or without a PSK of as many zeros as the hash is long."""
+
+    __slots__ = ()
+
+    def __init__(self, hash: Hash, psk: bytes | None) -> None:
+        zeros = bytes(hash.digest_size)
+        super().__init__(extract(hash, zeros, zeros if psk is None else psk))
+
+    def binder_key(self, *, external: bool) -> TrafficSecret:
+        """The BaseKey of a PSK binder (section 4.3.11.2)."""
+        return self._traffic(b"ext binder" if external else b"res binder", self._secret.hash.empty)
+
+    def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
+        return self._traffic(b"c e traffic", transcript_hash)
+
+    def early_exporter(self, transcript_hash: bytes) -> Secret:
+        return self._secret.derive_secret(b"e exp master", transcript_hash)
+
+    def handshake(self, shared_secret: bytes | None) -> HandshakeSecret:
+        """Work in the key exchange's shared secret; None for a PSK alone (psk_ke)."""
+        hash = self._secret.hash
+        return HandshakeSecret(
+            extract(hash, self._derived(), bytes(hash.digest_size) if shared_secret is None else shared_secret)
+        )
+
+
+class HandshakeSecret(_Stage):
+    """HKDF-Extract(Derive-Secret(EarlySecret, "derived", ""), (EC)DHE)."""
+
+    __slots__ = ()
+
+    def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
+        return self._traffic(b"c hs traffic", transcript_hash)
+
+    def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
+        return self._traffic(b"s hs traffic", transcript_hash)
+
+    def main(self) -> MainSecret:
+        hash = self._secret.hash
+        return MainSecret(extract(hash, self._derived(), bytes(hash.digest_size)))
+
+
+class MainSecret(_Stage):
+    """HKDF-Extract(Derive-Secret(HandshakeSecret, "derived", ""), 0)."""
+
+    __slots__ = ()
+
+    def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
+        return self._traffic(b"c ap traffic", transcript_hash)
+
+    def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
+        return self._traffic(b"s ap traffic", transcript_hash)
+
+    def exporter(self, transcript_hash: bytes) -> Secret:
+        return self._secret.derive_secret(b"exp master", transcript_hash)
+
+    def resumption(self, transcript_hash: bytes) -> Secret:
+        return self._secret.derive_secret(b"res master", transcript_hash)
+
+
+_WITHOUT_PSK: dict[str, EarlySecret] = {}
+
+
+def early_secret_without_psk(hash: Hash) -> EarlySecret:
+    """The EarlySecret of every handshake that uses no PSK: a constant for each hash, so it is computed once."""
+    if hash.name not in _WITHOUT_PSK:
+        _WITHOUT_PSK[hash.name] = EarlySecret(hash, None)
+    return _WITHOUT_PSK[hash.name]
