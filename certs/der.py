@@ -70,6 +70,13 @@ def bits(data: bytes) -> bytes:
     return encode(BIT_STRING, b"\0", data)
 
 
+def _base128(number: int) -> bytes:
+    groups = [number & 0x7F]
+    while number := number >> 7:
+        groups.append(number & 0x7F | 0x80)
+    return bytes(reversed(groups))
+
+
 def oid(dotted: str) -> bytes:
     """OBJECT IDENTIFIER."""
     first, second, *rest = (int(arc) for arc in dotted.split("."))
@@ -150,10 +157,3 @@ def _bounds(data: bytes) -> tuple[int, int]:
         return 2, 2 + data[1]
     start = 2 + (data[1] & 0x7F)
     return start, start + int.from_bytes(data[2:start])
-
-
-def _base128(number: int) -> bytes:
-    groups = [number & 0x7F]
-    while number := number >> 7:
-        groups.append(number & 0x7F | 0x80)
-    return bytes(reversed(groups))
