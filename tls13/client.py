@@ -28,7 +28,7 @@ from .errors import (
 )
 from .events import Session
 from .flow import Epoch
-from .key_schedule import EarlySecret
+from .key_schedule import early_secret_without_psk
 from .wire.extensions import (
     CH,
     ClientVersions,
@@ -249,7 +249,7 @@ class ClientHandshake(AuthenticatedFlow):
             raise GroupNotOffered(server_share.group)
         shared_secret = offer.shares[server_share.group].finish(server_share.key_exchange)
         self.transcript.start(suite.hash)
-        return Agreed(suite, server_share.group, EarlySecret(suite.hash, None).handshake(shared_secret))
+        return Agreed(suite, server_share.group, early_secret_without_psk(suite.hash).handshake(shared_secret))
 
     # --- EncryptedExtensions, CertificateRequest, Certificate: sections 4.4 and 4.5 -----------------------------
 

@@ -33,7 +33,7 @@ from .errors import (
 )
 from .events import Session
 from .flow import Epoch
-from .key_schedule import EarlySecret
+from .key_schedule import early_secret_without_psk
 from .transcript import Transcript
 from .wire.extensions import (
     EE,
@@ -119,7 +119,7 @@ class ServerHandshake(AuthenticatedFlow):
         if hello.legacy_session_id and not retried:
             self.output.send_change_cipher_spec()  # appendix E.4: once, after the first message we send
 
-        handshake_secret = EarlySecret(choice.suite.hash, None).handshake(shared_secret)
+        handshake_secret = early_secret_without_psk(choice.suite.hash).handshake(shared_secret)
         digest = self.transcript.digest()
         client_traffic = handshake_secret.client_traffic(digest)
         server_traffic = handshake_secret.server_traffic(digest)

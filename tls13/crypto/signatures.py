@@ -1,0 +1,125 @@
+"""Signature schemes: RFC 9846, sections 4.3.3 and 4.5.2; ML-DSA from draft-ietf-tls-mldsa.
+
+In TLS 1.3 a scheme names everything: the algorithm, the hash, the curve, the padding. So a table says it all: each
+scheme, the kind of key it goes with, and how to sign and verify. RSASSA-PKCS1-v1_5 and SHA-1 are not in it: they may
+still stand inside certificates, never in a CertificateVerify.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.x509.oid import PublicKeyAlgorithmOID
+
+from ..errors import BadSignature, SignatureSchemeUnsuitable
+from ..wire.registry import SignatureScheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptography import x509
+
+KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (
+    (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, "ed25519"),
+    (ed448.Ed448PrivateKey, ed448.Ed448PublicKey, "ed448"),
+    (mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey, "mldsa44"),
+    (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey, "mldsa65"),
+    (mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey, "mldsa87"),
+)
+
+
+class Scheme:
+    """One SignatureScheme: `kind` of key (see key_kind) and the arguments that `cryptography` wants."""
+
+    __slots__ = ("arguments", "kind", "smallest_rsa")
+
+    def __init__(self, kind: str, *arguments: Any, smallest_rsa: int = 0) -> None:
+        self.kind = kind
+        self.arguments = arguments
+        self.smallest_rsa = smallest_rsa
+        """Bytes: an RSA modulus must have room for two hashes and two bytes (RFC 8017, section 9.1.1)."""
+
+
+def _pss(kind: str, hash: hashes.HashAlgorithm) -> Scheme:
+    """RSASSA-PSS with MGF1; the salt is as long as the digest (section 4.3.3)."""
+    pad = padding.PSS(mgf=padding.MGF1(hash), salt_length=hash.digest_size)
+    return Scheme(kind, pad, hash, smallest_rsa=2 * hash.digest_size + 2)
+
+
+SCHEMES: Mapping[int, Scheme] = {
+    SignatureScheme.ecdsa_secp256r1_sha256: Scheme("secp256r1", ec.ECDSA(hashes.SHA256())),
+    SignatureScheme.ed25519: Scheme("ed25519"),
+    SignatureScheme.rsa_pss_rsae_sha256: _pss("rsaEncryption", hashes.SHA256()),
+    SignatureScheme.ecdsa_secp384r1_sha384: Scheme("secp384r1", ec.ECDSA(hashes.SHA384())),
+    SignatureScheme.rsa_pss_rsae_sha384: _pss("rsaEncryption", hashes.SHA384()),
+    SignatureScheme.ecdsa_secp521r1_sha512: Scheme("secp521r1", ec.ECDSA(hashes.SHA512())),
+    SignatureScheme.rsa_pss_rsae_sha512: _pss("rsaEncryption", hashes.SHA512()),
+    SignatureScheme.rsa_pss_pss_sha256: _pss("RSASSA-PSS", hashes.SHA256()),
+    SignatureScheme.rsa_pss_pss_sha384: _pss("RSASSA-PSS", hashes.SHA384()),
+    SignatureScheme.rsa_pss_pss_sha512: _pss("RSASSA-PSS", hashes.SHA512()),
+    SignatureScheme.ed448: Scheme("ed448"),
+    SignatureScheme.mldsa44: Scheme("mldsa44"),
+    SignatureScheme.mldsa65: Scheme("mldsa65"),
+    SignatureScheme.mldsa87: Scheme("mldsa87"),
+}
+
+DEFAULT_SIGNATURE_SCHEMES: tuple[SignatureScheme, ...] = tuple(SignatureScheme(code) for code in SCHEMES)
+"""What may sign a CertificateVerify, in order of preference: small and fast first."""
+
+
+def key_kind(key: object, certificate: x509.Certificate | None = None) -> str | None:
+    """What a key is, in the words of the table; None for kinds that TLS 1.3 does not sign with.
+
+    An RSA key does not know whether it is restricted to PSS: `cryptography` shows both as plain RSA keys. Only the
+    certificate's algorithm identifier says it (section 4.3.3: rsae and pss schemes by OID).
+    """
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        return key.curve.name if key.curve.name in ("secp256r1", "secp384r1", "secp521r1") else None
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        pss = certificate is not None and certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        return "RSASSA-PSS" if pss else "rsaEncryption"
+    return next((kind for private, public, kind in KEY_KINDS if isinstance(key, (private, public))), None)
+
+
+def schemes_for(key: object, certificate: x509.Certificate | None = None) -> tuple[SignatureScheme, ...]:
+    """What a private or public key can be used with in a CertificateVerify, in order of preference."""
+    kind = key_kind(key, certificate)
+    size = (key.key_size + 7) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
+    return tuple(
+        SignatureScheme(code) for code, scheme in SCHEMES.items() if scheme.kind == kind and scheme.smallest_rsa <= size
+    )
+
+
+def check_suitable(scheme: SignatureScheme, certificate: x509.Certificate) -> None:
+    """Section 4.5.2: the scheme MUST be compatible with the key. Raises SignatureSchemeUnsuitable."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise SignatureSchemeUnsuitable(f"{scheme} with a key that cannot be read") from None
+    if scheme not in schemes_for(key, certificate):
+        raise SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, certificate) or 'unknown'}")
+
+
+def signed_content(context: bytes, transcript_hash: bytes) -> bytes:
+    """Section 4.5.2: 64 spaces, the context string, a zero byte, the transcript hash.
+
+    The spaces keep a TLS 1.2 signature from being taken for one of these (its first 64 bytes are the two randoms).
+    """
+    return b" " * 64 + context + b"\0" + transcript_hash
+
+
+def sign(private_key: Any, scheme: int, content: bytes) -> bytes:
+    """A signature by a key that `schemes_for` says the scheme fits."""
+    signature: bytes = private_key.sign(content, *SCHEMES[scheme].arguments)
+    return signature
+
+
+def verify(public_key: Any, scheme: int, signature: bytes, content: bytes) -> None:
+    """Raises BadSignature (decrypt_error, section 4.5.2). The key is one that `check_suitable` has passed."""
+    try:
+        public_key.verify(signature, content, *SCHEMES[scheme].arguments)
+    except (InvalidSignature, ValueError):
+        raise BadSignature(SignatureScheme(scheme)) from None
