@@ -128,7 +128,7 @@ class Connection:
             raise self._failed(self._error)
         try:
             return self._next_event()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and it is raised again
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
             raise error.with_traceback(None) from error.__cause__
@@ -302,5 +302,3 @@ class ServerConnection(Connection):
     def __init__(self, config: ServerConfig, *, tracer: Tracer | None = None) -> None:
         super().__init__(config, is_client=False, tracer=tracer)
         self._engine.start(ServerHandshake(config, self._engine, tracer).handshake())
-
-

@@ -218,5 +218,3 @@ class Engine:
         self._buffer.clear()
         self._read_secret = self._write_secret = None
         return error.alert if isinstance(error, Abort) else AlertDescription.internal_error
-
-

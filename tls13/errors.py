@@ -146,6 +146,11 @@ class InternalError(Abort):
     says = "a failure on our side that has nothing to do with the peer"
 
 
+class KeyLimitReached(InternalError):
+    section = "5.5"
+    says = "no more records may be protected with this key"
+
+
 class MissingExtension(Abort):
     alert = AlertDescription.missing_extension
     section = "9.2"

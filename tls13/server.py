@@ -201,7 +201,7 @@ class ServerHandshake(AuthenticatedFlow):
     # --- Negotiation: section 4.2.1 -------------------------------------------------------------------------------
 
     def choose(self, hello: ClientHello) -> Choice:
-        """Every choice the server makes, before it sends a byte; raises what section 4.2.1 wants where there is none."""
+        """Every choice the server makes, before it sends a byte. Raises HandshakeFailure where there is none."""
         suite = next((code for code in self.config.cipher_suites if code in hello.cipher_suites), None)
         if suite is None:
             raise NoCommonCipherSuite(f"the client offers {', '.join(code.name for code in hello.cipher_suites)}")

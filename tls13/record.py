@@ -1,0 +1,386 @@
+"""The record layer: RFC 9846, section 5. Bytes of the stream <-> (content type, fragment).
+
+    struct {                                    struct {
+        ContentType type;                           ContentType opaque_type = application_data;
+        ProtocolVersion legacy_record_version;      ProtocolVersion legacy_record_version = 0x0303;
+        uint16 length;                              uint16 length;
+        opaque fragment[length];                    opaque encrypted_record[length];
+    } TLSPlaintext;                             } TLSCiphertext;
+
+Inside a TLSCiphertext the content comes first, then its real type, then zeros: whoever opens it looks for the last
+byte that is not zero. The nonce is the record's sequence number, mixed into the direction's iv, so that a record that
+is lost, repeated or moved does not decrypt. Each direction has a reader or a writer of its own; they share nothing.
+
+This is the path that every byte takes. So: plain ints, one AEAD object for each key, a buffer that is never copied to
+be shortened, and no object made for a record but its fragment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag
+
+from .errors import (
+    BadChangeCipherSpec,
+    BadRecordMac,
+    ConfigurationError,
+    ConnectionFailed,
+    EmptyFragment,
+    InterleavedHandshake,
+    KeyLimitReached,
+    NoContentType,
+    RecordOverflow,
+    TLSError,
+    TooManyEmptyRecords,
+    TooMuchEarlyData,
+    UnexpectedApplicationData,
+    UnexpectedRecordType,
+)
+from .wire.registry import ContentType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .crypto.suites import Aead, Suite
+
+    Buffer = bytes | bytearray | memoryview
+
+CHANGE_CIPHER_SPEC: Final = int(ContentType.change_cipher_spec)
+ALERT: Final = int(ContentType.alert)
+HANDSHAKE: Final = int(ContentType.handshake)
+APPLICATION_DATA: Final = int(ContentType.application_data)
+
+HEADER_LENGTH: Final = 5
+MAX_PLAINTEXT: Final = 2**14
+"""TLSPlaintext.length (section 5.1)."""
+MAX_CIPHERTEXT: Final = 2**14 + 256
+"""TLSCiphertext.length (section 5.2)."""
+MAX_INNER_PLAINTEXT: Final = 2**14 + 1
+"""TLSInnerPlaintext: content, type and padding together (section 5.4)."""
+MAX_EMPTY_RECORDS: Final = 32
+"""Records in a row that carry nothing (empty application data, change_cipher_spec): each costs us work for nothing."""
+MAX_SEQUENCE: Final = 2**64 - 1
+TYPE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
+COMPACT_AT: Final = 2**17
+"""How much of the receive buffer may be used up before it is cut off."""
+
+
+class RecordReader:
+    """One direction's bytes -> records. Plaintext until the first set_keys.
+
+    The connection tells it what the protocol's state allows: `ccs_allowed`, `mid_message`, `plaintext_alert_allowed`.
+    """
+
+    def __init__(self, *, max_inner_plaintext: int = MAX_INNER_PLAINTEXT) -> None:
+        self.ccs_allowed = False
+        """From the first ClientHello to the peer's Finished a lone change_cipher_spec is dropped (section 5)."""
+        self.mid_message = False
+        """A handshake message has begun and not ended: no other record may come in between (section 5.1)."""
+        self.plaintext_alert_allowed = False
+        """A peer that has no keys yet may say so in plaintext; ends with the first record that decrypts."""
+        self.max_inner_plaintext = max_inner_plaintext
+        self._buffer = bytearray()
+        self._start = 0
+        self._aead: Aead | None = None
+        self._iv = 0
+        self._sequence = 0
+        self._shortest = 0
+        self._empty_records = 0
+        self._early_data_budget = -1
+        self._first = True
+        self._error: TLSError | None = None
+
+    def receive(self, data: Buffer) -> None:
+        """Take bytes from the stream; next_record does the work."""
+        if self._start:
+            self._compact()
+        self._buffer += data
+
+    def _compact(self) -> None:
+        """Forget what has been read, when it is everything or much: rarely, because the rest must move."""
+        if self._start == len(self._buffer):
+            self._buffer.clear()
+            self._start = 0
+        elif self._start >= COMPACT_AT:
+            del self._buffer[: self._start]
+            self._start = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not yet read."""
+        return len(self._buffer) - self._start
+
+    @property
+    def bytes_needed(self) -> int:
+        """How many more bytes the current record needs: its header first, then its body; 0 if it is all here."""
+        buffered = self.buffered
+        if buffered < HEADER_LENGTH:
+            return HEADER_LENGTH - buffered
+        length = self._buffer[self._start + 3] << 8 | self._buffer[self._start + 4]
+        return max(0, HEADER_LENGTH + length - buffered)
+
+    def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
+        """The next record is protected with these; its sequence number is 0 (section 5.3)."""
+        self._aead = suite.aead(key)
+        self._iv = int.from_bytes(iv, "big")
+        self._sequence = 0
+        self._shortest = suite.tag_length + 1
+
+    def skip_early_data(self, budget: int) -> None:
+        """Discard what cannot be read, as section 4.3.10 wants from a server that does not accept early data.
+
+        With keys, that is every record that does not decrypt, up to the first that does. Without (the ClientHello
+        was answered with HelloRetryRequest) it is every application_data record, up to stop_skipping. Each is
+        charged its length, at least 1; beyond `budget` bytes next_record raises TooMuchEarlyData.
+        """
+        self._early_data_budget = budget
+
+    def stop_skipping(self) -> None:
+        """The second ClientHello is here: nothing more is discarded."""
+        self._early_data_budget = -1
+
+    def next_record(self) -> tuple[int, bytes] | None:
+        """The next record's content type and fragment, or None until more bytes arrive.
+
+        Raises the offence that a record commits; after that, ConnectionFailed.
+        """
+        if self._error is not None:
+            raise ConnectionFailed(f"this record stream has failed before: {self._error}") from self._error
+        try:
+            return self._next_record()
+        except TLSError as error:
+            self._error = error
+            raise
+
+    def _next_record(self) -> tuple[int, bytes] | None:
+        buffer = self._buffer
+        while True:
+            start = self._start
+            available = len(buffer) - start
+            if available < HEADER_LENGTH:
+                if available and self._first:
+                    self._refuse_what_is_not_tls(buffer[start])
+                return None
+            outer_type = buffer[start]
+            length = buffer[start + 3] << 8 | buffer[start + 4]
+            aead = self._aead
+            if aead is None or outer_type != APPLICATION_DATA:
+                # Judged before the body arrives: what cannot be right is not waited for.
+                self._check_plaintext_header(outer_type, length)
+            elif length > MAX_CIPHERTEXT:
+                raise RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
+            body = start + HEADER_LENGTH
+            end = body + length
+            if end > len(buffer):
+                return None
+            self._start = end
+            self._first = False
+            if aead is None or outer_type != APPLICATION_DATA:
+                record = self._open_plaintext(outer_type, body, end)
+            else:
+                record = self._open_ciphertext(aead, start, body, end)
+            if record is not None:
+                return record
+
+    # --- plaintext: section 5.1 -------------------------------------------------------------------------------------
+
+    def _refuse_what_is_not_tls(self, first_byte: int) -> None:
+        """Somebody who speaks another protocol is told so at once, not after 5 bytes that never come."""
+        if first_byte not in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA):
+            start = bytes(self._buffer[self._start : self._start + 8])
+            what = "the peer does not speak TLS"
+            if start[:1].isalpha():
+                what += "; it looks like plain HTTP or another text protocol"
+            elif first_byte & 0x80:
+                what += " 1.3; it may be an SSL 2.0 hello"
+            raise UnexpectedRecordType(f"{what}: its stream begins with {start!r}")
+
+    def _check_plaintext_header(self, outer_type: int, length: int) -> None:
+        if self._first:
+            self._refuse_what_is_not_tls(outer_type)
+        if outer_type == CHANGE_CIPHER_SPEC:
+            if not self.ccs_allowed:
+                raise BadChangeCipherSpec("before the first ClientHello, or after the peer's Finished")
+            if length != 1:
+                raise BadChangeCipherSpec(f"{length} bytes")
+        elif self._aead is not None:
+            if not (outer_type == ALERT and self.plaintext_alert_allowed and length == 2):
+                raise UnexpectedRecordType(f"an unprotected record of type {ContentType(outer_type)}")
+        elif outer_type == APPLICATION_DATA:
+            if self._early_data_budget < 0:
+                raise UnexpectedApplicationData("unprotected")
+        elif outer_type not in (ALERT, HANDSHAKE):
+            raise UnexpectedRecordType(ContentType(outer_type))
+        skipping = outer_type == APPLICATION_DATA and self._early_data_budget >= 0
+        limit = MAX_CIPHERTEXT if skipping else MAX_PLAINTEXT
+        if length > limit:
+            raise RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
+
+    def _open_plaintext(self, outer_type: int, body: int, end: int) -> tuple[int, bytes] | None:
+        if outer_type == APPLICATION_DATA:
+            self._charge_early_data(end - body)
+            return None
+        if self.mid_message and outer_type != HANDSHAKE:
+            raise InterleavedHandshake(ContentType(outer_type))
+        if outer_type == CHANGE_CIPHER_SPEC:
+            if self._buffer[body] != 1:
+                raise BadChangeCipherSpec(f"0x{self._buffer[body]:02x}")
+            self._count_empty_record()
+            return None
+        if body == end:
+            raise EmptyFragment(ContentType(outer_type))
+        return outer_type, bytes(self._buffer[body:end])
+
+    # --- ciphertext: sections 5.2 to 5.4 ------------------------------------------------------------------------------
+
+    def _open_ciphertext(self, aead: Aead, start: int, body: int, end: int) -> tuple[int, bytes] | None:
+        sequence = self._sequence
+        if sequence > MAX_SEQUENCE:
+            raise KeyLimitReached("the sequence number would wrap")
+        buffer = self._buffer
+        try:
+            if end - body < self._shortest:
+                raise InvalidTag
+            with_type = aead.decrypt(
+                (self._iv ^ sequence).to_bytes(12, "big"), memoryview(buffer)[body:end], bytes(buffer[start:body])
+            )
+        except InvalidTag:
+            if self._early_data_budget >= 0:
+                self._charge_early_data(end - body)
+                return None
+            raise BadRecordMac(f"record number {sequence} under this key, {end - body} bytes") from None
+        self._sequence = sequence + 1
+        if self._early_data_budget >= 0 or self.plaintext_alert_allowed:
+            self._early_data_budget = -1
+            self.plaintext_alert_allowed = False
+        if len(with_type) > self.max_inner_plaintext:
+            raise RecordOverflow(
+                f"TLSInnerPlaintext of {len(with_type)} bytes; the limit is {self.max_inner_plaintext}"
+            )
+
+        content_type = with_type[-1]
+        if not content_type:
+            with_type = with_type.rstrip(b"\0")
+            if not with_type:
+                raise NoContentType
+            content_type = with_type[-1]
+        if content_type == APPLICATION_DATA and not self.mid_message:
+            if len(with_type) == 1:
+                self._count_empty_record()
+            else:
+                self._empty_records = 0
+            return APPLICATION_DATA, with_type[:-1]
+        self._check_inner_type(content_type, len(with_type) - 1)
+        return content_type, with_type[:-1]
+
+    def _check_inner_type(self, content_type: int, length: int) -> None:
+        if content_type == CHANGE_CIPHER_SPEC:
+            raise BadChangeCipherSpec("it is protected")
+        if content_type not in (ALERT, HANDSHAKE, APPLICATION_DATA):
+            raise UnexpectedRecordType(f"{ContentType(content_type)}, protected")
+        if self.mid_message and content_type != HANDSHAKE:
+            raise InterleavedHandshake(ContentType(content_type))
+        if not length:
+            raise EmptyFragment(ContentType(content_type))
+        self._empty_records = 0
+
+    # --- limits -----------------------------------------------------------------------------------------------------
+
+    def _charge_early_data(self, length: int) -> None:
+        self._early_data_budget -= max(1, length)
+        if self._early_data_budget < 0:
+            raise TooMuchEarlyData
+
+    def _count_empty_record(self) -> None:
+        self._empty_records += 1
+        if self._empty_records > MAX_EMPTY_RECORDS:
+            raise TooManyEmptyRecords(f"more than {MAX_EMPTY_RECORDS}")
+
+
+class RecordWriter:
+    """One direction's content -> records. Plaintext until the first set_keys.
+
+    `padding` gives, for a record's content length and the room left beside it (both in bytes), how many zeros to add
+    (section 5.4); it raises ConfigurationError when it asks for more than there is room for.
+    """
+
+    def __init__(self, *, padding: Callable[[int, int], int] | None = None) -> None:
+        self.initial = True
+        """The next record is the first: the initial ClientHello's, whose version is 0x0301 (section 5.1)."""
+        self.max_inner_plaintext = MAX_INNER_PLAINTEXT
+        """Content, type and padding of a record that we send; a peer may ask for less (RFC 8449)."""
+        self._padding = padding
+        self._aead: Aead | None = None
+        self._iv = 0
+        self._sequence = 0
+        self._limit = 0
+        self._tag_length = 0
+
+    @property
+    def max_fragment(self) -> int:
+        """The most content that one record takes, in bytes."""
+        return self.max_inner_plaintext - 1
+
+    @property
+    def records_left(self) -> int:
+        """How many more records this key may protect (section 5.5)."""
+        return self._limit - self._sequence
+
+    def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
+        """Protect from the next record on; its sequence number is 0 (section 5.3)."""
+        self._aead = suite.aead(key)
+        self._iv = int.from_bytes(iv, "big")
+        self._sequence = 0
+        self._limit = suite.record_limit
+        self._tag_length = suite.tag_length
+        self.initial = False
+
+    def set_plaintext(self) -> None:
+        """Back to plaintext, for a second ClientHello after early data."""
+        self._aead = None
+
+    def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
+        record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
+        size = self.max_inner_plaintext - 1
+        write = self._write_plaintext if self._aead is None else self._write_ciphertext
+        if len(data) <= size:
+            if data or content_type == APPLICATION_DATA:
+                write(content_type, data, out)
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), size):
+            write(content_type, view[start : start + size], out)
+
+    def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        version = b"\x03\x01" if self.initial and content_type == HANDSHAKE else b"\x03\x03"
+        self.initial = False
+        out += bytes((content_type,)) + version + len(data).to_bytes(2, "big")
+        out += data
+
+    def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        aead, sequence = self._aead, self._sequence
+        if aead is None or sequence >= self._limit:
+            raise KeyLimitReached(f"{sequence} records")
+        self._sequence = sequence + 1
+        inner = b"".join((data, TYPE_BYTE[content_type]))
+        if self._padding is not None:
+            inner += bytes(self._pad(self._padding, len(inner) - 1))
+        header = b"\x17\x03\x03" + (len(inner) + self._tag_length).to_bytes(2, "big")
+        out += header
+        out += aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
+
+    def _pad(self, padding: Callable[[int, int], int], content_length: int) -> int:
+        room = self.max_inner_plaintext - 1 - content_length
+        zeros = padding(content_length, room)
+        if not 0 <= zeros <= room:
+            raise ConfigurationError(f"the padding policy asks for {zeros} bytes where {room} fit")
+        return zeros
+
+
+def pad_to_multiple_of(size: int) -> Callable[[int, int], int]:
+    """A padding policy: records' contents are padded to the next multiple of `size` bytes, as far as there is room."""
+    if size < 1:
+        raise ConfigurationError(f"pad_to_multiple_of({size}): the size must be positive")
+    return lambda length, room: min(-length % size, room)
