@@ -115,16 +115,16 @@ class Bench:
         edit: Edit = unchanged,
         *,
         issuer: Authority | None = None,
-        key_type: KeyType = KeyType.ECDSA_P256,
+        key: CertificateIssuerPrivateKeyTypes | None = None,
         name: str = "Workshop special CA",
         path_length: int | None = None,
     ) -> Authority:
         """An intermediate below `issuer` (the root, if not given), signed after `edit` has had the draft."""
         above = issuer or self.root
-        key = key_type.generate()
-        form = ca_draft(name, key.public_key(), now=self.now, path_length=path_length)
+        own_key = key or KeyType.ECDSA_P256.generate()
+        form = ca_draft(name, own_key.public_key(), now=self.now, path_length=path_length)
         certificate = above.sign(edit(form))
-        return Authority(certificate, key, now=self.now, chain=(certificate, *above.chain))
+        return Authority(certificate, own_key, now=self.now, chain=(certificate, *above.chain))
 
     def own_root(self, edit: Edit = unchanged, *, key_type: KeyType = KeyType.ECDSA_P256) -> Authority:
         """A root for this case alone, self-signed after `edit` has had the draft."""

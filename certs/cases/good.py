@@ -65,14 +65,14 @@ def good_three_intermediates(bench: Bench) -> Exhibit:
 @case(ACCEPTED, "RFC 9846, section 4.5.1.2")
 def good_rsa_issuer(bench: Bench) -> Exhibit:
     """An ECDSA leaf below an RSA intermediate with a sha256WithRSAEncryption signature."""
-    issuer = bench.ca(key_type=KeyType.RSA_2048)
+    issuer = bench.ca(key=bench.workshop.key(KeyType.RSA_2048))
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)
 
 
 @case(ACCEPTED, "RFC 9846, section 4.5.1.2")
 def good_p384_issuer(bench: Bench) -> Exhibit:
     """An ECDSA leaf below a P-384 intermediate that signs with SHA-384."""
-    issuer = bench.ca(key_type=KeyType.ECDSA_P384)
+    issuer = bench.ca(key=KeyType.ECDSA_P384.generate())
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)
 
 

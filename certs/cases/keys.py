@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import shake_256
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certs.catalogue import ACCEPTED, MALFORMED, UNSUITABLE_CHAIN, WEAK_KEY, case
 from certs.der import NULL, PUBLIC_KEY, SEQUENCE, Surgery, algorithm, bits, children, encode, integer
-from tls13.lab.authority import Authority, KeyType
+from tls13.lab.authority import KeyType
 
 if TYPE_CHECKING:
     from certs.bench import Bench, Exhibit
@@ -53,10 +52,7 @@ def rsa_512_leaf(bench: Bench) -> Exhibit:
 @case(WEAK_KEY, _RULE)
 def rsa_1024_intermediate(bench: Bench) -> Exhibit:
     """The leaf's key is good, its issuer's an RSA key of 1024 bits."""
-    key = rsa.generate_private_key(65537, 1024)
-    template = bench.ca(name="Workshop weak CA")
-    certificate = bench.root.sign(replace(bench.form_of(template.certificate), public_key=key.public_key()))
-    issuer = Authority(certificate, key, now=bench.now, chain=(certificate,))
+    issuer = bench.ca(key=rsa.generate_private_key(65537, 1024))
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)
 
 
@@ -134,12 +130,12 @@ def unknown_key_algorithm(bench: Bench) -> Exhibit:
 @case(UNSUITABLE_CHAIN, "RFC 8410, section 3")
 def ed25519_issuer(bench: Bench) -> Exhibit:
     """An Ed25519 CA: nothing is wrong with it, but our verifier does not take it, and never offers to."""
-    issuer = bench.ca(key_type=KeyType.ED25519)
+    issuer = bench.ca(key=KeyType.ED25519.generate())
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)
 
 
 @case(UNSUITABLE_CHAIN, "RFC 9881, section 2")
 def ml_dsa_issuer(bench: Bench) -> Exhibit:
     """An ML-DSA-65 CA."""
-    issuer = bench.ca(key_type=KeyType.ML_DSA_65)
+    issuer = bench.ca(key=KeyType.ML_DSA_65.generate())
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)

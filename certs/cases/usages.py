@@ -77,14 +77,13 @@ def no_key_usage(bench: Bench) -> Exhibit:
 @case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2.1.9")
 def ca_certificate_as_server(bench: Bench) -> Exhibit:
     """The leaf is a CA, and also has the host's name."""
+    issuer = bench.ca()
     authority = x509.BasicConstraints(ca=True, path_length=None)
     usage = key_usage(digital_signature=True, key_cert_sign=True)
-    return bench.show(
-        bench.leaf(
-            lambda draft: draft.with_extension(authority, critical=True).with_extension(usage, critical=True),
-            issuer=bench.ca(),
-        )
+    leaf = bench.leaf(
+        lambda draft: draft.with_extension(authority, critical=True).with_extension(usage, critical=True), issuer=issuer
     )
+    return bench.show(leaf, issuer.chain)
 
 
 @case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2")
