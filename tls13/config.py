@@ -44,6 +44,12 @@ class InsecureNoVerification:
 INSECURE_NO_VERIFICATION: Final = InsecureNoVerification()
 """`verify=INSECURE_NO_VERIFICATION`: the peer may be anybody. For experiments on one's own machine only."""
 
+
+def fresh_key_share(group: Group) -> KeyShare:
+    """Section 4.3.8: a key share of its own for each connection."""
+    return group.generate()
+
+
 DEFAULT_KEY_SHARES = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
 
 
@@ -137,7 +143,7 @@ class ClientConfig(_Config):
         key_log: KeyLog | None = None,
         clock: Clock = time.time,
         random: Random = os.urandom,
-        key_share_source: KeyShareSource = Group.generate,
+        key_share_source: KeyShareSource = fresh_key_share,
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
     ) -> None:
@@ -209,7 +215,7 @@ class ServerConfig(_Config):
         key_log: KeyLog | None = None,
         clock: Clock = time.time,
         random: Random = os.urandom,
-        key_share_source: KeyShareSource = Group.generate,
+        key_share_source: KeyShareSource = fresh_key_share,
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
     ) -> None:

@@ -1,0 +1,213 @@
+"""Why a chain was refused: for people, and only after the refusal.
+
+The chain verifier says one thing for most failures ("candidates exhausted"). Here the chain is walked again, slowly
+and with words, to find the first thing that is wrong with it. Nothing here can make a chain acceptable; the worst that
+a mistake could do is to name the wrong reason. The walk is bounded, because a hostile peer chose what is walked.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
+
+from ..errors import (
+    BadCertificateSignature,
+    CertificateError,
+    MalformedCertificate,
+    MissingIntermediate,
+    NameConstraintViolation,
+    SelfSigned,
+    UnknownIssuer,
+    UnsuitableChain,
+    WeakKey,
+    WeakSignature,
+    WrongUsage,
+)
+from .names import name_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from .names import ServerName
+
+T = TypeVar("T", bound=x509.ExtensionType)
+
+MAX_STEPS = 10
+WEAK_SIGNATURES = {
+    SignatureAlgorithmOID.RSA_WITH_MD5: "MD5",
+    SignatureAlgorithmOID.RSA_WITH_SHA1: "SHA-1",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA1: "SHA-1",
+    SignatureAlgorithmOID.DSA_WITH_SHA1: "SHA-1",
+}
+
+
+def diagnose(
+    chain: Sequence[x509.Certificate],
+    name: ServerName | None,
+    now: datetime,
+    anchors: Sequence[x509.Certificate],
+    library_says: str,
+) -> CertificateError:
+    """The most useful true thing to say about a chain that was refused."""
+    try:
+        for check in (_check_extensions, _check_path, _check_dates, _check_usages):
+            check(chain, now, anchors, server=name is not None)
+        _check_name(chain[0], name, library_says)
+    except CertificateError as error:
+        return error
+    return UnsuitableChain(library_says, certificate=chain[0])
+
+
+def _title(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
+
+
+def _path(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """From the leaf upwards by issuer names; of several issuers, one whose signature verifies."""
+    path = [chain[0]]
+    for _ in range(MAX_STEPS):
+        current = path[-1]
+        if current in anchors or current.issuer == current.subject:
+            break
+        candidates = [one for one in (*anchors, *chain[1:]) if one.subject == current.issuer and one not in path]
+        if not candidates:
+            break
+        path.append(next((one for one in candidates[:MAX_STEPS] if _signed_by(current, one)), candidates[0]))
+    return path
+
+
+def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _check_extensions(
+    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
+) -> None:
+    for certificate in chain:
+        try:
+            certificate.extensions  # noqa: B018  # reading them parses them
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+            raise MalformedCertificate(f"{_title(certificate)}: {error}", certificate=certificate) from None
+
+
+def _check_path(
+    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
+) -> None:
+    path = _path(chain, anchors)
+    for certificate in path:
+        weak = WEAK_SIGNATURES.get(certificate.signature_algorithm_oid)
+        if weak is not None and certificate not in anchors:
+            raise WeakSignature(f"{_title(certificate)} is signed with {weak}", certificate=certificate)
+    for certificate, issuer in pairwise(path):
+        if not _signed_by(certificate, issuer):
+            raise BadCertificateSignature(
+                f"{_title(certificate)} says that {_title(issuer)} signed it, and it did not", certificate=certificate
+            )
+    last = path[-1]
+    if last in anchors:
+        return
+    if last.issuer == last.subject:
+        if len(path) == 1:
+            raise SelfSigned(_title(last), certificate=last)
+        raise UnknownIssuer(f"{_title(last)}; add it to the trust store if you trust it", certificate=last)
+    issuer_name = last.issuer.rfc4514_string()
+    if _has_issuer_url(last) or _same_organization(last, anchors):
+        raise MissingIntermediate(
+            f"{issuer_name}, which signed {_title(last)}; the server must send it", certificate=last
+        )
+    raise UnknownIssuer(
+        f"{issuer_name}, which signed {_title(last)}; either it is missing in the trust store, or the peer did not "
+        "send an intermediate certificate",
+        certificate=last,
+    )
+
+
+def _has_issuer_url(certificate: x509.Certificate) -> bool:
+    """A certificate that says where its issuer's can be fetched was not issued by a root."""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)
+
+
+def _same_organization(certificate: x509.Certificate, anchors: Sequence[x509.Certificate]) -> bool:
+    wanted = certificate.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return bool(wanted) and any(
+        anchor.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME) == wanted for anchor in anchors
+    )
+
+
+def _check_dates(
+    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
+) -> None:
+    from .verify import check_dates
+
+    for certificate in _path(chain, anchors):
+        check_dates(certificate, now)
+
+
+def _check_usages(
+    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
+) -> None:
+    path = _path(chain, anchors)
+    leaf, issuers = path[0], path[1:]
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    purpose = "servers" if server else "clients"
+    for certificate in path:
+        usage = _extension(certificate, x509.ExtendedKeyUsage)
+        if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
+            raise WrongUsage(
+                f"{_title(certificate)}: its extendedKeyUsage is not for {purpose}", certificate=certificate
+            )
+    constraints = _extension(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        raise WrongUsage(f"{_title(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
+    for depth, issuer in enumerate(issuers):
+        _check_issuer(issuer, depth)
+
+
+def _check_issuer(issuer: x509.Certificate, depth: int) -> None:
+    constraints = _extension(issuer, x509.BasicConstraints)
+    if constraints is None or not constraints.ca:
+        raise WrongUsage(f"{_title(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
+    if constraints.path_length is not None and depth > constraints.path_length:
+        raise WrongUsage(
+            f"{_title(issuer)} allows {constraints.path_length} CAs below it, and there are {depth}", certificate=issuer
+        )
+    usage = _extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        raise WrongUsage(f"{_title(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
+    key = issuer.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+        raise WeakKey(f"{_title(issuer)} has an RSA key of {key.key_size} bits", certificate=issuer)
+    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) or (
+        isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in ("secp256r1", "secp384r1", "secp521r1")
+    ):
+        raise WeakKey(f"{_title(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer)
+
+
+def _extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _check_name(leaf: x509.Certificate, name: ServerName | None, library_says: str) -> None:
+    from .verify import wrong_host
+
+    if name is not None and not name_matches(name, leaf):
+        raise wrong_host(name, leaf)
+    if "constrain" in library_says.lower():
+        raise NameConstraintViolation(library_says, certificate=leaf)

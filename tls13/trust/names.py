@@ -1,0 +1,123 @@
+"""Who the server is supposed to be: RFC 9525 for DNS names and IP addresses, RFC 6066 for what server_name carries.
+
+A name is parsed once, where the user gives it. What it becomes on the wire (A-labels, no trailing dot, nothing at all
+for an IP address) and what the certificate is compared with follow from that.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+"""A label of a host name (RFC 1123), and the underscore that many real hosts have."""
+
+
+class ServerName:
+    """A DNS name or an IP address that a server is to be authenticated for. Immutable."""
+
+    __slots__ = ("address", "dns", "text")
+
+    def __init__(self, text: str, dns: str | None, address: IPv4Address | IPv6Address | None) -> None:
+        self.text = text
+        """As it was given."""
+        self.dns = dns
+        """In A-labels, lower case, without a trailing dot; None for an IP address."""
+        self.address = address
+
+    @classmethod
+    def parse(cls, name: str | bytes) -> Self:
+        """A name as users and libraries give it: U-labels or A-labels, with or without a trailing dot, or an address.
+
+        bytes are A-labels already. Raises ConfigurationError for what cannot be a server's name.
+        """
+        text = name.decode("ascii", "replace") if isinstance(name, (bytes, bytearray)) else name
+        bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        try:
+            return cls(text, None, ip_address(bare.partition("%")[0]))
+        except ValueError:
+            return cls(text, _a_labels(text), None)
+
+    @property
+    def is_ip(self) -> bool:
+        return self.address is not None
+
+    @property
+    def sni(self) -> bytes | None:
+        """HostName for server_name; None for an address, which must not be sent (RFC 6066, section 3)."""
+        return self.dns.encode("ascii") if self.dns is not None else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ServerName) and (self.dns, self.address) == (other.dns, other.address)
+
+    def __hash__(self) -> int:
+        return hash((self.dns, self.address))
+
+    def __str__(self) -> str:
+        return self.dns if self.dns is not None else str(self.address)
+
+    def __repr__(self) -> str:
+        return f"ServerName({self.text!r})"
+
+
+def _a_labels(text: str) -> str:
+    bare = text[:-1] if text.endswith(".") else text
+    if not bare:
+        raise ConfigurationError(f"{text!r} is not a host name: it is empty")
+    ascii_name = (bare if bare.isascii() else _idna(bare)).lower()
+    if len(ascii_name) > 253:
+        raise ConfigurationError(f"{text!r} is not a host name: {len(ascii_name)} bytes, and 253 are allowed")
+    labels = ascii_name.split(".")
+    for label in labels:
+        if not LABEL.fullmatch(label):
+            raise ConfigurationError(f"{text!r} is not a host name: {label!r} cannot be a part of one")
+    if labels[-1].isdigit():
+        raise ConfigurationError(f"{text!r} is neither a host name nor an IP address")
+    return ascii_name
+
+
+def _idna(name: str) -> str:
+    """A-labels by IDNA 2008 where the package `idna` is installed, else by the standard library's IDNA 2003."""
+    try:
+        import idna
+    except ImportError:
+        try:
+            return name.encode("idna").decode("ascii")
+        except UnicodeError as error:
+            raise ConfigurationError(f"{name!r} is not a host name: {error}") from None
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ConfigurationError(f"{name!r} is not a host name: {error}") from None
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return x509.SubjectAlternativeName([])
+
+
+def certificate_names(certificate: x509.Certificate) -> list[str]:
+    """The names that a certificate is for: DNS names and addresses of its subjectAltName, for people to read."""
+    names = _alternative_names(certificate)
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return [*names.get_values_for_type(x509.DNSName), *(str(address) for address in addresses)]
+
+
+def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
+    """RFC 9525, section 6: exactly, or with "*" for the whole first label."""
+    names = _alternative_names(certificate)
+    if name.dns is None:
+        return name.address in names.get_values_for_type(x509.IPAddress)
+    parent = name.dns.partition(".")[2]
+    wanted = {name.dns} | ({f"*.{parent}"} if "." in parent else set())
+    return any(candidate.lower() in wanted for candidate in names.get_values_for_type(x509.DNSName))

@@ -1,0 +1,206 @@
+"""Whom to believe: trust stores.
+
+A store is a set of trust anchors. It is read once for each process and source, and shared: a system's store holds
+some 140 certificates, and parsing them costs more than several handshakes. The system's store is not even read before
+the first chain needs it; a file that was named is read at once, so that a mistake is found where it was made.
+
+This is the one module below `tls13.io` that reads files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cryptography import x509
+from cryptography.x509 import verification
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # CentOS
+    "/etc/ssl/cert.pem",  # Alpine, macOS, BSD
+)
+SYSTEM_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+
+PEM_CERTIFICATE = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.+?-----END [A-Z0-9 ]+-----", re.DOTALL)
+HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
+"""What c_rehash names the files of a certificate directory."""
+
+_lock = threading.Lock()
+_read: dict[tuple[str, int, int], tuple[x509.Certificate, ...]] = {}
+
+
+class TrustStore:
+    """A set of trust anchors. Immutable, and shared between threads and configs."""
+
+    def __init__(self, load: Callable[[], tuple[x509.Certificate, ...]], source: str, *, pinned: bool = False) -> None:
+        self._load: Callable[[], tuple[x509.Certificate, ...]] | None = load
+        self._certificates: tuple[x509.Certificate, ...] = ()
+        self._store: verification.Store | None = None
+        self._source = source
+        self.is_pinned = pinned
+        """Whether these are the peers' own certificates, not CAs."""
+
+    @classmethod
+    def system(cls) -> Self:
+        """The system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for OpenSSL. Read on first use.
+
+        Where the system has none, certifi's is used if that package is installed.
+        """
+        return cls(_system_certificates, "the system's trust store")
+
+    @classmethod
+    def certifi(cls) -> Self:
+        """Mozilla's roots, as the package certifi carries them. Raises ConfigurationError if it is not installed."""
+        try:
+            import certifi
+        except ImportError:
+            raise ConfigurationError("the package certifi is not installed: pip install certifi") from None
+        return cls.from_file(certifi.where())
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """The certificates of a PEM file. Raises ConfigurationError if it cannot be read or holds none."""
+        certificates = _read_file(Path(path))
+        if not certificates:
+            raise ConfigurationError(f"{path} holds no certificate: no line says -----BEGIN CERTIFICATE-----")
+        return cls(lambda: certificates, str(path))
+
+    @classmethod
+    def from_directory(cls, path: str | os.PathLike[str]) -> Self:
+        """All certificates in the PEM files (*.pem, *.crt, *.cer, and c_rehash's names) of a directory."""
+        certificates = _read_directory(Path(path))
+        if not certificates:
+            raise ConfigurationError(f"the directory {path} holds no certificate in a .pem, .crt or .cer file")
+        return cls(lambda: certificates, str(path))
+
+    @classmethod
+    def from_pem(cls, data: bytes | str) -> Self:
+        """The certificates in PEM text. Raises ConfigurationError if there are none, or one cannot be read."""
+        certificates = _parse(data.encode() if isinstance(data, str) else data, "the PEM text")
+        if not certificates:
+            raise ConfigurationError("the PEM text holds no certificate: no line says -----BEGIN CERTIFICATE-----")
+        return cls(lambda: certificates, f"{len(certificates)} certificates from PEM")
+
+    @classmethod
+    def from_certificates(cls, certificates: Iterable[x509.Certificate]) -> Self:
+        """These certificates; none of them makes a store that trusts nobody."""
+        anchors = _unique(certificates)
+        return cls(lambda: anchors, f"{len(anchors)} certificates")
+
+    @classmethod
+    def pinned(cls, certificates: Iterable[x509.Certificate]) -> Self:
+        """Exactly these end-entity certificates, whoever signed them: the peer must present one of them.
+
+        Its dates and, for a server, its name are still checked; CAs, CRLs and profiles have no say.
+        """
+        anchors = _unique(certificates)
+        if not anchors:
+            raise ConfigurationError("a pinned trust store needs at least one certificate")
+        return cls(lambda: anchors, f"{len(anchors)} pinned certificates", pinned=True)
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """The trust anchors. The first call may read files and raise ConfigurationError."""
+        if self._load is not None:
+            with _lock:
+                load = self._load
+            if load is not None:
+                self._certificates = load()
+                self._load = None
+        return self._certificates
+
+    @property
+    def store(self) -> verification.Store:
+        """For the chain verifier: made once. Not for an empty store."""
+        if self._store is None:
+            self._store = verification.Store(list(self.certificates))
+        return self._store
+
+    def __len__(self) -> int:
+        return len(self.certificates)
+
+    def __contains__(self, certificate: object) -> bool:
+        return certificate in self.certificates
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<TrustStore: {self._source}>"
+
+
+def _unique(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    return tuple(dict.fromkeys(certificates))
+
+
+def _system_certificates() -> tuple[x509.Certificate, ...]:
+    file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or directory:
+        found = _read_file(Path(file)) if file else ()
+        for one in (directory or "").split(os.pathsep):
+            found += _read_directory(Path(one)) if one else ()
+        return _unique(found)
+    for candidate in SYSTEM_FILES:
+        if Path(candidate).is_file():
+            return _read_file(Path(candidate))
+    for candidate in SYSTEM_DIRECTORIES:
+        if Path(candidate).is_dir() and (certificates := _read_directory(Path(candidate))):
+            return certificates
+    try:
+        return TrustStore.certifi().certificates
+    except ConfigurationError:
+        return ()
+
+
+def _read_file(path: Path) -> tuple[x509.Certificate, ...]:
+    """The certificates of one file, parsed once for each state that the file has been in."""
+    try:
+        status = path.stat()
+        key = (str(path), status.st_mtime_ns, status.st_size)
+        with _lock:
+            if key in _read:
+                return _read[key]
+        certificates = _parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ConfigurationError(f"the trust store {path} cannot be read: {error.strerror or error}") from error
+    with _lock:
+        _read[key] = certificates
+    return certificates
+
+
+def _read_directory(path: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        names = sorted(path.iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"the trust store {path} cannot be read: {error.strerror or error}") from error
+    found: tuple[x509.Certificate, ...] = ()
+    for name in names:
+        if (name.suffix in (".pem", ".crt", ".cer") or HASHED_NAME.fullmatch(name.name)) and name.is_file():
+            found += _read_file(name)
+    return _unique(found)
+
+
+def _parse(data: bytes, source: str) -> tuple[x509.Certificate, ...]:
+    """Every certificate in PEM text. Some real roots have the serial number 0: cryptography's warning helps nobody
+    here, because whoever trusts such a root cannot change it."""
+    certificates = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, block in enumerate(PEM_CERTIFICATE.findall(data), 1):
+            try:
+                certificates.append(x509.load_pem_x509_certificate(block))
+            except ValueError as error:
+                raise ConfigurationError(f"certificate number {number} in {source} cannot be read: {error}") from None
+    return _unique(certificates)

@@ -1,0 +1,315 @@
+"""Is this chain good, today, for this name? RFC 5280 on `cryptography.x509.verification`; RFC 9846, section 4.5.1.2.
+
+The path building and the rules of the web PKI are the library's. Its interface is marked unstable, so it is used in
+this module only; tested with cryptography 50.0. Around it stand the checks that it leaves to its caller: what kind of
+key the leaf has, whether that key may sign, and the name.
+
+A verifier of the library freezes its time, so one is built for each chain (4 microseconds); the parsed store is kept.
+The success path is one call. Why a chain failed is found out in diagnosis.py, on failure only.
+
+Profiles:
+
+    DEFAULT  the web PKI's rules, but subjectAltName and extendedKeyUsage may be marked critical or not, as private
+             CAs and trustme do; and an end-entity certificate that is itself in the store is believed.
+    WEBPKI   the CA/Browser Forum's rules as the library has them, nothing else.
+    PRIVATE  RFC 5280's essentials: CAs must be CAs, keys must be meant for what they do; key identifiers and the
+             like may be missing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, VerificationError
+
+from ..crypto.signatures import schemes_for
+from ..errors import (
+    CertificateError,
+    CertificateExpired,
+    CertificateNotYetValid,
+    EmptyTrustStore,
+    MalformedCertificate,
+    NotPinned,
+    WeakKey,
+    WrongHost,
+    WrongUsage,
+)
+from ..wire.registry import SignatureScheme
+from .names import certificate_names, name_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from .crl import CrlSet
+    from .names import ServerName
+    from .store import TrustStore
+
+SMALLEST_RSA: Final = 2048
+LARGEST_RSA: Final = 8192
+"""Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
+MAX_CHAIN_DEPTH: Final = 8
+"""Intermediates between leaf and anchor."""
+MAX_CHAIN_BYTES: Final = 2**17
+
+CHAIN_SIGNATURE_SCHEMES: Final = (
+    SignatureScheme.ecdsa_secp256r1_sha256,
+    SignatureScheme.ecdsa_secp384r1_sha384,
+    SignatureScheme.ecdsa_secp521r1_sha512,
+    SignatureScheme.rsa_pss_rsae_sha256,
+    SignatureScheme.rsa_pss_rsae_sha384,
+    SignatureScheme.rsa_pss_rsae_sha512,
+    SignatureScheme.rsa_pkcs1_sha256,
+    SignatureScheme.rsa_pkcs1_sha384,
+    SignatureScheme.rsa_pkcs1_sha512,
+)
+"""What the library's verifier accepts as a CA's signature. Not EdDSA, not ML-DSA."""
+
+UNNAMED = x509.DNSName("name.checked.elsewhere.invalid")
+
+
+class Profile(Enum):
+    """Which rules a chain must keep to; see the module's text."""
+
+    DEFAULT = "default"
+    WEBPKI = "webpki"
+    PRIVATE = "private"
+
+
+class ChainVerifier:
+    """Judges chains by one store, one profile and one set of CRLs. Immutable, and shared between threads."""
+
+    def __init__(self, trust: TrustStore, *, profile: Profile = Profile.DEFAULT, crls: CrlSet | None = None) -> None:
+        self.trust = trust
+        self.profile = profile
+        self.crls = crls
+
+    @property
+    def signature_schemes(self) -> tuple[SignatureScheme, ...]:
+        """What the certificates of a chain may be signed with: for signature_algorithms_cert (4.3.3)."""
+        return CHAIN_SIGNATURE_SCHEMES
+
+    def verify_server(
+        self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        """The verified chain, leaf first and trust anchor last. Raises a CertificateError.
+
+        `chain` is as the server sent it: after the leaf, order, duplicates and extras do not matter (4.5.1.2).
+        """
+        return self._verify(chain, server_name, now)
+
+    def verify_client(self, chain: Sequence[x509.Certificate], now: datetime) -> tuple[x509.Certificate, ...]:
+        """As verify_server, for a client's chain, which is not tied to a name."""
+        return self._verify(chain, None, now)
+
+    def _verify(
+        self, chain: Sequence[x509.Certificate], name: ServerName | None, now: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        try:
+            check_keys(chain)
+            if self.trust.is_pinned:
+                verified = self._verify_pinned(chain[0], name, now)
+            else:
+                verified = self._verify_chain(chain, name, now)
+            if self.crls is not None:
+                self.crls.check(verified, now)
+        except CertificateError as error:
+            error.chain = tuple(chain)
+            raise
+        return verified
+
+    def _verify_chain(
+        self, chain: Sequence[x509.Certificate], name: ServerName | None, now: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        if not self.trust.certificates:
+            raise EmptyTrustStore(repr(self.trust))
+        for policies in POLICIES[self.profile]:
+            try:
+                verified = self._build(chain, name, now, policies)
+            except VerificationError as error:
+                failure = error
+                continue
+            if name is not None and not name_matches(name, chain[0]):
+                raise wrong_host(name, chain[0])
+            return verified
+        if self.profile is not Profile.WEBPKI and chain[0] in self.trust:
+            return self._verify_pinned(chain[0], name, now)
+        from .diagnosis import diagnose
+
+        raise diagnose(chain, name, now, self.trust.certificates, str(failure))
+
+    def _build(
+        self,
+        chain: Sequence[x509.Certificate],
+        name: ServerName | None,
+        now: datetime,
+        policies: tuple[ExtensionPolicy, ExtensionPolicy] | None,
+    ) -> tuple[x509.Certificate, ...]:
+        builder = PolicyBuilder().store(self.trust.store).time(now).max_chain_depth(MAX_CHAIN_DEPTH)
+        if policies is not None:
+            builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
+        leaf, intermediates = chain[0], list(chain[1:])
+        if name is None:
+            return tuple(builder.build_client_verifier().verify(leaf, intermediates).chain)
+        return tuple(builder.build_server_verifier(_subject(name)).verify(leaf, intermediates))
+
+    def _verify_pinned(
+        self, leaf: x509.Certificate, name: ServerName | None, now: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        """The certificate is believed for itself: only its dates and its name are left to check."""
+        if leaf not in self.trust:
+            raise NotPinned(leaf.subject.rfc4514_string(), certificate=leaf)
+        check_dates(leaf, now)
+        if name is not None and not name_matches(name, leaf):
+            raise wrong_host(name, leaf)
+        return (leaf,)
+
+
+def parse_chain(certificates: Sequence[bytes], *, max_bytes: int = MAX_CHAIN_BYTES) -> tuple[x509.Certificate, ...]:
+    """The certificates of a Certificate message. Raises MalformedCertificate, or CertificateError for one that is
+    not X.509v3 (section 4.5.1.2)."""
+    if sum(map(len, certificates)) > max_bytes:
+        raise CertificateError(f"a chain of {sum(map(len, certificates))} bytes; our limit is {max_bytes}")
+    chain = []
+    for number, der in enumerate(certificates, 1):
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            version = certificate.version
+        except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning) as error:  # a warning, under -W error
+            raise MalformedCertificate(f"certificate number {number}: {error}") from None
+        if version is not x509.Version.v3 and number == 1:
+            raise CertificateError(f"certificate number {number} is X.509 {version.name}, not v3")
+        chain.append(certificate)
+    return tuple(chain)
+
+
+def check_keys(chain: Sequence[x509.Certificate]) -> None:
+    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
+    for certificate in chain:
+        key = _public_key(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size > LARGEST_RSA:
+            raise WeakKey(f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate)
+    leaf = chain[0]
+    key = _public_key(leaf)
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
+        raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
+    if not schemes_for(key, leaf):
+        raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    except (x509.DuplicateExtension, ValueError) as error:
+        raise MalformedCertificate(str(error), certificate=leaf) from None
+    if not usage.digital_signature:
+        raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
+
+
+def _public_key(certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
+
+
+def check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    subject = certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
+    if now > certificate.not_valid_after_utc:
+        raise CertificateExpired(
+            f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
+        )
+    if now < certificate.not_valid_before_utc:
+        raise CertificateNotYetValid(
+            f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock "
+            f"right? It says {now:%Y-%m-%d %H:%M}",
+            certificate=certificate,
+        )
+
+
+def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
+    names = certificate_names(leaf)
+    holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
+    if len(names) > 10:
+        holds += f" and {len(names) - 10} more"
+    return WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
+
+
+def _subject(name: ServerName) -> verification.Subject:
+    """For the library's own name check; a name that it does not take (an underscore) is left to ours alone."""
+    if name.address is not None:
+        return x509.IPAddress(name.address)
+    try:
+        return x509.DNSName(name.dns or "")
+    except ValueError:
+        return UNNAMED
+
+
+# --- extension policies: (for CAs, for the leaf); None: the library's own for the web PKI -----------------------------
+
+
+def _name_is_checked_elsewhere(
+    policy: verification.Policy, certificate: x509.Certificate, names: x509.SubjectAlternativeName
+) -> None:
+    """In ChainVerifier, which says what the names are. A validator of None would drop the check just as silently."""
+
+
+def _usage(policy: verification.Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    allowed = (policy.extended_key_usage, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+    if usage is not None and not any(one in usage for one in allowed):
+        raise ValueError("extendedKeyUsage does not allow this use")
+
+
+def _leaf_is_no_ca(
+    policy: verification.Policy, certificate: x509.Certificate, constraints: x509.BasicConstraints | None
+) -> None:
+    if constraints is not None and constraints.ca:
+        raise ValueError("the end-entity certificate is a CA's")
+
+
+def _is_ca(policy: verification.Policy, certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:
+    if not constraints.ca:
+        raise ValueError("basicConstraints says that this is no CA")
+
+
+def _signs_certificates(
+    policy: verification.Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None
+) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("keyUsage does not allow keyCertSign")
+
+
+def _lenient_leaf(base: ExtensionPolicy) -> ExtensionPolicy:
+    return base.require_present(
+        x509.SubjectAlternativeName, Criticality.AGNOSTIC, _name_is_checked_elsewhere
+    ).may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _usage)
+
+
+def _private_policies() -> tuple[ExtensionPolicy, ExtensionPolicy]:
+    ca = (
+        ExtensionPolicy.permit_all()
+        .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_ca)
+        .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _signs_certificates)
+        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _usage)
+    )
+    leaf = _lenient_leaf(ExtensionPolicy.permit_all()).may_be_present(
+        x509.BasicConstraints, Criticality.AGNOSTIC, _leaf_is_no_ca
+    )
+    return ca, leaf
+
+
+POLICIES: Final[dict[Profile, tuple[tuple[ExtensionPolicy, ExtensionPolicy] | None, ...]]] = {
+    Profile.WEBPKI: (None,),
+    Profile.DEFAULT: (
+        None,
+        (ExtensionPolicy.webpki_defaults_ca(), _lenient_leaf(ExtensionPolicy.webpki_defaults_ee())),
+    ),
+    Profile.PRIVATE: (_private_policies(),),
+}
+"""Tried in turn. The library's own are the fastest and fit almost every chain, so DEFAULT begins with them."""
