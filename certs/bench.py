@@ -17,7 +17,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.der import PUBLIC_KEY, SEQUENCE, Surgery, algorithm, children, encode, oid
-from tls13.lab.authority import CLIENT_AUTH, SERVER_AUTH, Authority, Draft, Issued, KeyType, ca_draft, sign
+from tls13.lab.authority import (
+    CLIENT_AUTH,
+    ORGANIZATION,
+    SERVER_AUTH,
+    Authority,
+    Draft,
+    Issued,
+    KeyType,
+    ca_draft,
+    sign,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +51,7 @@ class Exhibit:
     private_key: CertificateIssuerPrivateKeyTypes
     roots: tuple[bytes, ...]
     crls: tuple[bytes, ...] = ()
+    """If there are any, every certificate below the root has to be covered by one of them."""
 
 
 def unchanged(draft: Draft) -> Draft:
@@ -54,7 +65,7 @@ class Workshop:
         self.now = now.replace(microsecond=0)  # X.509 knows no fractions of a second
         self.root = Authority.create(now=self.now, common_name="Workshop root")
         self.intermediate = self.root.intermediate(common_name="Workshop intermediate", path_length=0)
-        self.stranger = Authority.create(now=self.now, common_name="Stranger root")
+        self.stranger = Authority.create(now=self.now, common_name="Stranger root", organization="Strangers")
         self._good: dict[tuple[KeyType, bool], Issued] = {}
         self._keys: dict[KeyType, CertificateIssuerPrivateKeyTypes] = {}
 
@@ -117,12 +128,13 @@ class Bench:
         issuer: Authority | None = None,
         key: CertificateIssuerPrivateKeyTypes | None = None,
         name: str = "Workshop special CA",
+        organization: str = ORGANIZATION,
         path_length: int | None = None,
     ) -> Authority:
         """An intermediate below `issuer` (the root, if not given), signed after `edit` has had the draft."""
         above = issuer or self.root
         own_key = key or KeyType.ECDSA_P256.generate()
-        form = ca_draft(name, own_key.public_key(), now=self.now, path_length=path_length)
+        form = ca_draft(name, own_key.public_key(), now=self.now, organization=organization, path_length=path_length)
         certificate = above.sign(edit(form))
         return Authority(certificate, own_key, now=self.now, chain=(certificate, *above.chain))
 

@@ -28,30 +28,37 @@ Stage = Literal["chain", "signature"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verifier says: the exception's class name in tls13.errors and the alert's name; None: accepted."""
+    """What a verifier says: the exception's class name in tls13.errors and the alert's name; None: accepted.
+
+    `says` is a part of the sentence that every case with this verdict has, unless it gives a better one.
+    """
 
     exception: str | None = None
     alert: str | None = None
+    says: str = ""
 
 
 ACCEPTED: Final = Verdict()
-EXPIRED: Final = Verdict("CertificateExpired", "certificate_expired")
-NOT_YET_VALID: Final = Verdict("CertificateNotYetValid", "certificate_expired")
-WRONG_HOST: Final = Verdict("WrongHost", "bad_certificate")
-UNKNOWN_ISSUER: Final = Verdict("UnknownIssuer", "unknown_ca")
-SELF_SIGNED: Final = Verdict("SelfSigned", "unknown_ca")
-MISSING_INTERMEDIATE: Final = Verdict("MissingIntermediate", "unknown_ca")
-EMPTY_TRUST_STORE: Final = Verdict("EmptyTrustStore", "unknown_ca")
-BAD_CERTIFICATE_SIGNATURE: Final = Verdict("BadCertificateSignature", "bad_certificate")
-WEAK_KEY: Final = Verdict("WeakKey", "unsupported_certificate")
-WEAK_SIGNATURE: Final = Verdict("WeakSignature", "bad_certificate")
-WRONG_USAGE: Final = Verdict("WrongUsage", "unsupported_certificate")
-NAME_CONSTRAINT: Final = Verdict("NameConstraintViolation", "certificate_unknown")
-REVOKED: Final = Verdict("CertificateRevoked", "certificate_revoked")
-REVOCATION_UNKNOWN: Final = Verdict("RevocationUnknown", "certificate_unknown")
-MALFORMED: Final = Verdict("MalformedCertificate", "bad_certificate")
-UNSUITABLE_CHAIN: Final = Verdict("UnsuitableChain", "certificate_unknown")
-BAD_SIGNATURE: Final = Verdict("BadSignature", "decrypt_error")
+EXPIRED: Final = Verdict("CertificateExpired", "certificate_expired", "was valid until")
+NOT_YET_VALID: Final = Verdict("CertificateNotYetValid", "certificate_expired", "is valid from")
+WRONG_HOST: Final = Verdict("WrongHost", "bad_certificate", "{host} is wanted, and it")
+UNKNOWN_ISSUER: Final = Verdict("UnknownIssuer", "unknown_ca", "not in the trust store")
+SELF_SIGNED: Final = Verdict("SelfSigned", "unknown_ca", "self-signed")
+MISSING_INTERMEDIATE: Final = Verdict("MissingIntermediate", "unknown_ca", "did not send the intermediate")
+EMPTY_TRUST_STORE: Final = Verdict("EmptyTrustStore", "unknown_ca", "trust store is empty")
+BAD_CERTIFICATE_SIGNATURE: Final = Verdict("BadCertificateSignature", "bad_certificate", "signed it, and it did not")
+WEAK_KEY: Final = Verdict("WeakKey", "unsupported_certificate", "key")
+WEAK_SIGNATURE: Final = Verdict("WeakSignature", "bad_certificate", "is signed with")
+WRONG_USAGE: Final = Verdict("WrongUsage", "unsupported_certificate", "not meant for this use")
+NAME_CONSTRAINT: Final = Verdict(
+    "NameConstraintViolation", "certificate_unknown", "may not issue certificates for this name"
+)
+REVOKED: Final = Verdict("CertificateRevoked", "certificate_revoked", "has been revoked")
+REVOCATION_UNKNOWN: Final = Verdict("RevocationUnknown", "certificate_unknown", "no valid CRL")
+MALFORMED: Final = Verdict("MalformedCertificate", "bad_certificate", "cannot be parsed")
+UNSUITABLE_CHAIN: Final = Verdict("UnsuitableChain", "certificate_unknown", "breaks a rule")
+UNSUPPORTED: Final = Verdict("CertificateError", "unsupported_certificate", "is not acceptable")
+BAD_SIGNATURE: Final = Verdict("BadSignature", "decrypt_error", "does not verify")
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,8 @@ def add(
         raise ValueError(f"there are two cases named {name}")
     wanted = host if host is not None else f"{name}.{DOMAIN}"
     text = " ".join(description.split())
-    _CASES[name] = Case(name, text, verdict, says, rfc, wanted, role, stage, make)
+    fragment = says or verdict.says.format(host=wanted)
+    _CASES[name] = Case(name, text, verdict, fragment, rfc, wanted, role, stage, make)
 
 
 @cache

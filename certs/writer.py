@@ -78,6 +78,7 @@ def _write_case(folder: Path, case: Case, exhibit: Exhibit) -> dict[str, object]
         "alert": case.verdict.alert,
         "says": case.says,
         "rfc": case.rfc,
+        "revocation": "every certificate below the root" if exhibit.crls else None,
         "files": files,
     }
 

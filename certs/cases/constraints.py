@@ -34,7 +34,7 @@ def _constrained(
     return _below(bench, lambda draft: draft.with_extension(constraints, critical=True))
 
 
-@case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2.1.9")
+@case(WRONG_USAGE, "RFC 5280, section 4.2.1.9", says="is not a CA")
 def leaf_as_ca(bench: Bench) -> Exhibit:
     """The issuer is an ordinary server's certificate: its owner could otherwise speak for every host."""
     key = bench.key
@@ -43,20 +43,20 @@ def leaf_as_ca(bench: Bench) -> Exhibit:
     return bench.show(bench.leaf(issuer=pretender), pretender.chain)
 
 
-@case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2.1.9")
+@case(WRONG_USAGE, "RFC 5280, section 4.2.1.9", says="is not a CA")
 def ca_without_basic_constraints(bench: Bench) -> Exhibit:
     """The intermediate does not say that it is a CA."""
     return _below(bench, lambda draft: draft.without_extension(x509.BasicConstraints))
 
 
-@case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2.1.9")
+@case(WRONG_USAGE, "RFC 5280, section 4.2.1.9", says="is not a CA")
 def ca_says_it_is_none(bench: Bench) -> Exhibit:
     """The intermediate may sign certificates by its key usage, and is no CA by its basic constraints."""
     no_ca = x509.BasicConstraints(ca=False, path_length=None)
     return _below(bench, lambda draft: draft.with_extension(no_ca, critical=True))
 
 
-@case(WRONG_USAGE, "RFC 5280, section 4.2.1.3")
+@case(WRONG_USAGE, "RFC 5280, section 4.2.1.3", says="does not allow keyCertSign")
 def ca_without_cert_sign(bench: Bench) -> Exhibit:
     """The intermediate's key usage does not include the signing of certificates."""
     usage = key_usage(digital_signature=True, crl_sign=True)
@@ -76,7 +76,7 @@ def ca_for_clients_only(bench: Bench) -> Exhibit:
     return _below(bench, lambda draft: draft.with_extension(usages))
 
 
-@case(UNSUITABLE_CHAIN, "RFC 5280, section 4.2.1.9")
+@case(WRONG_USAGE, "RFC 5280, section 4.2.1.9", says="allows 0 CAs below it")
 def path_length_exceeded(bench: Bench) -> Exhibit:
     """An intermediate whose path length is 0 has an intermediate below it."""
     second = bench.ca(name="Workshop CA too deep", issuer=bench.intermediate)

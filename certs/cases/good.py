@@ -133,7 +133,7 @@ def good_duplicate_certificates(bench: Bench) -> Exhibit:
 @case(ACCEPTED, "RFC 9846, section 4.5.1")
 def good_extra_certificates(bench: Bench) -> Exhibit:
     """Certificates from elsewhere stand between those that are needed."""
-    other = bench.ca(name="Unneeded CA", issuer=bench.stranger)
+    other = bench.ca(name="Unneeded CA", organization="Strangers", issuer=bench.stranger)
     above = (bench.stranger.certificate, other.certificate, bench.intermediate.certificate)
     return bench.show(bench.leaf(), above)
 

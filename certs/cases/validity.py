@@ -27,14 +27,14 @@ def expired_a_second_ago(bench: Bench) -> Exhibit:
     return bench.show(bench.leaf(shifted(not_after=timedelta(seconds=-1), now=bench.now)))
 
 
-@case(EXPIRED, _RULE)
+@case(EXPIRED, _RULE, says="Workshop special CA")
 def expired_intermediate(bench: Bench) -> Exhibit:
     """The leaf is valid, but the only certificate of its issuer is not any more."""
     issuer = bench.ca(shifted(not_before=-90 * DAY, not_after=-DAY, now=bench.now))
     return bench.show(bench.leaf(issuer=issuer), issuer.chain)
 
 
-@case(EXPIRED, _RULE)
+@case(EXPIRED, _RULE, says="Workshop special root")
 def expired_root(bench: Bench) -> Exhibit:
     """The trusted root has expired: trust was given until then."""
     root = bench.own_root(shifted(not_before=-90 * DAY, not_after=-DAY, now=bench.now))

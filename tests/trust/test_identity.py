@@ -114,7 +114,7 @@ def test_a_chain_in_the_wrong_order_is_put_right_and_says_so() -> None:
     identity = Identity(tuple(reversed(issued.chain)), issued.private_key)
     assert identity.chain == issued.chain
     assert identity.reordered
-    assert repr(identity) == "<Identity CN=server.example <- CN=lower <- CN=upper (reordered)>"
+    assert repr(identity) == "<Identity CN=server.example <- CN=lower,O=tls13 laboratory <- CN=upper,O=tls13 laboratory (reordered)>"
 
 
 def test_a_key_that_fits_two_certificates_below_the_first_is_ambiguous() -> None:
@@ -206,7 +206,7 @@ def test_a_key_that_cannot_sign_is_refused() -> None:
 
 def test_the_repr_shows_the_names_and_no_key() -> None:
     identity = GOOD.identity
-    assert repr(identity) == "<Identity CN=localhost <- CN=Workshop intermediate>"
+    assert repr(identity) == "<Identity CN=localhost <- CN=Workshop intermediate,O=tls13 laboratory>"
     assert not any(line in repr(identity) for line in GOOD.pem_key.decode().splitlines())
 
 

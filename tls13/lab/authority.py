@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 CLOCK_SKEW: Final = timedelta(hours=1)
 """A new certificate is valid from a little before now: not every peer's clock is right."""
 
+ORGANIZATION: Final = "tls13 laboratory"
+"""In the names of CAs: by it a verifier guesses that an unknown issuer is an intermediate of one that it knows."""
+
 SERVER_AUTH: Final = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH: Final = ExtendedKeyUsageOID.CLIENT_AUTH
 
@@ -158,12 +161,13 @@ class Authority:
         *,
         now: datetime,
         common_name: str = "tls13 laboratory root",
+        organization: str = ORGANIZATION,
         key_type: KeyType = KeyType.ECDSA_P256,
         days: int = 3650,
     ) -> Self:
         """A new root. `now` is an aware datetime; all that this CA issues is valid from an hour before it."""
         key = key_type.generate()
-        draft = ca_draft(common_name, key.public_key(), now=now, days=days)
+        draft = ca_draft(common_name, key.public_key(), now=now, organization=organization, days=days)
         certificate = sign(draft, issuer=draft.subject, key=key, issuer_public_key=key.public_key())
         return cls(certificate, key, now=now)
 
@@ -238,9 +242,17 @@ class Authority:
         days: int = 1825,
         path_length: int | None = 0,
     ) -> Authority:
-        """A CA below this one. `path_length` is how many CAs may stand below it; None is no limit."""
+        """A CA below this one, of the same organization. At most `path_length` CAs may stand below it (None: any)."""
         key = key_type.generate()
-        draft = ca_draft(common_name, key.public_key(), now=self.now, days=days, path_length=path_length)
+        organization = _organization(self.certificate.subject)
+        draft = ca_draft(
+            common_name,
+            key.public_key(),
+            now=self.now,
+            organization=organization,
+            days=days,
+            path_length=path_length,
+        )
         certificate = self.sign(draft)
         return Authority(certificate, key, now=self.now, chain=(certificate, *self.chain))
 
@@ -250,12 +262,13 @@ def ca_draft(
     public_key: CertificatePublicKeyTypes,
     *,
     now: datetime,
+    organization: str = ORGANIZATION,
     days: int = 1825,
     path_length: int | None = None,
 ) -> Draft:
     """The form for a CA: its basicConstraints and keyUsage are critical (RFC 5280, sections 4.2.1.9 and 4.2.1.3)."""
     return Draft(
-        subject=_subject(common_name),
+        subject=_subject(common_name, organization),
         public_key=public_key,
         not_before=now - CLOCK_SKEW,
         not_after=now + timedelta(days=days),
@@ -318,9 +331,14 @@ def _authority_key_identifier(public_key: CertificatePublicKeyTypes) -> x509.Aut
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
-def _subject(common_name: str) -> x509.Name:
+def _subject(common_name: str, organization: str = "") -> x509.Name:
     """RFC 5280, section 4.1.2.6: an empty name is a sequence of no attributes, not an empty attribute."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
+    attributes = ((NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common_name))
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes if value])
+
+
+def _organization(name: x509.Name) -> str:
+    return next((str(one.value) for one in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)), "")
 
 
 def _first_short(names: Sequence[str]) -> str:
