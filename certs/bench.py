@@ -45,7 +45,11 @@ _RSASSA_PSS: Final = "1.2.840.113549.1.1.10"
 
 @dataclass(frozen=True, repr=False)
 class Exhibit:
-    """What a case consists of, in DER: what the peer sends, what we trust, and the CRLs we were given."""
+    """What a case consists of, in DER: what the peer sends, what we trust, and the CRLs we were given.
+
+    `private_key` is the leaf's, except where nobody has that (a modulus made up for its size) or where another key is
+    the defect: those handshakes end at the chain, or at CertificateVerify.
+    """
 
     chain: tuple[bytes, ...]
     private_key: CertificateIssuerPrivateKeyTypes
