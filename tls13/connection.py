@@ -95,6 +95,12 @@ class Connection:
         return self._peer_closed
 
     @property
+    def wants_send(self) -> bool:
+        """Whether data_to_send would give anything."""
+        owed = self._alert_owed is not None or (self._engine.key_update_owed and not self.closed)
+        return owed or bool(self._out)
+
+    @property
     def bytes_needed(self) -> int:
         """How many more bytes the next record needs; 0 if a whole one is waiting in the buffer."""
         return self._reader.bytes_needed
