@@ -114,7 +114,10 @@ def test_a_chain_in_the_wrong_order_is_put_right_and_says_so() -> None:
     identity = Identity(tuple(reversed(issued.chain)), issued.private_key)
     assert identity.chain == issued.chain
     assert identity.reordered
-    assert repr(identity) == "<Identity CN=server.example <- CN=lower,O=tls13 laboratory <- CN=upper,O=tls13 laboratory (reordered)>"
+    assert (
+        repr(identity)
+        == "<Identity CN=server.example <- CN=lower,O=tls13 laboratory <- CN=upper,O=tls13 laboratory (reordered)>"
+    )
 
 
 def test_a_key_that_fits_two_certificates_below_the_first_is_ambiguous() -> None:

@@ -69,8 +69,11 @@ CHAIN_SIGNATURE_SCHEMES: Final = (
     SignatureScheme.rsa_pkcs1_sha256,
     SignatureScheme.rsa_pkcs1_sha384,
     SignatureScheme.rsa_pkcs1_sha512,
+    SignatureScheme.mldsa44,
+    SignatureScheme.mldsa65,
+    SignatureScheme.mldsa87,
 )
-"""What the library's verifier accepts as a CA's signature. Not EdDSA, not ML-DSA."""
+"""What the library's verifier accepts as a CA's signature. Not EdDSA."""
 
 UNNAMED = x509.DNSName("name.checked.elsewhere.invalid")
 
