@@ -1,1 +1,113 @@
-"""tls13: RFC 9846 as a coroutine, with no I/O inside."""
+"""tls13: RFC 9846 as a coroutine, with no I/O inside, that anyone can read, drive, watch and trust.
+
+    with tls13.connect(("example.com", 443)) as tls:            # plain sockets
+        tls.sendall(b"GET / HTTP/1.1\\r\\nHost: example.com\\r\\nConnection: close\\r\\n\\r\\n")
+
+    reader, writer = await tls13.aio.open_connection("example.com", 443)        # asyncio
+
+    conn = tls13.ClientConnection(tls13.ClientConfig(), server_hostname="example.com")     # no I/O
+    conn.data_to_send(); conn.receive_data(data); conn.events(); conn.send_data(b"..."); conn.close()
+
+What speaks to the outside (sockets, asyncio) is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .config import INSECURE_NO_VERIFICATION, ClientConfig, ServerConfig
+from .connection import ClientConnection, Connection, ServerConnection
+from .errors import (
+    Abort,
+    AlertDescription,
+    AlertReceived,
+    CertificateError,
+    ConfigurationError,
+    ConnectionFailed,
+    TLSError,
+    TransportError,
+    TruncatedStream,
+    UsageError,
+)
+from .events import ApplicationData, Event, HandshakeCompleted, KeysUpdated, PeerClosed, Session, Tracer
+from .record import pad_to_multiple_of
+from .trust.crl import CrlSet
+from .trust.identity import Identity
+from .trust.names import ServerName
+from .trust.store import TrustStore
+from .trust.verify import ChainVerifier, Profile
+from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
+
+if TYPE_CHECKING:
+    from .io import aio
+    from .io.memory import pump
+    from .io.sockets import TLSSocket, connect, wrap_socket
+
+__version__ = "0.1.0"
+
+_LATE = {
+    "aio": "tls13.io.aio",
+    "pump": "tls13.io.memory",
+    "TLSSocket": "tls13.io.sockets",
+    "connect": "tls13.io.sockets",
+    "wrap_socket": "tls13.io.sockets",
+}
+"""Where the names are that load sockets or asyncio."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'tls13' has no attribute {name!r}")
+    module = importlib.import_module(_LATE[name])
+    value = module if module.__name__.endswith(f".{name}") else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
+
+
+__all__ = [
+    "INSECURE_NO_VERIFICATION",
+    "Abort",
+    "AlertDescription",
+    "AlertReceived",
+    "ApplicationData",
+    "CertificateError",
+    "ChainVerifier",
+    "CipherSuite",
+    "ClientConfig",
+    "ClientConnection",
+    "ConfigurationError",
+    "Connection",
+    "ConnectionFailed",
+    "CrlSet",
+    "Event",
+    "HandshakeCompleted",
+    "Identity",
+    "KeysUpdated",
+    "NamedGroup",
+    "PeerClosed",
+    "Profile",
+    "ServerConfig",
+    "ServerConnection",
+    "ServerName",
+    "Session",
+    "SignatureScheme",
+    "TLSError",
+    "TLSSocket",
+    "Tracer",
+    "TransportError",
+    "TruncatedStream",
+    "TrustStore",
+    "UsageError",
+    "aio",
+    "connect",
+    "errors",
+    "pad_to_multiple_of",
+    "pump",
+    "wrap_socket",
+]

@@ -1,0 +1,1 @@
+"""Transports: plain sockets, asyncio, and two connections in one process."""

@@ -59,6 +59,17 @@ DRAIN_BYTES = 2**20
 DRAIN_SECONDS = 0.5
 
 
+_buffers = threading.local()
+
+
+def _receive_buffer() -> bytearray:
+    """One for each thread: it is only used during a call, and ten thousand idle sockets need none."""
+    buffer: bytearray | None = getattr(_buffers, "receive", None)
+    if buffer is None:
+        buffer = _buffers.receive = bytearray(RECEIVE_SIZE)
+    return buffer
+
+
 class TLSSocket:
     """A socket that speaks TLS 1.3. Made by `tls13.connect` and `tls13.wrap_socket`."""
 
@@ -73,7 +84,6 @@ class TLSSocket:
         self._end_of_data = False
         self._io_refs = 0
         self._closed = False
-        self._receive_buffer = bytearray(RECEIVE_SIZE)
 
     # --- handshake ------------------------------------------------------------------------------------------------
 
@@ -182,7 +192,7 @@ class TLSSocket:
 
     def _receive(self) -> None:
         """Bytes from the kernel to the connection. At the end of the stream, tells the connection so."""
-        buffer = self._receive_buffer
+        buffer = _receive_buffer()
         try:
             size = self._sock.recv_into(buffer)
         except (BlockingIOError, InterruptedError) as error:
@@ -342,7 +352,7 @@ class TLSSocket:
             left = DRAIN_BYTES
             while left > 0:
                 self._sock.settimeout(max(0.0, deadline - time.monotonic()))
-                size = self._sock.recv_into(self._receive_buffer)
+                size = self._sock.recv_into(_receive_buffer())
                 if not size:
                     return
                 left -= size

@@ -122,6 +122,16 @@ class TrustStore:
         return self._certificates
 
     @property
+    def loaded(self) -> bool:
+        """Whether the certificates are in memory, so that nothing waits for a disk."""
+        return self._load is None and self._store is not None
+
+    def load(self) -> None:
+        """Read and prepare everything now: for a thread, so that an event loop need not wait."""
+        if self.certificates:
+            self.store  # noqa: B018  # made and kept
+
+    @property
     def store(self) -> verification.Store:
         """For the chain verifier: made once. Not for an empty store."""
         if self._store is None:
