@@ -299,7 +299,13 @@ class ClientConnection(Connection):
             )
         name = ServerName.parse(server_hostname) if server_hostname is not None else None
         super().__init__(config, is_client=True, tracer=tracer)
-        self._engine.start(ClientHandshake(config, name, self._engine, tracer).handshake())
+        self._engine.start(self.make_handshake(config, name, tracer).handshake())
+
+    def make_handshake(
+        self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
+    ) -> ClientHandshake:
+        """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
+        return ClientHandshake(config, server_name, self._engine, tracer)
 
 
 class ServerConnection(Connection):
@@ -307,4 +313,8 @@ class ServerConnection(Connection):
 
     def __init__(self, config: ServerConfig, *, tracer: Tracer | None = None) -> None:
         super().__init__(config, is_client=False, tracer=tracer)
-        self._engine.start(ServerHandshake(config, self._engine, tracer).handshake())
+        self._engine.start(self.make_handshake(config, tracer).handshake())
+
+    def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
+        """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
+        return ServerHandshake(config, self._engine, tracer)

@@ -108,7 +108,9 @@ class HandshakeFlow:
         return message
 
     def send(self, message: HandshakeMessage) -> None:
-        raw = message.to_handshake()
+        self.send_raw(message.to_handshake())
+
+    def send_raw(self, raw: bytes) -> None:
         self.transcript.update(raw)
         self.output.send(raw)
 

@@ -1,0 +1,146 @@
+"""Peers that misbehave on purpose.
+
+A scripted peer is a real one whose outgoing handshake messages pass through a script first: a function from the
+message to what is sent in its place. What it sends goes into its own transcript, so that one broken field does not
+show up as a broken Finished two messages later: the offence under test is the only one.
+
+    def no_key_share(message):
+        return without(message, ExtensionType.key_share) if isinstance(message, ServerHello) else message
+
+    server = ScriptedServer(config, no_key_share)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ..client import ClientHandshake
+from ..connection import ClientConnection, ServerConnection
+from ..server import ServerHandshake
+from ..wire.extensions import Extensions
+from ..wire.messages import HandshakeMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..config import ClientConfig, ServerConfig
+    from ..events import Tracer
+    from ..flow import Output
+    from ..trust.names import ServerName
+    from ..wire.extensions import ExtensionBody
+
+    Sent = HandshakeMessage | bytes
+    Script = Callable[[HandshakeMessage], Sent | Iterable[Sent] | None]
+
+M = TypeVar("M", bound=HandshakeMessage)
+
+
+class _ScriptedClientHandshake(ClientHandshake):
+    def __init__(
+        self,
+        script: Script,
+        config: ClientConfig,
+        name: ServerName | None,
+        output: Output,
+        tracer: Tracer | None,
+    ) -> None:
+        super().__init__(config, name, output, tracer)
+        self.script = script
+
+    def send(self, message: HandshakeMessage) -> None:
+        for raw in _scripted(self.script, message):
+            self.send_raw(raw)
+
+
+class _ScriptedServerHandshake(ServerHandshake):
+    def __init__(self, script: Script, config: ServerConfig, output: Output, tracer: Tracer | None) -> None:
+        super().__init__(config, output, tracer)
+        self.script = script
+
+    def send(self, message: HandshakeMessage) -> None:
+        for raw in _scripted(self.script, message):
+            self.send_raw(raw)
+
+
+def _scripted(script: Script, message: HandshakeMessage) -> list[bytes]:
+    answer = script(message)
+    if answer is None:
+        return []
+    items = [answer] if isinstance(answer, (bytes, HandshakeMessage)) else list(answer)
+    return [item if isinstance(item, bytes) else item.to_handshake() for item in items]
+
+
+class ScriptedClient(ClientConnection):
+    """A client whose messages pass through `script`."""
+
+    def __init__(
+        self, config: ClientConfig, script: Script, *, server_hostname: str | None, tracer: Tracer | None = None
+    ) -> None:
+        self._script = script
+        super().__init__(config, server_hostname=server_hostname, tracer=tracer)
+
+    def make_handshake(
+        self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
+    ) -> ClientHandshake:
+        return _ScriptedClientHandshake(self._script, config, server_name, self._engine, tracer)
+
+    def inject(self, stream: bytes) -> None:
+        """Put bytes of one's own into the stream, after what is already there."""
+        self._out += stream
+
+    def send_record(self, content_type: int, fragment: bytes) -> None:
+        """Send a record of any type under the current keys."""
+        self._writer.write(content_type, fragment, self._out)
+
+
+class ScriptedServer(ServerConnection):
+    """A server whose messages pass through `script`."""
+
+    def __init__(self, config: ServerConfig, script: Script, *, tracer: Tracer | None = None) -> None:
+        self._script = script
+        super().__init__(config, tracer=tracer)
+
+    def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
+        return _ScriptedServerHandshake(self._script, config, self._engine, tracer)
+
+    def inject(self, stream: bytes) -> None:
+        """Put bytes of one's own into the stream, after what is already there."""
+        self._out += stream
+
+    def send_record(self, content_type: int, fragment: bytes) -> None:
+        """Send a record of any type under the current keys."""
+        self._writer.write(content_type, fragment, self._out)
+
+
+# --- editing a message's extensions ---------------------------------------------------------------------------------
+
+
+def _extensions(message: HandshakeMessage) -> Extensions:
+    extensions = message.__dict__["extensions"]
+    if not isinstance(extensions, Extensions):
+        raise TypeError(f"{type(message).__name__} has no extensions")
+    return extensions
+
+
+def _with_raw(message: M, raw: Iterable[tuple[int, bytes]]) -> M:
+    return message.replace(extensions=Extensions(tuple(raw), _extensions(message).place))
+
+
+def without(message: M, *numbers: int) -> M:
+    """The message with these extensions left out."""
+    return _with_raw(message, (item for item in _extensions(message).raw if item[0] not in numbers))
+
+
+def with_raw_extension(message: M, number: int, data: bytes = b"", *, first: bool = False) -> M:
+    """The message with one more extension, whatever it is."""
+    raw = _extensions(message).raw
+    return _with_raw(message, ((number, data), *raw) if first else (*raw, (number, data)))
+
+
+def with_extension(message: M, body: ExtensionBody) -> M:
+    """The message with this extension: in the place of the one of its type, or at the end."""
+    number, data = int(body.extension_type), body.encode()
+    raw = _extensions(message).raw
+    if number not in dict(raw):
+        return _with_raw(message, (*raw, (number, data)))
+    return _with_raw(message, ((found, data if found == number else old) for found, old in raw))
