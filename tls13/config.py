@@ -238,12 +238,15 @@ class ServerConfig(_Config):
         put("strict_server_name", bool(strict_server_name))
         if cookie_key is not None and len(cookie_key) < 32:
             raise ConfigurationError(f"cookie_key has {len(cookie_key)} bytes; it needs at least 32 random ones")
+        put("shares_cookie_key", cookie_key is not None)
         put("cookie_key", cookie_key if cookie_key is not None else random(32))
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
 
     identities: tuple[Identity, ...]
     strict_server_name: bool
+    shares_cookie_key: bool
+    """Whether a first flight may be the second one of a handshake that another server began."""
     cookie_key: bytes
     always_retry: bool
     max_skipped_early_data: int

@@ -313,6 +313,9 @@ class ServerConnection(Connection):
 
     def __init__(self, config: ServerConfig, *, tracer: Tracer | None = None) -> None:
         super().__init__(config, is_client=False, tracer=tracer)
+        # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
+        # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").
+        self._reader.ccs_allowed = config.shares_cookie_key
         self._engine.start(self.make_handshake(config, tracer).handshake())
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
