@@ -84,6 +84,9 @@ class TLSSocket:
         self._end_of_data = False
         self._io_refs = 0
         self._closed = False
+        self.bytes_received = 0
+        """Bytes of the stream, records and all."""
+        self.bytes_sent = 0
 
     # --- handshake ------------------------------------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class TLSSocket:
 
     def _next_plaintext(self, *, wait: bool = True) -> memoryview:
         """The next record's application data; empty at the end of data, and if there is none and we do not wait."""
-        if self._closed:
+        if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
         while not self._end_of_data:
             if not self._connection.handshake_complete:
@@ -202,6 +205,7 @@ class TLSSocket:
         except ConnectionError as error:
             raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
         if size:
+            self.bytes_received += size
             self._connection.receive_data(memoryview(buffer)[:size])
         else:
             self._connection.receive_eof()
@@ -227,7 +231,7 @@ class TLSSocket:
         self._flush_if_idle()
 
     def _send(self, view: memoryview) -> int:
-        if self._closed:
+        if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
         if not self._accepted:
             self._flush()
@@ -253,6 +257,7 @@ class TLSSocket:
                 raise OperationTimeout(f"nothing could be sent for {self._sock.gettimeout():g} seconds") from error
             except OSError as error:
                 raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
+            self.bytes_sent += sent
             self._unsent = self._unsent[sent:]
 
     def _flush_if_idle(self) -> None:
@@ -265,6 +270,7 @@ class TLSSocket:
                 if not self._unsent:
                     self._unsent = memoryview(self._connection.data_to_send())
                 sent = self._sock.send(self._unsent, socket.MSG_DONTWAIT)
+                self.bytes_sent += sent
                 self._unsent = self._unsent[sent:]
                 if self._unsent:
                     return
@@ -545,7 +551,7 @@ def connect(
     """
     host, port = address
     config = ClientConfig() if config is None else config
-    sock = _connect_tcp(host, port, connect_timeout)
+    sock = connect_tcp(host, port, connect_timeout)
     try:
         if keepalive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -557,7 +563,8 @@ def connect(
         raise
 
 
-def _connect_tcp(host: str, port: int, timeout: float | None) -> socket.socket:
+def connect_tcp(host: str, port: int, timeout: float | None) -> socket.socket:
+    """A TCP connection, or our exception for why there is none: see connect_error."""
     try:
         return socket.create_connection((host, port), timeout)
     except OSError as error:
