@@ -1,0 +1,66 @@
+"""Certificates and keys as the files that other programs want."""
+
+from __future__ import annotations
+
+import tempfile
+from base64 import encodebytes
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from certs.bench import workshop
+from certs.der import SEQUENCE, algorithm, children, encode
+from tls13.lab.authority import Issued
+
+from .trial import issued_for
+
+if TYPE_CHECKING:
+    from tls13 import SignatureScheme
+
+RSASSA_PSS = "1.2.840.113549.1.1.10"
+
+
+class Files(NamedTuple):
+    """Where a server finds what it presents."""
+
+    chain: Path
+    key: Path
+
+
+def root_file() -> Path:
+    """The root that clients trust."""
+    path = _folder() / "root.pem"
+    path.write_bytes(workshop().root.certificate_pem)
+    return path
+
+
+@cache
+def files_for(scheme: SignatureScheme) -> Files:
+    """A chain and a key for this scheme."""
+    issued = issued_for(scheme)
+    files = Files(_folder() / f"{scheme.name}-chain.pem", _folder() / f"{scheme.name}-key.pem")
+    files.chain.write_bytes(issued.pem_chain)
+    files.key.touch(mode=0o600)
+    files.key.write_bytes(pss_key_pem(issued) if scheme.name.startswith("rsa_pss_pss") else issued.pem_key)
+    return files
+
+
+def pss_key_pem(issued: Issued) -> bytes:
+    """The RSA key as one that is for RSASSA-PSS only: `cryptography` writes all of them as rsaEncryption, and OpenSSL
+    does not take those for a certificate that says id-RSASSA-PSS."""
+    plain = issued.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    version, _, key = children(plain)
+    der = encode(SEQUENCE, version, algorithm(RSASSA_PSS), key)
+    return b"-----BEGIN PRIVATE KEY-----\n" + encodebytes(der) + b"-----END PRIVATE KEY-----\n"
+
+
+@cache
+def _keeper() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tls13-interop-")
+
+
+def _folder() -> Path:
+    """Ours alone, and gone when this process ends."""
+    return Path(_keeper().name)
