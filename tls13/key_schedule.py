@@ -152,3 +152,13 @@ def early_secret_without_psk(hash: Hash) -> EarlySecret:
     if hash.name not in _WITHOUT_PSK:
         _WITHOUT_PSK[hash.name] = EarlySecret(hash, None)
     return _WITHOUT_PSK[hash.name]
+
+
+def export_keying_material(exporter_secret: Secret, label: bytes, context: bytes, length: int) -> bytes:
+    """TLS-Exporter(label, context_value, key_length): RFC 9846, section 7.5. `length` in bytes.
+
+    No context and an empty one give the same here, as the RFC says.
+    """
+    hash = exporter_secret.hash
+    derived = exporter_secret.derive_secret(label, hash.empty)
+    return derived.expand_label(b"exporter", hash.new(context).digest(), length)
