@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from base64 import encodebytes
 from functools import cache
@@ -58,7 +59,9 @@ def pss_key_pem(issued: Issued) -> bytes:
 
 @cache
 def _keeper() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="tls13-interop-")
+    folder = tempfile.TemporaryDirectory(prefix="tls13-interop-")
+    atexit.register(folder.cleanup)
+    return folder
 
 
 def _folder() -> Path:
