@@ -110,12 +110,12 @@ class ClientHandshake(AuthenticatedFlow):
         client_traffic = agreed.handshake_secret.client_traffic(digest)
         server_traffic = agreed.handshake_secret.server_traffic(digest)
         client_random = offer.hello.random
-        self.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_random, client_traffic)
-        self.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", client_random, server_traffic)
         self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
         if offer.retry is None and self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()
         self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+        self.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_random, client_traffic)
+        self.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", client_random, server_traffic)
 
         parameters = yield from self.read(EncryptedExtensions)
         alpn_protocol = self.negotiated(offer, parameters)
@@ -136,15 +136,15 @@ class ClientHandshake(AuthenticatedFlow):
         digest = self.transcript.digest()
         client_application = main_secret.client_traffic(digest)
         server_application = main_secret.server_traffic(digest)
-        self.log_secret("CLIENT_TRAFFIC_SECRET_0", client_random, client_application)
-        self.log_secret("SERVER_TRAFFIC_SECRET_0", client_random, server_application)
-        self.log_secret("EXPORTER_SECRET", client_random, main_secret.exporter(digest))
         self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
 
         if request is not None:
             self.send_certificate(None)
         self.send_finished(client_traffic)
         self.output.write_secret(Epoch.APPLICATION, agreed.suite, client_application)
+        self.log_secret("CLIENT_TRAFFIC_SECRET_0", client_random, client_application)
+        self.log_secret("SERVER_TRAFFIC_SECRET_0", client_random, server_application)
+        self.log_secret("EXPORTER_SECRET", client_random, main_secret.exporter(digest))
         return Session(
             cipher_suite=agreed.suite.code,
             group=agreed.group,

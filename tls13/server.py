@@ -109,6 +109,7 @@ class ServerHandshake(AuthenticatedFlow):
         retried = Cookie.extension_type in hello.extensions
         if retried:
             self.resume_after_retry(hello, choice)
+        self.output.require_record_boundary()  # 5.1: our keys change next, and nothing may be in between
         self.transcript.start(choice.suite.hash)
 
         client_share = choice.client_share
@@ -123,10 +124,10 @@ class ServerHandshake(AuthenticatedFlow):
         digest = self.transcript.digest()
         client_traffic = handshake_secret.client_traffic(digest)
         server_traffic = handshake_secret.server_traffic(digest)
-        self.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic)
-        self.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hello.random, server_traffic)
         self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
         self.output.write_secret(Epoch.HANDSHAKE, choice.suite, server_traffic)
+        self.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic)
+        self.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hello.random, server_traffic)
         if hello.extensions.get(EarlyDataIndication) is not None:
             self.output.skip_early_data(self.config.max_skipped_early_data)
 
@@ -139,10 +140,10 @@ class ServerHandshake(AuthenticatedFlow):
         digest = self.transcript.digest()
         client_application = main_secret.client_traffic(digest)
         server_application = main_secret.server_traffic(digest)
+        self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
         self.log_secret("CLIENT_TRAFFIC_SECRET_0", hello.random, client_application)
         self.log_secret("SERVER_TRAFFIC_SECRET_0", hello.random, server_application)
         self.log_secret("EXPORTER_SECRET", hello.random, main_secret.exporter(digest))
-        self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
 
         yield from self.read_finished(client_traffic)
         self.output.read_secret(Epoch.APPLICATION, choice.suite, client_application)
