@@ -2,7 +2,7 @@
 
 A store is a set of trust anchors. It is read once for each process and source, and shared: a system's store holds
 some 140 certificates, and parsing them costs more than several handshakes. The system's store is not even read before
-the first chain needs it; a file that was named is read at once, so that a mistake is found where it was made.
+the first chain needs it; a file that somebody named is read at once, so that a mistake is found where it was made.
 
 This is the one module below `tls13.io` that reads files.
 """
@@ -33,12 +33,16 @@ SYSTEM_FILES = (
 )
 SYSTEM_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
-PEM_CERTIFICATE = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.+?-----END [A-Z0-9 ]+-----", re.DOTALL)
+PEM_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]+-----|(?=-----BEGIN)|\Z)", re.DOTALL
+)
+"""Also without its last line: a file that was cut off must be an error, not a smaller store."""
 HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
 """What c_rehash names the files of a certificate directory."""
 
 _lock = threading.Lock()
-_read: dict[tuple[str, int, int], tuple[x509.Certificate, ...]] = {}
+_read: dict[str, tuple[tuple[int, int], tuple[x509.Certificate, ...]]] = {}
+"""By path: the file's time and size, and what it held then."""
 
 
 class TrustStore:
@@ -54,10 +58,16 @@ class TrustStore:
 
     @classmethod
     def system(cls) -> Self:
-        """The system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for OpenSSL. Read on first use.
+        """The system's store, read on first use. Where the system has none, certifi's, if that package is installed.
 
-        Where the system has none, certifi's is used if that package is installed.
+        If the variables SSL_CERT_FILE (a PEM file) or SSL_CERT_DIR (directories) are set, what they name is the store,
+        and nothing else: OpenSSL would still look into its own directory when only the file is set. What they name is
+        read at once. Raises ConfigurationError if it cannot be read or holds no certificate.
         """
+        file, directories = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        if file or directories:
+            certificates = _named_certificates(file or "", directories or "")
+            return cls(lambda: certificates, "what SSL_CERT_FILE and SSL_CERT_DIR name")
         return cls(_system_certificates, "the system's trust store")
 
     @classmethod
@@ -113,12 +123,10 @@ class TrustStore:
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """The trust anchors. The first call may read files and raise ConfigurationError."""
-        if self._load is not None:
-            with _lock:
-                load = self._load
-            if load is not None:
-                self._certificates = load()
-                self._load = None
+        load = self._load
+        if load is not None:  # two threads may both come here: they find the same, and the file's cache is locked
+            self._certificates = load()
+            self._load = None
         return self._certificates
 
     @property
@@ -155,13 +163,23 @@ def _unique(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate,
     return tuple(dict.fromkeys(certificates))
 
 
+def _named_certificates(file: str, directories: str) -> tuple[x509.Certificate, ...]:
+    """What the two variables name; several directories are separated as in PATH."""
+    sources = [("SSL_CERT_FILE", _read_file, file)] if file else []
+    sources += [("SSL_CERT_DIR", _read_directory, one) for one in directories.split(os.pathsep) if one]
+    found: tuple[x509.Certificate, ...] = ()
+    for variable, read, path in sources:
+        try:
+            found += read(Path(path))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{variable}: {error}") from error
+    if not found:
+        named = " and ".join(f"{variable}={path}" for variable, _, path in sources)
+        raise ConfigurationError(f"{named}: there is no certificate in it")
+    return _unique(found)
+
+
 def _system_certificates() -> tuple[x509.Certificate, ...]:
-    file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file or directory:
-        found = _read_file(Path(file)) if file else ()
-        for one in (directory or "").split(os.pathsep):
-            found += _read_directory(Path(one)) if one else ()
-        return _unique(found)
     for candidate in SYSTEM_FILES:
         if Path(candidate).is_file():
             return _read_file(Path(candidate))
@@ -178,15 +196,16 @@ def _read_file(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of one file, parsed once for each state that the file has been in."""
     try:
         status = path.stat()
-        key = (str(path), status.st_mtime_ns, status.st_size)
+        state = (status.st_mtime_ns, status.st_size)
         with _lock:
-            if key in _read:
-                return _read[key]
+            known = _read.get(str(path))
+        if known is not None and known[0] == state:
+            return known[1]
         certificates = _parse(path.read_bytes(), str(path))
     except OSError as error:
         raise ConfigurationError(f"the trust store {path} cannot be read: {error.strerror or error}") from error
     with _lock:
-        _read[key] = certificates
+        _read[str(path)] = (state, certificates)
     return certificates
 
 
