@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
+from .names import read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,12 +88,9 @@ def _in_date(crl: x509.CertificateRevocationList, now: datetime) -> bool:
 
 def _made_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     """Signed by this issuer, whose key may sign CRLs (RFC 5280, section 6.3.3, f)."""
-    try:
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        if not usage.crl_sign:
-            return False
-    except x509.ExtensionNotFound:
-        pass
+    usage = read_extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.crl_sign:
+        return False
     try:
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a kind it cannot use: TypeError
     except (TypeError, ValueError, UnsupportedAlgorithm):
@@ -100,7 +98,12 @@ def _made_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> b
 
 
 def _in_scope(crl: x509.CertificateRevocationList, *, is_leaf: bool) -> bool:
-    """Whether a list with an issuingDistributionPoint is about this kind of certificate (6.3.3, b); no delta lists."""
+    """Whether a list with an issuingDistributionPoint is about this kind of certificate (6.3.3, b); no delta lists.
+
+    Every list must have a cRLNumber, not marked critical (RFC 5280, section 5.2.3).
+    """
+    if not any(isinstance(extension.value, x509.CRLNumber) for extension in crl.extensions):
+        return False
     for extension in crl.extensions:
         point = extension.value
         if isinstance(point, x509.IssuingDistributionPoint):

@@ -8,7 +8,7 @@ a mistake could do is to name the wrong reason. The walk is bounded, because a h
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,7 +18,6 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from ..errors import (
     BadCertificateSignature,
     CertificateError,
-    MalformedCertificate,
     MissingIntermediate,
     NameConstraintViolation,
     SelfSigned,
@@ -28,15 +27,12 @@ from ..errors import (
     WeakSignature,
     WrongUsage,
 )
-from .names import name_matches
+from .names import read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from .names import ServerName
-
-T = TypeVar("T", bound=x509.ExtensionType)
+    from .verify import Question
 
 MAX_STEPS = 10
 WEAK_SIGNATURES = {
@@ -49,16 +45,15 @@ WEAK_SIGNATURES = {
 
 def diagnose(
     chain: Sequence[x509.Certificate],
-    name: ServerName | None,
-    now: datetime,
+    question: Question,
     anchors: Sequence[x509.Certificate],
     library_says: str,
 ) -> CertificateError:
     """The most useful true thing to say about a chain that was refused."""
     try:
         for check in (_check_extensions, _check_path, _check_dates, _check_usages):
-            check(chain, now, anchors, server=name is not None)
-        _check_name(chain[0], name, library_says)
+            check(chain, question, anchors)
+        _check_name(chain[0], question, library_says)
     except CertificateError as error:
         return error
     return UnsuitableChain(library_says, certificate=chain[0])
@@ -91,18 +86,13 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _check_extensions(
-    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
+    chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]
 ) -> None:
-    for certificate in chain:
-        try:
-            certificate.extensions  # noqa: B018  # reading them parses them
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-            raise MalformedCertificate(f"{_title(certificate)}: {error}", certificate=certificate) from None
+    for certificate in _path(chain, anchors):
+        read_extension(certificate, x509.BasicConstraints)
 
 
-def _check_path(
-    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
-) -> None:
+def _check_path(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
     path = _path(chain, anchors)
     for certificate in path:
         weak = WEAK_SIGNATURES.get(certificate.signature_algorithm_oid)
@@ -136,10 +126,7 @@ def _check_path(
 
 def _has_issuer_url(certificate: x509.Certificate) -> bool:
     """A certificate that says where its issuer's can be fetched was not issued by a root."""
-    try:
-        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return False
+    access = read_extension(certificate, x509.AuthorityInformationAccess) or ()
     return any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)
 
 
@@ -154,29 +141,25 @@ def _same_organization(certificate: x509.Certificate, anchors: Sequence[x509.Cer
     )
 
 
-def _check_dates(
-    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
-) -> None:
+def _check_dates(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
     from .verify import check_dates
 
     for certificate in _path(chain, anchors):
-        check_dates(certificate, now)
+        check_dates(certificate, question.now)
 
 
-def _check_usages(
-    chain: Sequence[x509.Certificate], now: datetime, anchors: Sequence[x509.Certificate], *, server: bool
-) -> None:
+def _check_usages(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
     path = _path(chain, anchors)
     leaf, issuers = path[0], path[1:]
-    wanted = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
-    purpose = "servers" if server else "clients"
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if question.server else ExtendedKeyUsageOID.CLIENT_AUTH
+    purpose = "servers" if question.server else "clients"
     for certificate in path:
-        usage = _extension(certificate, x509.ExtendedKeyUsage)
+        usage = read_extension(certificate, x509.ExtendedKeyUsage)
         if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
             raise WrongUsage(
                 f"{_title(certificate)}: its extendedKeyUsage is not for {purpose}", certificate=certificate
             )
-    constraints = _extension(leaf, x509.BasicConstraints)
+    constraints = read_extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         raise WrongUsage(f"{_title(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
     for depth, issuer in enumerate(issuers):
@@ -184,14 +167,14 @@ def _check_usages(
 
 
 def _check_issuer(issuer: x509.Certificate, depth: int) -> None:
-    constraints = _extension(issuer, x509.BasicConstraints)
+    constraints = read_extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         raise WrongUsage(f"{_title(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
     if constraints.path_length is not None and depth > constraints.path_length:
         raise WrongUsage(
             f"{_title(issuer)} allows {constraints.path_length} CAs below it, and there are {depth}", certificate=issuer
         )
-    usage = _extension(issuer, x509.KeyUsage)
+    usage = read_extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
         raise WrongUsage(f"{_title(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
     key = issuer.public_key()
@@ -203,17 +186,7 @@ def _check_issuer(issuer: x509.Certificate, depth: int) -> None:
         raise WeakKey(f"{_title(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer)
 
 
-def _extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _check_name(leaf: x509.Certificate, name: ServerName | None, library_says: str) -> None:
-    from .verify import wrong_host
-
-    if name is not None and not name_matches(name, leaf):
-        raise wrong_host(name, leaf)
+def _check_name(leaf: x509.Certificate, question: Question, library_says: str) -> None:
+    question.check_name(leaf)
     if "constrain" in library_says.lower():
         raise NameConstraintViolation(library_says, certificate=leaf)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MalformedCertificate
 
 if TYPE_CHECKING:
     from typing import Self
+
+T = TypeVar("T", bound=x509.ExtensionType)
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 """A label of a host name (RFC 1123), and the underscore that many real hosts have."""
@@ -99,11 +101,22 @@ def _idna(name: str) -> str:
         raise ConfigurationError(f"{name!r} is not a host name: {error}") from None
 
 
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
+    """An extension of a certificate, None if it has none. Raises MalformedCertificate.
+
+    The extensions are parsed when they are first looked at, and the peer chose their bytes: whatever the library
+    raises for them is the certificate's fault.
+    """
     try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return x509.SubjectAlternativeName([])
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    return read_extension(certificate, x509.SubjectAlternativeName) or x509.SubjectAlternativeName([])
 
 
 def certificate_names(certificate: x509.Certificate) -> list[str]:

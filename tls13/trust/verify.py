@@ -11,7 +11,7 @@ Profiles:
 
     DEFAULT  the web PKI's rules, but subjectAltName and extendedKeyUsage may be marked critical or not, as private
              CAs and trustme do; and an end-entity certificate that is itself in the store is believed.
-    WEBPKI   the CA/Browser Forum's rules as the library has them, nothing else.
+    WEBPKI   the CA/Browser Forum's rules: the library's, and those of webpki.py that it leaves out.
     PRIVATE  RFC 5280's essentials: CAs must be CAs, keys must be meant for what they do; key identifiers and the
              like may be missing.
 """
@@ -19,7 +19,7 @@ Profiles:
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -37,12 +37,14 @@ from ..errors import (
     EmptyTrustStore,
     MalformedCertificate,
     NotPinned,
+    UnsuitableChain,
     WeakKey,
     WrongHost,
     WrongUsage,
 )
 from ..wire.registry import SignatureScheme
-from .names import certificate_names, name_matches
+from .names import certificate_names, name_matches, read_extension
+from .webpki import check_web_pki
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +91,19 @@ class Profile(Enum):
 class ChainVerifier:
     """Judges chains by one store, one profile and one set of CRLs. Immutable, and shared between threads."""
 
-    def __init__(self, trust: TrustStore, *, profile: Profile = Profile.DEFAULT, crls: CrlSet | None = None) -> None:
+    def __init__(
+        self,
+        trust: TrustStore,
+        *,
+        profile: Profile = Profile.DEFAULT,
+        crls: CrlSet | None = None,
+        max_depth: int = MAX_CHAIN_DEPTH,
+    ) -> None:
         self.trust = trust
         self.profile = profile
         self.crls = crls
+        self.max_depth = max_depth
+        """How many intermediates may stand between the leaf and the anchor."""
 
     @property
     def signature_schemes(self) -> tuple[SignatureScheme, ...]:
@@ -100,79 +111,97 @@ class ChainVerifier:
         return CHAIN_SIGNATURE_SCHEMES
 
     def verify_server(
-        self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime
+        self, chain: Sequence[x509.Certificate], server_name: ServerName | None, now: datetime
     ) -> tuple[x509.Certificate, ...]:
         """The verified chain, leaf first and trust anchor last. Raises a CertificateError.
 
         `chain` is as the server sent it: after the leaf, order, duplicates and extras do not matter (4.5.1.2).
+        `server_name` None: a server's certificate, whoever's it is; that proves little.
         """
-        return self._verify(chain, server_name, now)
+        return self._verify(chain, Question(True, server_name, now))
 
     def verify_client(self, chain: Sequence[x509.Certificate], now: datetime) -> tuple[x509.Certificate, ...]:
         """As verify_server, for a client's chain, which is not tied to a name."""
-        return self._verify(chain, None, now)
+        return self._verify(chain, Question(False, None, now))
 
-    def _verify(
-        self, chain: Sequence[x509.Certificate], name: ServerName | None, now: datetime
-    ) -> tuple[x509.Certificate, ...]:
+    def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> tuple[x509.Certificate, ...]:
         try:
             check_keys(chain)
             if self.trust.is_pinned:
-                verified = self._verify_pinned(chain[0], name, now)
+                verified = self._verify_pinned(chain[0], question)
             else:
-                verified = self._verify_chain(chain, name, now)
+                verified = self._verify_chain(chain, question)
             if self.crls is not None:
-                self.crls.check(verified, now)
+                self.crls.check(verified, question.now)
         except CertificateError as error:
             error.chain = tuple(chain)
             raise
         return verified
 
-    def _verify_chain(
-        self, chain: Sequence[x509.Certificate], name: ServerName | None, now: datetime
-    ) -> tuple[x509.Certificate, ...]:
+    def _verify_chain(self, chain: Sequence[x509.Certificate], question: Question) -> tuple[x509.Certificate, ...]:
         if not self.trust.certificates:
             raise EmptyTrustStore(repr(self.trust))
         for policies in POLICIES[self.profile]:
             try:
-                verified = self._build(chain, name, now, policies)
+                verified = self._build(chain, question, policies)
             except VerificationError as error:
                 failure = error
                 continue
-            if name is not None and not name_matches(name, chain[0]):
-                raise wrong_host(name, chain[0])
+            question.check_name(chain[0])
+            self._check_depth(verified)
+            if self.profile is Profile.WEBPKI:
+                check_web_pki(verified, server=question.server)
             return verified
         if self.profile is not Profile.WEBPKI and chain[0] in self.trust:
-            return self._verify_pinned(chain[0], name, now)
+            return self._verify_pinned(chain[0], question)
         from .diagnosis import diagnose
 
-        raise diagnose(chain, name, now, self.trust.certificates, str(failure))
+        raise diagnose(chain, question, self.trust.certificates, str(failure))
+
+    def _check_depth(self, verified: Sequence[x509.Certificate]) -> None:
+        counted = [one for one in verified[1:-1] if not _is_self_issued(one)]
+        if len(counted) > self.max_depth:
+            raise UnsuitableChain(f"{len(counted)} intermediates, and {self.max_depth} are allowed")
 
     def _build(
         self,
         chain: Sequence[x509.Certificate],
-        name: ServerName | None,
-        now: datetime,
+        question: Question,
         policies: tuple[ExtensionPolicy, ExtensionPolicy] | None,
     ) -> tuple[x509.Certificate, ...]:
-        builder = PolicyBuilder().store(self.trust.store).time(now).max_chain_depth(MAX_CHAIN_DEPTH)
+        # Self-issued certificates do not count (RFC 5280, section 4.2.1.9), but the library counts them.
+        depth = self.max_depth + sum(map(_is_self_issued, chain[1:]))
+        builder = PolicyBuilder().store(self.trust.store).time(question.now).max_chain_depth(depth)
+        if question.server and question.name is None:
+            policies = NAMELESS
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
         leaf, intermediates = chain[0], list(chain[1:])
-        if name is None:
-            return tuple(builder.build_client_verifier().verify(leaf, intermediates).chain)
-        return tuple(builder.build_server_verifier(_subject(name)).verify(leaf, intermediates))
+        if question.name is not None:
+            return tuple(_server_verifier(builder, question.name).verify(leaf, intermediates))
+        # The library has no server verifier without a name: its client verifier serves, with a server's usages.
+        return tuple(builder.build_client_verifier().verify(leaf, intermediates).chain)
 
-    def _verify_pinned(
-        self, leaf: x509.Certificate, name: ServerName | None, now: datetime
-    ) -> tuple[x509.Certificate, ...]:
+    def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> tuple[x509.Certificate, ...]:
         """The certificate is believed for itself: only its dates and its name are left to check."""
         if leaf not in self.trust:
             raise NotPinned(leaf.subject.rfc4514_string(), certificate=leaf)
-        check_dates(leaf, now)
-        if name is not None and not name_matches(name, leaf):
-            raise wrong_host(name, leaf)
+        check_dates(leaf, question.now)
+        question.check_name(leaf)
         return (leaf,)
+
+
+class Question(NamedTuple):
+    """What is asked of a chain: for a server or a client, of which name, at what time."""
+
+    server: bool
+    name: ServerName | None
+    now: datetime
+
+    def check_name(self, leaf: x509.Certificate) -> None:
+        """Raises WrongHost."""
+        if self.name is not None and not name_matches(self.name, leaf):
+            raise wrong_host(self.name, leaf)
 
 
 def parse_chain(certificates: Sequence[bytes], *, max_bytes: int = MAX_CHAIN_BYTES) -> tuple[x509.Certificate, ...]:
@@ -205,14 +234,13 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
         raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not schemes_for(key, leaf):
         raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
-    try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    except (x509.DuplicateExtension, ValueError) as error:
-        raise MalformedCertificate(str(error), certificate=leaf) from None
-    if not usage.digital_signature:
+    usage = read_extension(leaf, x509.KeyUsage)
+    if usage is not None and not usage.digital_signature:
         raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
+
+
+def _is_self_issued(certificate: x509.Certificate) -> bool:
+    return certificate.issuer == certificate.subject
 
 
 def _public_key(certificate: x509.Certificate) -> object:
@@ -244,14 +272,13 @@ def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
     return WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
 
 
-def _subject(name: ServerName) -> verification.Subject:
+def _server_verifier(builder: PolicyBuilder, name: ServerName) -> verification.ServerVerifier:
     """For the library's own name check; a name that it does not take (an underscore) is left to ours alone."""
-    if name.address is not None:
-        return x509.IPAddress(name.address)
     try:
-        return x509.DNSName(name.dns or "")
+        subject = x509.IPAddress(name.address) if name.address is not None else x509.DNSName(name.dns or "")
+        return builder.build_server_verifier(subject)
     except ValueError:
-        return UNNAMED
+        return builder.build_server_verifier(UNNAMED)
 
 
 # --- extension policies: (for CAs, for the leaf); None: the library's own for the web PKI -----------------------------
@@ -267,6 +294,20 @@ def _usage(policy: verification.Policy, certificate: x509.Certificate, usage: x5
     allowed = (policy.extended_key_usage, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
     if usage is not None and not any(one in usage for one in allowed):
         raise ValueError("extendedKeyUsage does not allow this use")
+
+
+def _server_usage(
+    policy: verification.Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
+) -> None:
+    allowed = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+    if usage is not None and not any(one in usage for one in allowed):
+        raise ValueError("extendedKeyUsage does not allow this use")
+
+
+def _any_name(
+    policy: verification.Policy, certificate: x509.Certificate, names: x509.SubjectAlternativeName | None
+) -> None:
+    """Nobody asked for a name, so any will do, and none."""
 
 
 def _leaf_is_no_ca(
@@ -307,12 +348,19 @@ def _private_policies() -> tuple[ExtensionPolicy, ExtensionPolicy]:
     return ca, leaf
 
 
+LENIENT: Final = (ExtensionPolicy.webpki_defaults_ca(), _lenient_leaf(ExtensionPolicy.webpki_defaults_ee()))
+
+NAMELESS: Final = (
+    ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _server_usage),
+    ExtensionPolicy.webpki_defaults_ee()
+    .may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, _any_name)
+    .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _server_usage),
+)
+"""For a server whose name nobody asked for."""
+
 POLICIES: Final[dict[Profile, tuple[tuple[ExtensionPolicy, ExtensionPolicy] | None, ...]]] = {
     Profile.WEBPKI: (None,),
-    Profile.DEFAULT: (
-        None,
-        (ExtensionPolicy.webpki_defaults_ca(), _lenient_leaf(ExtensionPolicy.webpki_defaults_ee())),
-    ),
+    Profile.DEFAULT: (None, LENIENT),
     Profile.PRIVATE: (_private_policies(),),
 }
 """Tried in turn. The library's own are the fastest and fit almost every chain, so DEFAULT begins with them."""

@@ -1,0 +1,59 @@
+"""A matrix that cannot fail proves nothing: a trial notices what did not go as it asked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from interop import openssl, pyopenssl
+from interop.matrix import COMBINATIONS, Cell, Report
+from interop.trial import Disagreement, PeerMissing, Trial
+from tls13 import CipherSuite, NamedGroup, SignatureScheme
+
+ASKED = Trial(True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"suite": CipherSuite.TLS_AES_256_GCM_SHA384},
+        {"group": NamedGroup.x448},
+        {"scheme": SignatureScheme.ed25519},
+        {"retry": True},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_we_negotiated_is_compared_with_what_was_asked(other):
+    wire = pyopenssl.Wire(ASKED.connection(), pyopenssl.Peer(ASKED), None)
+    wire.carry()
+    ASKED.check(wire.ours.session)
+    with pytest.raises(Disagreement):
+        dataclasses.replace(ASKED, **other).check(wire.ours.session)
+
+
+def test_the_peers_account_is_compared_with_what_was_asked():
+    account = openssl.Account([(0x1301, 29)], [0x0403], [], [], {"Sent", "Received"})
+    account.check(ASKED)
+    with pytest.raises(Disagreement, match="close_notify"):
+        dataclasses.replace(account, closed={"Sent"}).check(ASKED)
+    with pytest.raises(Disagreement, match="signature"):
+        dataclasses.replace(account, schemes=[]).check(ASKED)
+    with pytest.raises(Disagreement, match="hellos"):
+        dataclasses.replace(account, hellos=[]).check(ASKED)
+
+
+def test_a_failure_is_in_the_report_with_its_reason_and_a_missing_peer_is_not_a_success():
+    def fail(trial):
+        raise Disagreement("they spoke of different things")
+
+    def miss(trial):
+        raise PeerMissing("nobody is here")
+
+    report = Report()
+    report.run(Cell("one", COMBINATIONS, ASKED, fail))
+    report.run(Cell("two", COMBINATIONS, ASKED, miss))
+    assert "they spoke of different things" in report.failures[0]
+    text = "\n".join(report.lines())
+    assert "0 met, 1 failed, 1 left out" in text
+    assert "nobody is here" in text
