@@ -160,7 +160,9 @@ class Account:
         records = re.split(r"^(Sent|Received) Record\n", trace.read_text("latin-1"), flags=re.MULTILINE)[1:]
         pairs = list(zip(records[::2], records[1::2], strict=True))
         text = "".join(body for _, body in pairs)
-        hellos = re.findall(r"ServerHello, .*?cipher_suite \{(0x\w\w), (0x\w\w)\}.*?NamedGroup: .*?\((\d+)\)", text, re.S)
+        hellos = re.findall(
+            r"ServerHello, .*?cipher_suite \{(0x\w\w), (0x\w\w)\}.*?NamedGroup: .*?\((\d+)\)", text, re.S
+        )
         return cls(
             hellos=[(256 * int(high, 16) + int(low, 16), int(group)) for high, low, group in hellos],
             schemes=[int(code, 16) for code in re.findall(r"CertificateVerify, .*?\((0x\w+)\)", text, re.S)],

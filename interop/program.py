@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from .trial import Disagreement, PeerMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 PATIENCE = 30.0
@@ -24,11 +24,20 @@ class Program:
     Raises PeerMissing if there is no such program.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()
+    ) -> None:
+        """`env`: its environment, if not ours. `descriptors`: the file descriptors that it inherits."""
         self.command = command
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env=env,
+                pass_fds=descriptors,
             )
         except FileNotFoundError:
             raise PeerMissing(f"{command[0]} is not installed") from None
@@ -90,9 +99,12 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
+        self._process.terminate()  # not kill: nginx has a child, which it ends
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
         self._reader.join()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

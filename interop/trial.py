@@ -13,9 +13,9 @@ from hashlib import shake_128
 from typing import TYPE_CHECKING
 
 import tls13
-import tls13.config
 from certs.bench import workshop
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
+from tls13.crypto.groups import DEFAULT_GROUPS
 from tls13.lab.authority import Issued, KeyType
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 HOST = "server.example"
 
 SUITES: tuple[CipherSuite, ...] = tuple(CipherSuite)
-CLASSIC_GROUPS = tuple(group for group in tls13.config.DEFAULT_GROUPS if "MLKEM" not in group.name)
-HYBRID_GROUPS = tuple(group for group in tls13.config.DEFAULT_GROUPS if "MLKEM" in group.name)
+CLASSIC_GROUPS = tuple(group for group in DEFAULT_GROUPS if "MLKEM" not in group.name)
+HYBRID_GROUPS = tuple(group for group in DEFAULT_GROUPS if "MLKEM" in group.name)
 
 SMALL = 100
 LARGE = 16 * 2**20
 
 
-class Disagreement(Exception):  # noqa: N818  # it says what it is
+class Disagreement(Exception):
     """The two implementations did not do what the trial asked."""
 
 
-class PeerMissing(Exception):  # noqa: N818
+class PeerMissing(Exception):
     """The other implementation is not on this machine."""
 
 

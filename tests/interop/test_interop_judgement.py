@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 
 from interop import openssl, pyopenssl
 from interop.matrix import COMBINATIONS, Cell, Report
+from interop.program import Program
 from interop.trial import Disagreement, PeerMissing, Trial
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
@@ -57,3 +59,22 @@ def test_a_failure_is_in_the_report_with_its_reason_and_a_missing_peer_is_not_a_
     text = "\n".join(report.lines())
     assert "0 met, 1 failed, 1 left out" in text
     assert "nobody is here" in text
+
+
+def test_a_program_that_ends_too_early_is_a_failure_and_one_that_is_not_there_is_missing():
+    with Program([sys.executable, "-c", "print('something else')"]) as program:
+        with pytest.raises(Disagreement, match="something else"):
+            program.wait_for(b"ACCEPT")
+        program.wait()
+    with pytest.raises(PeerMissing):
+        Program(["a-program-that-nobody-has"])
+
+
+def test_a_program_is_reaped_whatever_happens_and_hears_all_that_it_was_told():
+    with Program(
+        [sys.executable, "-c", "import sys; print(len(sys.stdin.buffer.read(10**6)), flush=True); input()"]
+    ) as it:
+        it.write(bytes(10**6 - 1))
+        it.write(b"x")
+        it.wait_for(rb"1000000\n")
+    assert it._process.returncode is not None
