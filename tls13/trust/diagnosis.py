@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, SignatureAlgorithmOID
 
+from ..crypto.signatures import key_kind
 from ..errors import (
     BadCertificateSignature,
     CertificateError,
@@ -27,7 +28,8 @@ from ..errors import (
     WeakSignature,
     WrongUsage,
 )
-from .names import read_extension
+from .names import describe, read_extension
+from .verify import check_dates, check_usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,17 +52,22 @@ def diagnose(
     library_says: str,
 ) -> CertificateError:
     """The most useful true thing to say about a chain that was refused."""
+    path = _path(chain, anchors)
     try:
-        for check in (_check_extensions, _check_path, _check_dates, _check_usages):
-            check(chain, question, anchors)
-        _check_name(chain[0], question, library_says)
+        for certificate in path:
+            read_extension(certificate, x509.BasicConstraints)  # which parses them all
+        _check_path(path, anchors)
+        for certificate in path:
+            check_dates(certificate, question.now)
+        for certificate in path:
+            check_usage(certificate, question)
+        _check_authorities(path)
+        question.check_name(chain[0])
+        if "constrain" in library_says.lower():
+            raise NameConstraintViolation(library_says, certificate=chain[0])
     except CertificateError as error:
         return error
     return UnsuitableChain(library_says, certificate=chain[0])
-
-
-def _title(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
 
 
 def _path(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> list[x509.Certificate]:
@@ -85,40 +92,33 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _check_extensions(
-    chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]
-) -> None:
-    for certificate in _path(chain, anchors):
-        read_extension(certificate, x509.BasicConstraints)
-
-
-def _check_path(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
-    path = _path(chain, anchors)
+def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> None:
     for certificate in path:
         weak = WEAK_SIGNATURES.get(certificate.signature_algorithm_oid)
         if weak is not None and certificate not in anchors:
-            raise WeakSignature(f"{_title(certificate)} is signed with {weak}", certificate=certificate)
+            raise WeakSignature(f"{describe(certificate)} is signed with {weak}", certificate=certificate)
     for certificate, issuer in pairwise(path):
         if not _signed_by(certificate, issuer):
             raise BadCertificateSignature(
-                f"{_title(certificate)} says that {_title(issuer)} signed it, and it did not", certificate=certificate
+                f"{describe(certificate)} says that {describe(issuer)} signed it, and it did not",
+                certificate=certificate,
             )
     last = path[-1]
     if last in anchors:
         return
     if last.issuer == last.subject:
         if len(path) == 1:
-            raise SelfSigned(_title(last), certificate=last)
-        raise UnknownIssuer(f"{_title(last)}; add it to the trust store if you trust it", certificate=last)
+            raise SelfSigned(describe(last), certificate=last)
+        raise UnknownIssuer(f"{describe(last)}; add it to the trust store if you trust it", certificate=last)
     if len(path) > MAX_STEPS:
         raise UnsuitableChain(f"more than {MAX_STEPS} certificates long", certificate=last)
     issuer_name = last.issuer.rfc4514_string()
     if _has_issuer_url(last) or _same_organization(last, anchors):
         raise MissingIntermediate(
-            f"{issuer_name}, which signed {_title(last)}; the server must send it", certificate=last
+            f"{issuer_name}, which signed {describe(last)}; the server must send it", certificate=last
         )
     raise UnknownIssuer(
-        f"{issuer_name}, which signed {_title(last)}; either it is missing in the trust store, or the peer did not "
+        f"{issuer_name}, which signed {describe(last)}; either it is missing in the trust store, or the peer did not "
         "send an intermediate certificate",
         certificate=last,
     )
@@ -141,27 +141,12 @@ def _same_organization(certificate: x509.Certificate, anchors: Sequence[x509.Cer
     )
 
 
-def _check_dates(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
-    from .verify import check_dates
-
-    for certificate in _path(chain, anchors):
-        check_dates(certificate, question.now)
-
-
-def _check_usages(chain: Sequence[x509.Certificate], question: Question, anchors: Sequence[x509.Certificate]) -> None:
-    path = _path(chain, anchors)
+def _check_authorities(path: Sequence[x509.Certificate]) -> None:
+    """The leaf must be no CA, and all above it must be CAs."""
     leaf, issuers = path[0], path[1:]
-    wanted = ExtendedKeyUsageOID.SERVER_AUTH if question.server else ExtendedKeyUsageOID.CLIENT_AUTH
-    purpose = "servers" if question.server else "clients"
-    for certificate in path:
-        usage = read_extension(certificate, x509.ExtendedKeyUsage)
-        if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
-            raise WrongUsage(
-                f"{_title(certificate)}: its extendedKeyUsage is not for {purpose}", certificate=certificate
-            )
     constraints = read_extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise WrongUsage(f"{_title(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
+        raise WrongUsage(f"{describe(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
     for depth, issuer in enumerate(issuers):
         _check_issuer(issuer, depth)
 
@@ -169,24 +154,17 @@ def _check_usages(chain: Sequence[x509.Certificate], question: Question, anchors
 def _check_issuer(issuer: x509.Certificate, depth: int) -> None:
     constraints = read_extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise WrongUsage(f"{_title(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
+        raise WrongUsage(f"{describe(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
     if constraints.path_length is not None and depth > constraints.path_length:
         raise WrongUsage(
-            f"{_title(issuer)} allows {constraints.path_length} CAs below it, and there are {depth}", certificate=issuer
+            f"{describe(issuer)} allows {constraints.path_length} CAs below it, and there are {depth}",
+            certificate=issuer,
         )
     usage = read_extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        raise WrongUsage(f"{_title(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
+        raise WrongUsage(f"{describe(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
     key = issuer.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        raise WeakKey(f"{_title(issuer)} has an RSA key of {key.key_size} bits", certificate=issuer)
-    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) or (
-        isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in ("secp256r1", "secp384r1", "secp521r1")
-    ):
-        raise WeakKey(f"{_title(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer)
-
-
-def _check_name(leaf: x509.Certificate, question: Question, library_says: str) -> None:
-    question.check_name(leaf)
-    if "constrain" in library_says.lower():
-        raise NameConstraintViolation(library_says, certificate=leaf)
+        raise WeakKey(f"{describe(issuer)} has an RSA key of {key.key_size} bits", certificate=issuer)
+    if key_kind(key) in (None, "ed25519", "ed448"):
+        raise WeakKey(f"{describe(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer)

@@ -7,7 +7,7 @@ for an IP address) and what the certificate is compared with follow from that.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
@@ -44,7 +44,7 @@ class ServerName:
         text = name.decode("ascii", "replace") if isinstance(name, (bytes, bytearray)) else name
         bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         try:
-            return cls(text, None, ip_address(bare.partition("%")[0]))
+            return cls(text, None, IPv6Address(bare.partition("%")[0]) if ":" in bare else IPv4Address(text))
         except ValueError:
             return cls(text, _a_labels(text), None)
 
@@ -113,6 +113,11 @@ def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
         return None
     except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+
+
+def describe(certificate: x509.Certificate) -> str:
+    """Which certificate is meant, in an error's sentence: its subject, or its serial number."""
+    return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
 
 
 def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:

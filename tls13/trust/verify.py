@@ -10,7 +10,8 @@ The success path is one call. Why a chain failed is found out in diagnosis.py, o
 Profiles:
 
     DEFAULT  the web PKI's rules, but subjectAltName and extendedKeyUsage may be marked critical or not, as private
-             CAs and trustme do; and an end-entity certificate that is itself in the store is believed.
+             CAs and trustme do; a client's certificate needs no subjectAltName; and an end-entity certificate that is
+             itself in the store is believed.
     WEBPKI   the CA/Browser Forum's rules: the library's, and those of webpki.py that it leaves out.
     PRIVATE  RFC 5280's essentials: CAs must be CAs, keys must be meant for what they do; key identifiers and the
              like may be missing.
@@ -34,6 +35,7 @@ from ..errors import (
     CertificateError,
     CertificateExpired,
     CertificateNotYetValid,
+    ConfigurationError,
     EmptyTrustStore,
     MalformedCertificate,
     NotPinned,
@@ -43,7 +45,7 @@ from ..errors import (
     WrongUsage,
 )
 from ..wire.registry import SignatureScheme
-from .names import certificate_names, name_matches, read_extension
+from .names import certificate_names, describe, name_matches, read_extension
 from .webpki import check_web_pki
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ LARGEST_RSA: Final = 8192
 """Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
 MAX_CHAIN_DEPTH: Final = 8
 """Intermediates between leaf and anchor."""
+MAX_CHAIN_LENGTH: Final = 40
+"""Certificates; BetterTLS has chains of 36. How many signatures are verified on the way is limited by the library."""
 MAX_CHAIN_BYTES: Final = 2**17
 
 CHAIN_SIGNATURE_SCHEMES: Final = (
@@ -88,6 +92,21 @@ class Profile(Enum):
     PRIVATE = "private"
 
 
+class VerifiedChain(tuple[x509.Certificate, ...]):
+    """The certificates of a path that was verified: the end-entity's first, the trust anchor last."""
+
+    __slots__ = ()
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return self[0]
+
+    @property
+    def root(self) -> x509.Certificate:
+        """The trust anchor. For a certificate that is believed for itself it is the leaf."""
+        return self[-1]
+
+
 class ChainVerifier:
     """Judges chains by one store, one profile and one set of CRLs. Immutable, and shared between threads."""
 
@@ -110,21 +129,24 @@ class ChainVerifier:
         """What the certificates of a chain may be signed with: for signature_algorithms_cert (4.3.3)."""
         return CHAIN_SIGNATURE_SCHEMES
 
-    def verify_server(
-        self, chain: Sequence[x509.Certificate], server_name: ServerName | None, now: datetime
-    ) -> tuple[x509.Certificate, ...]:
+    def verify_server(self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime) -> VerifiedChain:
         """The verified chain, leaf first and trust anchor last. Raises a CertificateError.
 
         `chain` is as the server sent it: after the leaf, order, duplicates and extras do not matter (4.5.1.2).
-        `server_name` None: a server's certificate, whoever's it is; that proves little.
+        `now` is an aware datetime. Raises ConfigurationError without a name: a good certificate of anybody proves
+        nothing.
         """
-        return self._verify(chain, Question(True, server_name, now))
+        if server_name is None:
+            raise ConfigurationError("a server is verified for a name, and there is none")
+        return self._verify(chain, Question(server_name, now))
 
-    def verify_client(self, chain: Sequence[x509.Certificate], now: datetime) -> tuple[x509.Certificate, ...]:
+    def verify_client(self, chain: Sequence[x509.Certificate], now: datetime) -> VerifiedChain:
         """As verify_server, for a client's chain, which is not tied to a name."""
-        return self._verify(chain, Question(False, None, now))
+        return self._verify(chain, Question(None, now))
 
-    def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> tuple[x509.Certificate, ...]:
+    def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
+        if not chain:
+            raise UnsuitableChain("it is empty")
         try:
             check_keys(chain)
             if self.trust.is_pinned:
@@ -138,10 +160,10 @@ class ChainVerifier:
             raise
         return verified
 
-    def _verify_chain(self, chain: Sequence[x509.Certificate], question: Question) -> tuple[x509.Certificate, ...]:
+    def _verify_chain(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not self.trust.certificates:
             raise EmptyTrustStore(repr(self.trust))
-        for policies in POLICIES[self.profile]:
+        for policies in POLICIES[self.profile, question.server]:
             try:
                 verified = self._build(chain, question, policies)
             except VerificationError as error:
@@ -153,12 +175,15 @@ class ChainVerifier:
                 check_web_pki(verified, server=question.server)
             return verified
         if self.profile is not Profile.WEBPKI and chain[0] in self.trust:
+            check_usage(chain[0], question)
             return self._verify_pinned(chain[0], question)
         from .diagnosis import diagnose
 
         raise diagnose(chain, question, self.trust.certificates, str(failure))
 
     def _check_depth(self, verified: Sequence[x509.Certificate]) -> None:
+        if len(verified) - 2 <= self.max_depth:
+            return
         counted = [one for one in verified[1:-1] if not _is_self_issued(one)]
         if len(counted) > self.max_depth:
             raise UnsuitableChain(f"{len(counted)} intermediates, and {self.max_depth} are allowed")
@@ -167,36 +192,38 @@ class ChainVerifier:
         self,
         chain: Sequence[x509.Certificate],
         question: Question,
-        policies: tuple[ExtensionPolicy, ExtensionPolicy] | None,
-    ) -> tuple[x509.Certificate, ...]:
-        # Self-issued certificates do not count (RFC 5280, section 4.2.1.9), but the library counts them.
-        depth = self.max_depth + sum(map(_is_self_issued, chain[1:]))
+        policies: Policies,
+    ) -> VerifiedChain:
+        depth = self.max_depth
+        if len(chain) > depth:
+            # Self-issued certificates do not count (RFC 5280, section 4.2.1.9), but the library counts them.
+            depth += sum(map(_is_self_issued, chain[1:]))
         builder = PolicyBuilder().store(self.trust.store).time(question.now).max_chain_depth(depth)
-        if question.server and question.name is None:
-            policies = NAMELESS
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
         leaf, intermediates = chain[0], list(chain[1:])
         if question.name is not None:
-            return tuple(_server_verifier(builder, question.name).verify(leaf, intermediates))
-        # The library has no server verifier without a name: its client verifier serves, with a server's usages.
-        return tuple(builder.build_client_verifier().verify(leaf, intermediates).chain)
+            return VerifiedChain(_server_verifier(builder, question.name).verify(leaf, intermediates))
+        return VerifiedChain(builder.build_client_verifier().verify(leaf, intermediates).chain)
 
-    def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> tuple[x509.Certificate, ...]:
+    def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> VerifiedChain:
         """The certificate is believed for itself: only its dates and its name are left to check."""
         if leaf not in self.trust:
-            raise NotPinned(leaf.subject.rfc4514_string(), certificate=leaf)
+            raise NotPinned(describe(leaf), certificate=leaf)
         check_dates(leaf, question.now)
         question.check_name(leaf)
-        return (leaf,)
+        return VerifiedChain((leaf,))
 
 
 class Question(NamedTuple):
-    """What is asked of a chain: for a server or a client, of which name, at what time."""
+    """What is asked of a chain: is it this server's (or, without a name, a client's), at this time?"""
 
-    server: bool
     name: ServerName | None
     now: datetime
+
+    @property
+    def server(self) -> bool:
+        return self.name is not None
 
     def check_name(self, leaf: x509.Certificate) -> None:
         """Raises WrongHost."""
@@ -204,9 +231,13 @@ class Question(NamedTuple):
             raise wrong_host(self.name, leaf)
 
 
-def parse_chain(certificates: Sequence[bytes], *, max_bytes: int = MAX_CHAIN_BYTES) -> tuple[x509.Certificate, ...]:
-    """The certificates of a Certificate message. Raises MalformedCertificate, or CertificateError for one that is
-    not X.509v3 (section 4.5.1.2)."""
+def parse_chain(
+    certificates: Sequence[bytes], *, max_bytes: int = MAX_CHAIN_BYTES, max_length: int = MAX_CHAIN_LENGTH
+) -> tuple[x509.Certificate, ...]:
+    """The certificates of a Certificate message. Raises MalformedCertificate, or CertificateError for more than the
+    limits (bytes in all, certificates) and for a leaf that is not X.509v3 (section 4.5.1.2)."""
+    if len(certificates) > max_length:
+        raise CertificateError(f"a chain of {len(certificates)} certificates; our limit is {max_length}")
     if sum(map(len, certificates)) > max_bytes:
         raise CertificateError(f"a chain of {sum(map(len, certificates))} bytes; our limit is {max_bytes}")
     chain = []
@@ -239,6 +270,15 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
         raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
 
 
+def check_usage(leaf: x509.Certificate, question: Question) -> None:
+    """Raises WrongUsage if there is an extendedKeyUsage for other things only (RFC 5280, section 4.2.1.12)."""
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if question.server else ExtendedKeyUsageOID.CLIENT_AUTH
+    usage = read_extension(leaf, x509.ExtendedKeyUsage)
+    if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
+        purpose = "servers" if question.server else "clients"
+        raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
+
+
 def _is_self_issued(certificate: x509.Certificate) -> bool:
     return certificate.issuer == certificate.subject
 
@@ -251,7 +291,7 @@ def _public_key(certificate: x509.Certificate) -> object:
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:
-    subject = certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
+    subject = describe(certificate)
     if now > certificate.not_valid_after_utc:
         raise CertificateExpired(
             f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
@@ -285,7 +325,7 @@ def _server_verifier(builder: PolicyBuilder, name: ServerName) -> verification.S
 
 
 def _name_is_checked_elsewhere(
-    policy: verification.Policy, certificate: x509.Certificate, names: x509.SubjectAlternativeName
+    policy: verification.Policy, certificate: x509.Certificate, names: x509.SubjectAlternativeName | None
 ) -> None:
     """In ChainVerifier, which says what the names are. A validator of None would drop the check just as silently."""
 
@@ -294,20 +334,6 @@ def _usage(policy: verification.Policy, certificate: x509.Certificate, usage: x5
     allowed = (policy.extended_key_usage, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
     if usage is not None and not any(one in usage for one in allowed):
         raise ValueError("extendedKeyUsage does not allow this use")
-
-
-def _server_usage(
-    policy: verification.Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
-) -> None:
-    allowed = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
-    if usage is not None and not any(one in usage for one in allowed):
-        raise ValueError("extendedKeyUsage does not allow this use")
-
-
-def _any_name(
-    policy: verification.Policy, certificate: x509.Certificate, names: x509.SubjectAlternativeName | None
-) -> None:
-    """Nobody asked for a name, so any will do, and none."""
 
 
 def _leaf_is_no_ca(
@@ -329,38 +355,39 @@ def _signs_certificates(
         raise ValueError("keyUsage does not allow keyCertSign")
 
 
-def _lenient_leaf(base: ExtensionPolicy) -> ExtensionPolicy:
-    return base.require_present(
-        x509.SubjectAlternativeName, Criticality.AGNOSTIC, _name_is_checked_elsewhere
-    ).may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _usage)
+def _lenient_leaf(base: ExtensionPolicy, *, server: bool) -> ExtensionPolicy:
+    """Whoever has no name to check, a client, may have none to show."""
+    usages = base.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _usage)
+    if server:
+        return usages.require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, _name_is_checked_elsewhere)
+    return usages.may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, _name_is_checked_elsewhere)
 
 
-def _private_policies() -> tuple[ExtensionPolicy, ExtensionPolicy]:
+def _lenient_policies(*, server: bool) -> tuple[ExtensionPolicy, ExtensionPolicy]:
+    return ExtensionPolicy.webpki_defaults_ca(), _lenient_leaf(ExtensionPolicy.webpki_defaults_ee(), server=server)
+
+
+def _private_policies(*, server: bool) -> tuple[ExtensionPolicy, ExtensionPolicy]:
     ca = (
         ExtensionPolicy.permit_all()
         .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_ca)
         .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _signs_certificates)
         .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _usage)
     )
-    leaf = _lenient_leaf(ExtensionPolicy.permit_all()).may_be_present(
-        x509.BasicConstraints, Criticality.AGNOSTIC, _leaf_is_no_ca
+    leaf = _lenient_leaf(ExtensionPolicy.permit_all(), server=server)
+    return ca, leaf.may_be_present(x509.BasicConstraints, Criticality.AGNOSTIC, _leaf_is_no_ca)
+
+
+Policies = tuple[ExtensionPolicy, ExtensionPolicy] | None
+
+POLICIES: Final[dict[tuple[Profile, bool], tuple[Policies, ...]]] = {
+    (profile, server): policies
+    for server in (True, False)
+    for profile, policies in (
+        (Profile.WEBPKI, (None,)),
+        (Profile.DEFAULT, (None, _lenient_policies(server=server))),
+        (Profile.PRIVATE, (_private_policies(server=server),)),
     )
-    return ca, leaf
-
-
-LENIENT: Final = (ExtensionPolicy.webpki_defaults_ca(), _lenient_leaf(ExtensionPolicy.webpki_defaults_ee()))
-
-NAMELESS: Final = (
-    ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _server_usage),
-    ExtensionPolicy.webpki_defaults_ee()
-    .may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, _any_name)
-    .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _server_usage),
-)
-"""For a server whose name nobody asked for."""
-
-POLICIES: Final[dict[Profile, tuple[tuple[ExtensionPolicy, ExtensionPolicy] | None, ...]]] = {
-    Profile.WEBPKI: (None,),
-    Profile.DEFAULT: (None, LENIENT),
-    Profile.PRIVATE: (_private_policies(),),
 }
-"""Tried in turn. The library's own are the fastest and fit almost every chain, so DEFAULT begins with them."""
+"""By profile, and whether a server is verified; tried in turn. The library's own are the fastest and fit almost every
+chain, so DEFAULT begins with them."""

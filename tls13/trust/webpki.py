@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..errors import UnsuitableChain, WeakKey, WrongUsage
-from .names import read_extension
+from .names import describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,7 @@ def check_web_pki(chain: Sequence[x509.Certificate], *, server: bool) -> None:
 
 
 def _unsuitable(what: str, certificate: x509.Certificate) -> UnsuitableChain:
-    subject = certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
-    return UnsuitableChain(f"{subject}: {what}", certificate=certificate)
+    return UnsuitableChain(f"{describe(certificate)}: {what}", certificate=certificate)
 
 
 def _check_serial_number(certificate: x509.Certificate) -> None:
