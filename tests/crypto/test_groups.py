@@ -192,6 +192,8 @@ def test_a_point_that_is_not_uncompressed_is_refused(group) -> None:
     refuse(group, b"\0")
     for form in (0, 2, 3, 5, 6 + good[-1] % 2, 0xFF):
         refuse(group, bytes([form]) + good[1:])
+        with pytest.raises(InvalidKeyShare, match=rf"04 \|\| X \|\| Y, this begins with {form:02x}"):
+            group.encapsulate(bytes([form]) + good[1:])
 
 
 @pytest.mark.parametrize("group", CURVES)

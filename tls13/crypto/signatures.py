@@ -40,7 +40,7 @@ class Scheme:
         self.kind = kind
         self.arguments = arguments
         self.smallest_rsa = smallest_rsa
-        """Bytes: an RSA modulus must have room for two hashes and two bytes (RFC 8017, section 9.1.1)."""
+        """Bytes: an RSA key must have room for two hashes and two bytes (RFC 8017, section 9.1.1)."""
 
 
 def _pss(kind: str, hash: hashes.HashAlgorithm) -> Scheme:
@@ -87,7 +87,8 @@ def key_kind(key: object, certificate: x509.Certificate | None = None) -> str | 
 def schemes_for(key: object, certificate: x509.Certificate | None = None) -> tuple[SignatureScheme, ...]:
     """What a private or public key can be used with in a CertificateVerify, in order of preference."""
     kind = key_kind(key, certificate)
-    size = (key.key_size + 7) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
+    # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
+    size = (key.key_size + 6) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
     return tuple(
         SignatureScheme(code) for code, scheme in SCHEMES.items() if scheme.kind == kind and scheme.smallest_rsa <= size
     )
