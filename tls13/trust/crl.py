@@ -1,43 +1,61 @@
 """Certificate revocation lists that the caller supplies: RFC 5280, section 6.3.
 
-Nothing is fetched. A list counts for a certificate when the certificate's issuer made it, its signature verifies, and
-it is in date; a certificate that such a list names is refused.
+Nothing is fetched. A list that the certificate's issuer signed says two different things, and they are not believed
+on the same terms:
+
+* "This one is revoked" is believed even from a list that is out of date or about other things: a revocation does not
+  end. (One kind does, certificateHold: so a list that is in date and covers the certificate outweighs older ones.)
+* "The others are not" is believed from a list only while it is in date, and only for the certificates, and all the
+  reasons, that it says it is about. Only this is called cover here.
+
+Otherwise a list that has expired, or was issued by a careless CA, would silently turn a revoked certificate into a
+good one. Lists that an issuer signs for other issuers (indirect CRLs) and changes to lists (delta CRLs) are not used.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
-from .names import read_extension
+from .names import describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+Required = Literal["leaf", "chain"]
+
+UNREADABLE: Final = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+ENTRY_EXTENSIONS: Final = (x509.CRLReason, x509.InvalidityDate)
+"""What an entry may say critically and be understood (RFC 5280, section 5.3). Not: that it is another issuer's."""
+
 
 class CrlSet:
-    """CRLs, and how much they must cover. Immutable.
+    """CRLs, and how much they must cover. Immutable, and shared between threads.
 
-    Without `require`, a certificate that no usable list covers passes, as with OpenSSL's X509_V_FLAG_CRL_CHECK off.
+    Without `require`, a certificate that no list covers passes, as with OpenSSL's X509_V_FLAG_CRL_CHECK off.
     With require="leaf" the end-entity certificate must be covered, with require="chain" every one below the anchor:
     RevocationUnknown otherwise.
     """
 
-    def __init__(self, crls: Iterable[x509.CertificateRevocationList], *, require: str | None = None) -> None:
+    def __init__(self, crls: Iterable[x509.CertificateRevocationList], *, require: Required | None = None) -> None:
+        """Raises ConfigurationError for a list whose extensions cannot be read."""
         if require not in (None, "leaf", "chain"):
             raise ConfigurationError(f'require is "leaf", "chain" or None, not {require!r}')
-        self._by_issuer: dict[x509.Name, list[x509.CertificateRevocationList]] = {}
+        self._by_issuer: dict[x509.Name, list[RevocationList]] = {}
         for crl in crls:
-            self._by_issuer.setdefault(crl.issuer, []).append(crl)
+            try:
+                self._by_issuer.setdefault(crl.issuer, []).append(RevocationList(crl))
+            except UNREADABLE as error:
+                raise ConfigurationError(f"a CRL cannot be read: {error}") from None
         self.require = require
 
     @classmethod
-    def from_pem(cls, data: bytes, *, require: str | None = None) -> Self:
+    def from_pem(cls, data: bytes, *, require: Required | None = None) -> Self:
         """Every "X509 CRL" block. Raises ConfigurationError if there is none or one cannot be read."""
         begin = b"-----BEGIN X509 CRL-----"
         blocks = [begin + rest for rest in data.split(begin)[1:]]
@@ -45,72 +63,109 @@ class CrlSet:
             raise ConfigurationError("the PEM text holds no CRL: no line says -----BEGIN X509 CRL-----")
         try:
             return cls([x509.load_pem_x509_crl(block) for block in blocks], require=require)
+        except ConfigurationError:
+            raise
         except ValueError as error:
             raise ConfigurationError(f"a CRL cannot be read: {error}") from None
 
     @classmethod
-    def from_der(cls, data: bytes, *, require: str | None = None) -> Self:
+    def from_der(cls, data: bytes, *, require: Required | None = None) -> Self:
         """One DER-encoded CRL. Raises ConfigurationError if it cannot be read."""
         try:
-            return cls([x509.load_der_x509_crl(data)], require=require)
+            crl = x509.load_der_x509_crl(data)
         except ValueError as error:
             raise ConfigurationError(f"the CRL cannot be read: {error}") from None
+        return cls([crl], require=require)
+
+    def __repr__(self) -> str:
+        return f"<CrlSet of {len(self._by_issuer)} issuers, require={self.require!r}>"
 
     def check(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
         """Check a verified chain, leaf first, anchor last. Raises CertificateRevoked or RevocationUnknown."""
         for depth, (certificate, issuer) in enumerate(pairwise(chain)):
-            covered = self._check_one(certificate, issuer, now, is_leaf=depth == 0)
+            covered = self._check_one(certificate, issuer, now)
             if not covered and (self.require == "chain" or (self.require == "leaf" and depth == 0)):
-                raise RevocationUnknown(certificate.subject.rfc4514_string(), certificate=certificate)
+                raise RevocationUnknown(describe(certificate), certificate=certificate)
 
-    def _check_one(
-        self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime, *, is_leaf: bool
-    ) -> bool:
-        covered = False
-        for crl in self._by_issuer.get(certificate.issuer, ()):
-            if not (_in_date(crl, now) and _made_by(crl, issuer) and _in_scope(crl, is_leaf=is_leaf)):
-                continue
-            covered = True
-            entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-            if entry is not None:
+    def _check_one(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
+        """Whether a list covers the certificate. Raises CertificateRevoked."""
+        lists = [one for one in self._by_issuer.get(certificate.issuer, ()) if one.is_made_by(issuer)]
+        current = [one for one in lists if one.is_current(now)]
+        covered = any(one.covers(certificate) for one in current)
+        for one in current if covered else lists:
+            date = one.revoked.get(certificate.serial_number)
+            if date is not None:
                 raise CertificateRevoked(
-                    f"{certificate.subject.rfc4514_string()}, serial number {certificate.serial_number:x}, "
-                    f"on {entry.revocation_date_utc:%Y-%m-%d}",
+                    f"{describe(certificate)}, serial number {certificate.serial_number:x}, on {date:%Y-%m-%d}",
                     certificate=certificate,
                 )
         return covered
 
 
-def _in_date(crl: x509.CertificateRevocationList, now: datetime) -> bool:
-    """A list without nextUpdate has no end, which RFC 5280, section 5.1.2.5, forbids: such a list proves nothing."""
-    return crl.next_update_utc is not None and crl.last_update_utc <= now <= crl.next_update_utc
+class RevocationList:
+    """One CRL, read once: a list may have a hundred thousand entries, and a handshake asks for one."""
 
+    def __init__(self, crl: x509.CertificateRevocationList) -> None:
+        self._crl = crl
+        self._point = next((one.value for one in crl.extensions if _is_point(one)), None)
+        self._has_number = any(isinstance(one.value, x509.CRLNumber) for one in crl.extensions)
+        entries = list(crl)
+        self._understood = all(_is_point(one) or not one.critical for one in crl.extensions) and all(
+            isinstance(one.value, ENTRY_EXTENSIONS) or not one.critical for entry in entries for one in entry.extensions
+        )
+        self.revoked = {entry.serial_number: entry.revocation_date_utc for entry in entries}
+        """When each serial number was revoked."""
+        self._issuers: set[x509.Certificate] = set()
 
-def _made_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    """Signed by this issuer, whose key may sign CRLs (RFC 5280, section 6.3.3, f)."""
-    usage = read_extension(issuer, x509.KeyUsage)
-    if usage is not None and not usage.crl_sign:
-        return False
-    try:
-        return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a kind it cannot use: TypeError
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
+    def is_made_by(self, issuer: x509.Certificate) -> bool:
+        """Whether this issuer, whose key may sign CRLs, made it about its own certificates, in words that we know.
 
-
-def _in_scope(crl: x509.CertificateRevocationList, *, is_leaf: bool) -> bool:
-    """Whether a list with an issuingDistributionPoint is about this kind of certificate (6.3.3, b); no delta lists.
-
-    Every list must have a cRLNumber, not marked critical (RFC 5280, section 5.2.3).
-    """
-    if not any(isinstance(extension.value, x509.CRLNumber) for extension in crl.extensions):
-        return False
-    for extension in crl.extensions:
-        point = extension.value
-        if isinstance(point, x509.IssuingDistributionPoint):
-            if point.only_contains_attribute_certs or point.indirect_crl or point.only_some_reasons:
-                return False
-            if (point.only_contains_ca_certs and is_leaf) or (point.only_contains_user_certs and not is_leaf):
-                return False
-        elif extension.critical:
+        RFC 5280, sections 5.2 (critical extensions) and 6.3.3 (f) and (g).
+        """
+        if issuer in self._issuers:
+            return True
+        usage = read_extension(issuer, x509.KeyUsage)
+        if (usage is not None and not usage.crl_sign) or not self._understood or self._is_about_others():
             return False
-    return True
+        try:
+            valid = self._crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a kind it cannot use: TypeError
+        except (TypeError, ValueError, UnsupportedAlgorithm):
+            return False
+        if valid:
+            self._issuers.add(issuer)
+        return valid
+
+    def _is_about_others(self) -> bool:
+        point = self._point
+        return point is not None and (point.indirect_crl or point.only_contains_attribute_certs)
+
+    def is_current(self, now: datetime) -> bool:
+        """RFC 5280, section 6.3.3 (a). A list without nextUpdate breaks section 5.1.2.5: it is never current."""
+        until = self._crl.next_update_utc
+        return until is not None and self._crl.last_update_utc <= now <= until
+
+    def covers(self, certificate: x509.Certificate) -> bool:
+        """Whether it is about this certificate, for all reasons (6.3.3, b). Without cRLNumber it breaks 5.2.3."""
+        if not self._has_number:
+            return False
+        point = self._point
+        if point is None:
+            return True
+        constraints = read_extension(certificate, x509.BasicConstraints)
+        is_ca = constraints is not None and constraints.ca
+        if point.only_contains_user_certs if is_ca else point.only_contains_ca_certs:
+            return False
+        return not point.only_some_reasons and _is_point_of(point, certificate)
+
+
+def _is_point(extension: x509.Extension[x509.ExtensionType]) -> bool:
+    return isinstance(extension.value, x509.IssuingDistributionPoint)
+
+
+def _is_point_of(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
+    """Large CAs cut their list into shards: the certificate says in which it would stand."""
+    if point.full_name is None and point.relative_name is None:
+        return True
+    ours = read_extension(certificate, x509.CRLDistributionPoints) or ()
+    names = [name for one in ours if one.crl_issuer is None for name in one.full_name or ()]
+    return any(name in names for name in point.full_name or ())
