@@ -1,4 +1,4 @@
-"""python -m certs make DIR: write the whole catalogue to files."""
+"""python -m certs make DIR: the whole catalogue as files. python -m certs serve: the same behind one port."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certs.bench import workshop
+from certs.serve import serve
 from certs.writer import make
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ def _parser() -> argparse.ArgumentParser:
     maker.add_argument(
         "--now", type=_time, metavar="TIME", help="ISO 8601: the time at which the good ones are valid (default: now)"
     )
+    server = commands.add_parser("serve", help="one server for all of them on the loopback address, chosen by SNI")
+    server.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    server.add_argument("--port", type=int, default=8443, help="the port; 0 for any (default: 8443)")
+    server.add_argument(
+        "--ca-out",
+        type=Path,
+        default=Path("workshop-ca.pem"),
+        metavar="FILE",
+        help="the root to trust",
+    )
     return parser
 
 
@@ -36,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "serve":
+            return serve(workshop(), options.host, options.port, options.ca_out)
         count = make(options.folder, workshop(options.now))
     except OSError as error:
         print(f"certs: {error}", file=sys.stderr)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .flow import Flow
     from .key_schedule import TrafficSecret
-    from .trust.identity import Identity
+    from .trust.identity import Presentable
     from .wire.registry import SignatureScheme
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
@@ -42,7 +42,7 @@ CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
 class AuthenticatedFlow(HandshakeFlow):
     """A handshake whose peers prove who they are."""
 
-    def send_certificate(self, identity: Identity | None, certificate_request_context: bytes = b"") -> None:
+    def send_certificate(self, identity: Presentable | None, certificate_request_context: bytes = b"") -> None:
         """Our chain, end-entity certificate first; an empty list when we have none to show (4.5.1)."""
         chain = identity.der_chain if identity is not None else ()
         self.send(
@@ -52,7 +52,7 @@ class AuthenticatedFlow(HandshakeFlow):
             )
         )
 
-    def send_certificate_verify(self, identity: Identity, scheme: SignatureScheme, context: bytes) -> None:
+    def send_certificate_verify(self, identity: Presentable, scheme: SignatureScheme, context: bytes) -> None:
         """Section 4.5.2: our signature over everything up to our Certificate."""
         content = signed_content(context, self.transcript.digest())
         self.send(CertificateVerify(algorithm=scheme, signature=sign(identity.private_key, scheme, content)))

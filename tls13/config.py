@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .trust.crl import CrlSet
-    from .trust.identity import Identity
+    from .trust.identity import Presentable
 
     Clock = Callable[[], float]
     Random = Callable[[int], bytes]
@@ -201,7 +201,7 @@ class ServerConfig(_Config):
 
     def __init__(
         self,
-        identity: Identity | Sequence[Identity],
+        identity: Presentable | Sequence[Presentable],
         *,
         cipher_suites: Sequence[CipherSuite] = DEFAULT_CIPHER_SUITES,
         groups: Sequence[NamedGroup] = DEFAULT_GROUPS,
@@ -243,7 +243,7 @@ class ServerConfig(_Config):
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
 
-    identities: tuple[Identity, ...]
+    identities: tuple[Presentable, ...]
     strict_server_name: bool
     shares_cookie_key: bool
     """Whether a first flight may be the second one of a handshake that another server began."""
@@ -251,7 +251,7 @@ class ServerConfig(_Config):
     always_retry: bool
     max_skipped_early_data: int
 
-    def _identities(self, given: Identity | Sequence[Identity]) -> tuple[Identity, ...]:
+    def _identities(self, given: Presentable | Sequence[Presentable]) -> tuple[Presentable, ...]:
         identities = tuple(given) if isinstance(given, (list, tuple)) else (given,)
         if not identities:
             raise ConfigurationError("a server needs at least one identity: a certificate chain and its key")

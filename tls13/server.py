@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from .crypto.suites import Suite
     from .events import Tracer
     from .flow import Flow, Output
-    from .trust.identity import Identity
+    from .trust.identity import Presentable
 
 SELECTED_TLS_1_3 = SelectedVersion(selected_version=ProtocolVersion.TLS1_3)
 
@@ -76,7 +76,7 @@ class Choice(NamedTuple):
     group: NamedGroup
     client_share: KeyShareEntry | None
     """None: the client supports the group but sent no share for it."""
-    identity: Identity
+    identity: Presentable
     scheme: SignatureScheme
     alpn_protocol: bytes | None
     server_name: str | None
@@ -247,7 +247,7 @@ class ServerHandshake(AuthenticatedFlow):
             raise IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
         return hosts[0].decode("ascii")
 
-    def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Identity, SignatureScheme, bool]:
+    def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
         """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme."""
         schemes = extensions.get(SignatureSchemeList)
         accepted = schemes.supported_signature_algorithms if schemes is not None else ()

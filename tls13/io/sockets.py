@@ -82,6 +82,7 @@ class TLSSocket:
         self._unsent = memoryview(b"")
         self._accepted = 0
         self._end_of_data = False
+        self._record_by_record = False
         self._io_refs = 0
         self._closed = False
         self.bytes_received = 0
@@ -195,7 +196,9 @@ class TLSSocket:
 
     def _receive(self) -> None:
         """Bytes from the kernel to the connection. At the end of the stream, tells the connection so."""
-        buffer = _receive_buffer()
+        buffer = memoryview(_receive_buffer())
+        if self._record_by_record:
+            buffer = buffer[: self._connection.bytes_needed]
         try:
             size = self._sock.recv_into(buffer)
         except (BlockingIOError, InterruptedError) as error:
@@ -206,7 +209,7 @@ class TLSSocket:
             raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
         if size:
             self.bytes_received += size
-            self._connection.receive_data(memoryview(buffer)[:size])
+            self._connection.receive_data(buffer[:size])
         else:
             self._connection.receive_eof()
 
@@ -310,7 +313,11 @@ class TLSSocket:
             self._sock.shutdown(how)
 
     def unwrap(self) -> socket.socket:
-        """End TLS properly (close_notify both ways) and give the plain socket back, for protocols that go on."""
+        """End TLS properly (close_notify both ways) and give the plain socket back, for protocols that go on.
+
+        From here on records are read one by one: what follows the peer's close_notify is not TLS, and not ours.
+        """
+        self._record_by_record = True
         self.shutdown(socket.SHUT_WR)
         while self.recv():
             pass

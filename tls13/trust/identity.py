@@ -10,7 +10,7 @@ A mistake in the files is found here and said in one sentence, not by the first 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,6 +35,22 @@ if TYPE_CHECKING:
 
     Password: TypeAlias = bytes | Callable[[], bytes] | None
     """The key file's password, or what to call for it: only if the key is encrypted, and only once."""
+
+
+class Presentable(Protocol):
+    """What a handshake needs of an identity. Identity is the careful one; a test may show something else."""
+
+    @property
+    def der_chain(self) -> tuple[bytes, ...]: ...
+
+    @property
+    def private_key(self) -> CertificateIssuerPrivateKeyTypes: ...
+
+    @property
+    def signature_schemes(self) -> tuple[SignatureScheme, ...]: ...
+
+    def matches(self, server_name: str) -> bool: ...
+
 
 SMALLEST_RSA_KEY: Final = 2048
 """Bits. Below it every current peer refuses the certificate, so it is better refused here."""
