@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from interop.bench.measure import Effort, compare, in_turns
+from interop.bench.measure import compare
 
 
 def test_a_ratio_is_the_median_of_those_of_the_rounds_and_the_stacks_take_turns():
@@ -28,14 +28,6 @@ def test_a_ratio_is_the_median_of_those_of_the_rounds_and_the_stacks_take_turns(
     assert results["other"].ratio == 0.5  # of 0.5, 2.0 and 0.125; the ratio of the medians would be 0.2
     assert results["other"].seconds == 5.0
     assert turns == ["ssl", "other"] * 3
-
-
-def test_each_sample_is_for_one_of_what_is_measured_however_often_that_was_done():
-    def work(count):
-        sum(range(1000 * count))
-
-    results = in_turns({"once": work, "ten times": lambda count: work(10 * count)}, Effort(0.002, 3))
-    assert results["ten times"].seconds > results["once"].seconds
 
 
 @pytest.mark.interop
