@@ -139,7 +139,10 @@ def _bound(value: int) -> str:
 
 
 class Opaque(Codec):
-    """opaque name<floor..ceiling>. The length in front takes as many bytes as the ceiling needs."""
+    """opaque name<floor..ceiling>. The length in front takes as many bytes as the ceiling needs.
+
+    `type_name`: what the RFC calls it, where it has a name: `opaque HostName<1..2^16-1>; ... HostName name;`.
+    """
 
     def __init__(self, floor: int, ceiling: int, type_name: str = "") -> None:
         self.floor, self.ceiling = floor, ceiling
@@ -173,7 +176,9 @@ class Opaque(Codec):
             raise ConfigurationError(f"{length} bytes for a vector of <{self.floor}..{_bound(self.ceiling)}>")
 
     def declaration(self, name: str) -> str:
-        return f"{self.alias or self.type_name} {name}<{self.floor}..{_bound(self.ceiling)}>"
+        if self.alias:
+            return f"{self.alias} {name}"
+        return f"{self.type_name} {name}<{self.floor}..{_bound(self.ceiling)}>"
 
 
 class Vector(Opaque):
@@ -237,7 +242,7 @@ class Nested(Codec):
 
     def __init__(self, struct: type[Struct]) -> None:
         self.struct = struct
-        self.type_name = struct.__name__
+        self.type_name = struct.rfc_name
         self.decode = struct.decode_at  # type: ignore[method-assign]  # one call less for each element
 
     def encode(self, value: Struct, out: bytearray) -> None:

@@ -43,7 +43,7 @@ CH, SH, HRR, EE, CR, CT, NST = Place
 ALLOWED: "dict[int, frozenset[Place]]" = {
     number: frozenset(places)
     for number, places in {
-        ExtensionType.server_name: (CH, EE),
+        ExtensionType.server_name: (CH, EE, CR),  # CR: RFC 9261's, between handshakes; here it says nothing
         ExtensionType.max_fragment_length: (CH, EE),
         ExtensionType.status_request: (CH, CR, CT),
         ExtensionType.supported_groups: (CH, EE),
