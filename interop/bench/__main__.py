@@ -98,6 +98,8 @@ def _cell(row: Row, name: str, results: Mapping[str, Result]) -> str:
 def _base(row: Row, results: Mapping[str, Result]) -> str:
     if row.key in ("memory", "import"):
         return _cell(row, "ssl", results)
+    if row.bytes_moved:
+        return f"{row.bytes_moved / 2**20 / results['ssl'].seconds:,.0f} MiB/s"
     return f"{results['ssl'].seconds * 1e6:,.1f} us"
 
 

@@ -21,7 +21,10 @@ PATIENCE = 60.0
 
 
 def receive_from_child(name: str, size: int) -> Sample:
-    """Samples of the seconds (of the clock: two processes work at once) that `size` bytes take."""
+    """Samples of the seconds that 1 MiB takes while `size` bytes are sent: of the clock, as two processes work."""
+
+    for server in (False, True):  # before the fork: both processes shall have the same certificates
+        _contexts(name, server=server)
 
     def sample() -> float:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -29,7 +32,7 @@ def receive_from_child(name: str, size: int) -> Sample:
             child.start()
             try:
                 sock = socket.create_connection(listener.getsockname(), PATIENCE)
-                return _receive(_client(name, sock), size)
+                return _receive(_connect(name, sock, server=False), size) / (size / 2**20)
             finally:
                 child.join(PATIENCE)
                 child.kill()
@@ -52,36 +55,35 @@ def _receive(connection: Any, size: int) -> float:
 
 def _send(name: str, listener: socket.socket, size: int) -> None:
     sock, _ = listener.accept()
-    connection = _server(name, sock)
+    connection = _connect(name, sock, server=True)
     for _ in range(size // len(PIECE)):
         connection.sendall(PIECE)
     connection.recv(1)
     connection.close()
 
 
-def _client(name: str, sock: socket.socket) -> Any:
+def _contexts(name: str, *, server: bool) -> Any:
+    """What one side of this stack is configured with; the same each time."""
     if name == "tls13":
-        return tls13.wrap_socket(sock, configs(SETTING)[0], server_hostname=HOST)
+        return configs(SETTING)[server]
     if name == "ssl":
-        return ssl_contexts(SETTING.scheme)[0].wrap_socket(sock, server_hostname=HOST)
-    return _openssl(sock, server=False)
-
-
-def _server(name: str, sock: socket.socket) -> Any:
-    if name == "tls13":
-        return tls13.wrap_socket(sock, configs(SETTING)[1])
-    if name == "ssl":
-        return ssl_contexts(SETTING.scheme)[1].wrap_socket(sock, server_side=True)
-    return _openssl(sock, server=True)
-
-
-def _openssl(sock: socket.socket, *, server: bool) -> Any:
-    from OpenSSL import SSL
-
+        return ssl_contexts(SETTING.scheme)[server]
     from .others import openssl_contexts
 
+    return openssl_contexts(SETTING)[server]
+
+
+def _connect(name: str, sock: socket.socket, *, server: bool) -> Any:
+    """After the handshake: something with recv_into, sendall and close."""
+    context, hostname = _contexts(name, server=server), None if server else HOST
+    if name == "tls13":
+        return tls13.wrap_socket(sock, context, server_hostname=hostname)
+    if name == "ssl":
+        return context.wrap_socket(sock, server_side=server, server_hostname=hostname)
+    from OpenSSL import SSL
+
     sock.settimeout(None)  # pyOpenSSL raises WantReadError for sockets with a timeout
-    connection = SSL.Connection(openssl_contexts(SETTING)[server], sock)
+    connection = SSL.Connection(context, sock)
     if server:
         connection.set_accept_state()
     else:
