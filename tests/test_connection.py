@@ -243,6 +243,7 @@ def test_a_key_update_is_honoured_and_answered(pair) -> None:
         client, server = made.run()
         assert tls13.KeysUpdated(answer_requested=True) in server
         assert client == [tls13.KeysUpdated(answer_requested=False)]
+        assert made.client.key_updates == made.server.key_updates
         made.server.send_data(b"and back")
         assert b"".join(event.data for event in made.run()[0]) == b"and back"
 

@@ -95,6 +95,11 @@ class Connection:
         return self._peer_closed
 
     @property
+    def key_updates(self) -> tuple[int, int]:
+        """How many KeyUpdates were sent, and received."""
+        return self._engine.key_updates_sent, self._engine.key_updates_received
+
+    @property
     def wants_send(self) -> bool:
         """Whether data_to_send would give anything."""
         owed = self._alert_owed is not None or (self._engine.key_update_owed and not self.closed)

@@ -62,6 +62,7 @@ class Engine:
         self.session: Session | None = None
         self.read_epoch = self.write_epoch = Epoch.INITIAL
         self.key_update_owed = False
+        self.key_updates_sent = self.key_updates_received = 0
         self._carrier = carrier
         self._tracer = tracer
         self._max_message = max_message
@@ -159,6 +160,7 @@ class Engine:
             raise TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
             self.read_secret(Epoch.APPLICATION, self._suite, self._read_secret.next())
+        self.key_updates_received += 1
         requested = message.request_update == KeyUpdateRequest.update_requested
         self.key_update_owed = self.key_update_owed or requested
         return KeysUpdated(answer_requested=requested)
@@ -171,6 +173,7 @@ class Engine:
         if self._write_secret is None or self._suite is None:
             return
         self.key_update_owed = False
+        self.key_updates_sent += 1
         self.send(KeyUpdate(request_update=request).to_handshake())
         self.write_secret(Epoch.APPLICATION, self._suite, self._write_secret.next())
 
