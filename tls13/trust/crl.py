@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
-from .names import describe, read_extension
+from .names import UNREADABLE, check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Required = Literal["leaf", "chain"]
 
-UNREADABLE: Final = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 ENTRY_EXTENSIONS: Final = (x509.CRLReason, x509.InvalidityDate)
 """What an entry may say critically and be understood (RFC 5280, section 5.3). Not: that it is another issuer's."""
 
@@ -89,6 +88,7 @@ class CrlSet:
 
     def _check_one(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
         """Whether a list covers the certificate. Raises CertificateRevoked."""
+        check_readable(certificate)
         lists = [one for one in self._by_issuer.get(certificate.issuer, ()) if one.is_made_by(issuer)]
         current = [one for one in lists if one.is_current(now)]
         covered = any(one.covers(certificate) for one in current)

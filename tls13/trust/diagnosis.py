@@ -19,6 +19,7 @@ from ..crypto.signatures import key_kind
 from ..errors import (
     BadCertificateSignature,
     CertificateError,
+    MalformedCertificate,
     MissingIntermediate,
     NameConstraintViolation,
     SelfSigned,
@@ -28,13 +29,13 @@ from ..errors import (
     WeakSignature,
     WrongUsage,
 )
-from .names import describe, read_extension
-from .verify import check_dates, check_usage
+from .checks import check_dates, check_usage
+from .names import check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .verify import Question
+    from .checks import Question
 
 MAX_STEPS = 10
 WEAK_SIGNATURES = {
@@ -52,8 +53,10 @@ def diagnose(
     library_says: str,
 ) -> CertificateError:
     """The most useful true thing to say about a chain that was refused."""
-    path = _path(chain, anchors)
     try:
+        for certificate in chain:
+            check_readable(certificate)
+        path = _path(chain, [one for one in anchors if _is_readable(one)])
         for certificate in path:
             read_extension(certificate, x509.BasicConstraints)  # which parses them all
         _check_path(path, anchors)
@@ -68,6 +71,14 @@ def diagnose(
     except CertificateError as error:
         return error
     return UnsuitableChain(library_says, certificate=chain[0])
+
+
+def _is_readable(anchor: x509.Certificate) -> bool:
+    try:
+        check_readable(anchor)
+    except MalformedCertificate:
+        return False
+    return True
 
 
 def _path(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> list[x509.Certificate]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
+UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the library raises for bytes of a certificate or CRL that it does not like."""
+
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 """A label of a host name (RFC 1123), and the underscore that many real hosts have."""
 
@@ -111,13 +114,25 @@ def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+
+
+def check_readable(certificate: x509.Certificate) -> None:
+    """Parse what the library parses late, and raises anything for: the two names. Raises MalformedCertificate."""
+    try:
+        certificate.subject, certificate.issuer  # noqa: B018  # reading them parses them
+    except UNREADABLE as error:
+        raise MalformedCertificate(f"its names cannot be read: {error}", certificate=certificate) from None
 
 
 def describe(certificate: x509.Certificate) -> str:
     """Which certificate is meant, in an error's sentence: its subject, or its serial number."""
-    return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
+    try:
+        subject = certificate.subject.rfc4514_string()
+    except UNREADABLE:
+        subject = ""
+    return subject or f"serial number {certificate.serial_number:x}"
 
 
 def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:

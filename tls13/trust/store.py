@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cryptography import x509
-from cryptography.x509 import verification
 
 from ..errors import ConfigurationError
 
@@ -51,7 +50,6 @@ class TrustStore:
     def __init__(self, load: Callable[[], tuple[x509.Certificate, ...]], source: str, *, pinned: bool = False) -> None:
         self._load: Callable[[], tuple[x509.Certificate, ...]] | None = load
         self._certificates: tuple[x509.Certificate, ...] = ()
-        self._store: verification.Store | None = None
         self._source = source
         self.is_pinned = pinned
         """Whether these are the peers' own certificates, not CAs."""
@@ -132,19 +130,11 @@ class TrustStore:
     @property
     def loaded(self) -> bool:
         """Whether the certificates are in memory, so that nothing waits for a disk."""
-        return self._load is None and self._store is not None
+        return self._load is None
 
     def load(self) -> None:
-        """Read and prepare everything now: for a thread, so that an event loop need not wait."""
-        if self.certificates:
-            self.store  # noqa: B018  # made and kept
-
-    @property
-    def store(self) -> verification.Store:
-        """For the chain verifier: made once. Not for an empty store."""
-        if self._store is None:
-            self._store = verification.Store(list(self.certificates))
-        return self._store
+        """Read everything now: for a thread, so that an event loop need not wait. Raises ConfigurationError."""
+        self.certificates  # noqa: B018  # read and kept
 
     def __len__(self) -> int:
         return len(self.certificates)

@@ -13,39 +13,32 @@ Profiles:
              CAs and trustme do; a client's certificate needs no subjectAltName; and an end-entity certificate that is
              itself in the store is believed.
     WEBPKI   the CA/Browser Forum's rules: the library's, and those of webpki.py that it leaves out.
-    PRIVATE  RFC 5280's essentials: CAs must be CAs, keys must be meant for what they do; key identifiers and the
-             like may be missing.
+    PRIVATE  RFC 5280's essentials: CAs must be CAs, keys must be meant for what they do; key identifiers and a CA's
+             keyUsage may be missing.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, VerificationError
 
-from ..crypto.signatures import schemes_for
 from ..errors import (
     CertificateError,
-    CertificateExpired,
-    CertificateNotYetValid,
     ConfigurationError,
     EmptyTrustStore,
     MalformedCertificate,
     NotPinned,
     UnsuitableChain,
-    WeakKey,
-    WrongHost,
-    WrongUsage,
 )
 from ..wire.registry import SignatureScheme
-from .names import certificate_names, describe, name_matches, read_extension
+from .checks import Question, check_dates, check_keys, check_usage
+from .names import UNREADABLE, certificate_names, describe, name_matches
 from .webpki import check_web_pki
 
 if TYPE_CHECKING:
@@ -56,9 +49,6 @@ if TYPE_CHECKING:
     from .names import ServerName
     from .store import TrustStore
 
-SMALLEST_RSA: Final = 2048
-LARGEST_RSA: Final = 8192
-"""Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
 MAX_CHAIN_DEPTH: Final = 8
 """Intermediates between leaf and anchor."""
 MAX_CHAIN_LENGTH: Final = 40
@@ -123,6 +113,7 @@ class ChainVerifier:
         self.crls = crls
         self.max_depth = max_depth
         """How many intermediates may stand between the leaf and the anchor."""
+        self._store: verification.Store | None = None
 
     @property
     def signature_schemes(self) -> tuple[SignatureScheme, ...]:
@@ -147,6 +138,8 @@ class ChainVerifier:
     def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not chain:
             raise UnsuitableChain("it is empty")
+        if question.now.tzinfo is None:
+            raise ConfigurationError("`now` must be an aware datetime: certificates are dated in UTC")
         try:
             check_keys(chain)
             if self.trust.is_pinned:
@@ -166,7 +159,7 @@ class ChainVerifier:
         for policies in POLICIES[self.profile, question.server]:
             try:
                 verified = self._build(chain, question, policies)
-            except VerificationError as error:
+            except (VerificationError, *UNREADABLE) as error:  # it parses names late, and these are a peer's bytes
                 failure = error
                 continue
             question.check_name(chain[0])
@@ -198,12 +191,14 @@ class ChainVerifier:
         if len(chain) > depth:
             # Self-issued certificates do not count (RFC 5280, section 4.2.1.9), but the library counts them.
             depth += sum(map(_is_self_issued, chain[1:]))
-        builder = PolicyBuilder().store(self.trust.store).time(question.now).max_chain_depth(depth)
+        if self._store is None:  # not sooner: making a verifier reads no files. Two threads may both make one.
+            self._store = verification.Store(list(self.trust.certificates))
+        builder = PolicyBuilder().store(self._store).time(question.now).max_chain_depth(depth)
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
         leaf, intermediates = chain[0], list(chain[1:])
         if question.name is not None:
-            return VerifiedChain(_server_verifier(builder, question.name).verify(leaf, intermediates))
+            return VerifiedChain(_server_verifier(builder, question.name, leaf).verify(leaf, intermediates))
         return VerifiedChain(builder.build_client_verifier().verify(leaf, intermediates).chain)
 
     def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> VerifiedChain:
@@ -213,22 +208,6 @@ class ChainVerifier:
         check_dates(leaf, question.now)
         question.check_name(leaf)
         return VerifiedChain((leaf,))
-
-
-class Question(NamedTuple):
-    """What is asked of a chain: is it this server's (or, without a name, a client's), at this time?"""
-
-    name: ServerName | None
-    now: datetime
-
-    @property
-    def server(self) -> bool:
-        return self.name is not None
-
-    def check_name(self, leaf: x509.Certificate) -> None:
-        """Raises WrongHost."""
-        if self.name is not None and not name_matches(self.name, leaf):
-            raise wrong_host(self.name, leaf)
 
 
 def parse_chain(
@@ -253,72 +232,28 @@ def parse_chain(
     return tuple(chain)
 
 
-def check_keys(chain: Sequence[x509.Certificate]) -> None:
-    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
-    for certificate in chain:
-        key = _public_key(certificate)
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size > LARGEST_RSA:
-            raise WeakKey(f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate)
-    leaf = chain[0]
-    key = _public_key(leaf)
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
-        raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
-    if not schemes_for(key, leaf):
-        raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
-    usage = read_extension(leaf, x509.KeyUsage)
-    if usage is not None and not usage.digital_signature:
-        raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
-
-
-def check_usage(leaf: x509.Certificate, question: Question) -> None:
-    """Raises WrongUsage if there is an extendedKeyUsage for other things only (RFC 5280, section 4.2.1.12)."""
-    wanted = ExtendedKeyUsageOID.SERVER_AUTH if question.server else ExtendedKeyUsageOID.CLIENT_AUTH
-    usage = read_extension(leaf, x509.ExtendedKeyUsage)
-    if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
-        purpose = "servers" if question.server else "clients"
-        raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
-
-
 def _is_self_issued(certificate: x509.Certificate) -> bool:
     return certificate.issuer == certificate.subject
 
 
-def _public_key(certificate: x509.Certificate) -> object:
+def _server_verifier(builder: PolicyBuilder, name: ServerName, leaf: x509.Certificate) -> verification.ServerVerifier:
+    """With the library's own name check.
+
+    It does not take every name that there is (an underscore). Then the check is ours alone: if the leaf is for the
+    name, the library is asked for another name of the leaf. Name constraints are about all of them anyway.
+    """
+    if name.address is not None:
+        return builder.build_server_verifier(x509.IPAddress(name.address))
     try:
-        return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
-
-
-def check_dates(certificate: x509.Certificate, now: datetime) -> None:
-    subject = describe(certificate)
-    if now > certificate.not_valid_after_utc:
-        raise CertificateExpired(
-            f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
-        )
-    if now < certificate.not_valid_before_utc:
-        raise CertificateNotYetValid(
-            f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock "
-            f"right? It says {now:%Y-%m-%d %H:%M}",
-            certificate=certificate,
-        )
-
-
-def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
-    names = certificate_names(leaf)
-    holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
-    if len(names) > 10:
-        holds += f" and {len(names) - 10} more"
-    return WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
-
-
-def _server_verifier(builder: PolicyBuilder, name: ServerName) -> verification.ServerVerifier:
-    """For the library's own name check; a name that it does not take (an underscore) is left to ours alone."""
-    try:
-        subject = x509.IPAddress(name.address) if name.address is not None else x509.DNSName(name.dns or "")
-        return builder.build_server_verifier(subject)
+        return builder.build_server_verifier(x509.DNSName(name.dns or ""))
     except ValueError:
-        return builder.build_server_verifier(UNNAMED)
+        others = certificate_names(leaf) if name_matches(name, leaf) else []
+    for other in others:
+        try:
+            return builder.build_server_verifier(x509.DNSName(other.replace("*", "any", 1)))
+        except ValueError:
+            continue
+    return builder.build_server_verifier(UNNAMED)
 
 
 # --- extension policies: (for CAs, for the leaf); None: the library's own for the web PKI -----------------------------

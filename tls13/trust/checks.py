@@ -1,0 +1,96 @@
+"""What the chain verifier's library leaves to its caller: the leaf's key and its use; and what is said about dates and
+names, for the certificates that are believed without a chain and for the diagnosis.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ..crypto.signatures import schemes_for
+from ..errors import CertificateExpired, CertificateNotYetValid, WeakKey, WrongHost, WrongUsage
+from .names import ServerName, certificate_names, check_readable, describe, name_matches, read_extension
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+SMALLEST_RSA: Final = 2048
+LARGEST_RSA: Final = 8192
+"""Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
+
+
+class Question(NamedTuple):
+    """What is asked of a chain: is it this server's (or, without a name, a client's), at this time?"""
+
+    name: ServerName | None
+    now: datetime
+
+    @property
+    def server(self) -> bool:
+        return self.name is not None
+
+    def check_name(self, leaf: x509.Certificate) -> None:
+        """Raises WrongHost."""
+        if self.name is not None and not name_matches(self.name, leaf):
+            raise wrong_host(self.name, leaf)
+
+
+def check_keys(chain: Sequence[x509.Certificate]) -> None:
+    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
+    for certificate in chain:
+        key = _public_key(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size > LARGEST_RSA:
+            raise WeakKey(f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate)
+    leaf = chain[0]
+    key = _public_key(leaf)
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
+        raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
+    if not schemes_for(key, leaf):
+        raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+    check_readable(leaf)  # the library does not ask what its subject is, but somebody will
+    usage = read_extension(leaf, x509.KeyUsage)
+    if usage is not None and not usage.digital_signature:
+        raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
+
+
+def check_usage(leaf: x509.Certificate, question: Question) -> None:
+    """Raises WrongUsage if there is an extendedKeyUsage for other things only (RFC 5280, section 4.2.1.12)."""
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if question.server else ExtendedKeyUsageOID.CLIENT_AUTH
+    usage = read_extension(leaf, x509.ExtendedKeyUsage)
+    if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
+        purpose = "servers" if question.server else "clients"
+        raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
+
+
+def _public_key(certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
+
+
+def check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    subject = describe(certificate)
+    if now > certificate.not_valid_after_utc:
+        raise CertificateExpired(
+            f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
+        )
+    if now < certificate.not_valid_before_utc:
+        raise CertificateNotYetValid(
+            f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock "
+            f"right? It says {now:%Y-%m-%d %H:%M}",
+            certificate=certificate,
+        )
+
+
+def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
+    names = certificate_names(leaf)
+    holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
+    if len(names) > 10:
+        holds += f" and {len(names) - 10} more"
+    return WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
