@@ -8,6 +8,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 from typing import Annotated, Any, ClassVar, Self
 
 from ..errors import (
+    ConfigurationError,
     DecodeError,
     Downgrade,
     MissingExtension,
@@ -52,10 +53,13 @@ class HandshakeMessage(Struct):
             cls.msg_type = msg_type
 
     def to_handshake(self) -> bytes:
-        """The whole `struct Handshake`: msg_type, uint24 length, body."""
+        """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
         out = bytearray(4)
         self.encode_into(out)
-        out[:4] = ((self.msg_type << 24) | (len(out) - 4)).to_bytes(4, "big")
+        length = len(out) - 4
+        if length >= 2**24:
+            raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
+        out[:4] = ((self.msg_type << 24) | length).to_bytes(4, "big")
         return bytes(out)
 
     def judge(self) -> None:
@@ -233,7 +237,7 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
     """The message in a whole `struct Handshake`, not yet judged. Raises DecodeError."""
-    kind = message_class(raw)
+    kind = message_class(raw) if len(raw) >= 4 else None
     if kind is None or int.from_bytes(raw[1:4], "big") != len(raw) - 4:
         raise DecodeError(f"not a handshake message of TLS 1.3: {raw[:4].hex()}")
     return kind.decode(raw[4:])
