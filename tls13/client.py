@@ -144,7 +144,8 @@ class ClientHandshake(AuthenticatedFlow):
         self.output.write_secret(Epoch.APPLICATION, agreed.suite, client_application)
         self.log_secret("CLIENT_TRAFFIC_SECRET_0", client_random, client_application)
         self.log_secret("SERVER_TRAFFIC_SECRET_0", client_random, server_application)
-        self.log_secret("EXPORTER_SECRET", client_random, main_secret.exporter(digest))
+        if self.wants_secrets:
+            self.log_secret("EXPORTER_SECRET", client_random, main_secret.exporter(digest))
         return Session(
             cipher_suite=agreed.suite.code,
             group=agreed.group,

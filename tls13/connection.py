@@ -148,9 +148,9 @@ class Connection:
         engine, reader = self._engine, self._reader
         if self._peer_closed:
             return None
-        event = engine.advance() if engine.mid_message else None
+        event = engine.advance() if engine.buffered else None
         while event is None:
-            reader.mid_message = engine.mid_message
+            reader.mid_message = engine.buffered > 0
             record = reader.next_record()
             if record is None:
                 if self._eof:

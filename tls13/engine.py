@@ -67,6 +67,8 @@ class Engine:
         self._tracer = tracer
         self._max_message = max_message
         self._buffer = bytearray()
+        self.buffered = 0
+        """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
         self._flow: Flow[Session] | None = None
         self._need: Need = ()
         self._key_updates = 0
@@ -81,14 +83,10 @@ class Engine:
         self._flow = flow
         self._need = next(flow)
 
-    @property
-    def mid_message(self) -> bool:
-        """Whether part of a handshake message has arrived: nothing else may come in between (section 5.1)."""
-        return bool(self._buffer)
-
     def receive(self, fragment: bytes) -> Event | None:
         """Handshake bytes, in order. Processes at most one message; the rest waits for `advance`."""
         self._buffer += fragment
+        self.buffered = len(self._buffer)
         return self.advance()
 
     def advance(self) -> Event | None:
@@ -116,6 +114,7 @@ class Engine:
             return None
         raw = bytes(buffer[:end])
         del buffer[:end]
+        self.buffered = len(buffer)
         return raw
 
     def _refuse_early(self, msg_type: int) -> None:
@@ -219,5 +218,6 @@ class Engine:
         self._flow = None
         self._need = ()
         self._buffer.clear()
+        self.buffered = 0
         self._read_secret = self._write_secret = None
         return error.alert if isinstance(error, Abort) else AlertDescription.internal_error

@@ -84,6 +84,8 @@ class HandshakeFlow:
         self.last_received = b""
         self.tracer = tracer
         self._key_log = key_log
+        self.wants_secrets = key_log is not None or tracer is not None
+        """Whether somebody listens to log_secret."""
 
     @overload
     def read(self, kind: type[A], /) -> Flow[A]: ...

@@ -147,41 +147,46 @@ class RecordReader:
         """
         if self._error is not None:
             raise ConnectionFailed(f"this record stream has failed before: {self._error}") from self._error
+        buffer = self._buffer
         try:
-            return self._next_record()
+            while True:
+                start = self._start
+                available = len(buffer) - start
+                if available < HEADER_LENGTH:
+                    self._wait_for_header(available)
+                    return None
+                outer_type = buffer[start]
+                length = buffer[start + 3] << 8 | buffer[start + 4]
+                aead = self._aead
+                if aead is None or outer_type != APPLICATION_DATA:
+                    # Judged before the body arrives: what cannot be right is not waited for.
+                    self._check_plaintext_header(outer_type, length)
+                elif length > MAX_CIPHERTEXT:
+                    raise RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
+                body = start + HEADER_LENGTH
+                end = body + length
+                if length > available - HEADER_LENGTH:
+                    return None
+                self._start = end
+                self._first = False
+                if aead is None or outer_type != APPLICATION_DATA:
+                    record = self._open_plaintext(outer_type, body, end)
+                else:
+                    record = self._open_ciphertext(aead, start, body, end)
+                if record is not None:
+                    return record
         except TLSError as error:
             self._error = error
             raise
 
-    def _next_record(self) -> tuple[int, bytes] | None:
-        buffer = self._buffer
-        while True:
-            start = self._start
-            available = len(buffer) - start
-            if available < HEADER_LENGTH:
-                if available and self._first:
-                    self._refuse_what_is_not_tls(buffer[start])
-                return None
-            outer_type = buffer[start]
-            length = buffer[start + 3] << 8 | buffer[start + 4]
-            aead = self._aead
-            if aead is None or outer_type != APPLICATION_DATA:
-                # Judged before the body arrives: what cannot be right is not waited for.
-                self._check_plaintext_header(outer_type, length)
-            elif length > MAX_CIPHERTEXT:
-                raise RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
-            body = start + HEADER_LENGTH
-            end = body + length
-            if end > len(buffer):
-                return None
-            self._start = end
-            self._first = False
-            if aead is None or outer_type != APPLICATION_DATA:
-                record = self._open_plaintext(outer_type, body, end)
-            else:
-                record = self._open_ciphertext(aead, start, body, end)
-            if record is not None:
-                return record
+    def _wait_for_header(self, available: int) -> None:
+        """An idle connection holds no buffer; and what cannot be TLS is refused by its first byte."""
+        if not available:
+            if self._start:
+                self._buffer.clear()
+                self._start = 0
+        elif self._first:
+            self._refuse_what_is_not_tls(self._buffer[self._start])
 
     # --- plaintext: section 5.1 -------------------------------------------------------------------------------------
 

@@ -143,7 +143,8 @@ class ServerHandshake(AuthenticatedFlow):
         self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
         self.log_secret("CLIENT_TRAFFIC_SECRET_0", hello.random, client_application)
         self.log_secret("SERVER_TRAFFIC_SECRET_0", hello.random, server_application)
-        self.log_secret("EXPORTER_SECRET", hello.random, main_secret.exporter(digest))
+        if self.wants_secrets:
+            self.log_secret("EXPORTER_SECRET", hello.random, main_secret.exporter(digest))
 
         yield from self.read_finished(client_traffic)
         self.output.read_secret(Epoch.APPLICATION, choice.suite, client_application)
