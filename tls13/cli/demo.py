@@ -1,4 +1,8 @@
-"""tls13 demo: both sides of a connection on this machine, told as it happens."""
+"""tls13 demo: both sides of a connection on this machine, told as it happens.
+
+Client and server are two threads joined by a pair of sockets, so the demo needs no network, not even the loopback
+interface. Everything it tells comes through tls13.Tracer, which anybody's program can listen to.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +10,81 @@ import socket
 import sys
 import threading
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ..config import ClientConfig, ServerConfig
 from ..explain.trace import Narrator
-from ..io.sockets import connect, wrap_socket
+from ..io.sockets import wrap_socket
 from ..lab.authority import Authority
 from ..trust.store import TrustStore
 
+if TYPE_CHECKING:
+    from ..events import Session
+    from ..io.sockets import TLSSocket
+
 HOST = "localhost"
+ALPN = "tls13-demo"
 QUESTION = b"Is anybody listening to us?"
 ANSWER = b"Somebody sees that we talk. Not what we say."
+OPENING = (
+    "A TLS 1.3 connection (RFC 9846), both ends on this machine. An authority made for this run has signed a "
+    "certificate for localhost; the client trusts that authority and no other. This is what the client sees. "
+    "An arrow of ---- is a message in the clear, one of ==== is encrypted."
+)
 
 
 def demo() -> int:
     """Make a CA, serve, connect, exchange data; returns 0. Needs neither network nor arguments."""
-    out = sys.stdout
-    narrator = Narrator(out)
-    narrator.note("A certificate authority of our own makes a certificate for localhost. The client trusts this CA.")
+    narrator = Narrator(sys.stdout)
+    narrator.note(OPENING)
+    sys.stdout.write("\n")
     authority = Authority.create(now=datetime.now(UTC), common_name="demo root")
-    config = ServerConfig(authority.issue([HOST, "127.0.0.1"]).identity, alpn_protocols=["tls13-demo"])
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = threading.Thread(target=_serve_one, args=(listener, config), daemon=True)
+    server_config = ServerConfig(authority.issue([HOST]).identity, alpn_protocols=[ALPN])
+    client_config = ClientConfig(trust=TrustStore.from_certificates([authority.certificate]), alpn_protocols=[ALPN])
+
+    client_end, server_end = socket.socketpair()
+    server = threading.Thread(target=_serve_one, args=(server_end, server_config), daemon=True)
     server.start()
-
-    narrator.note("The server listens on the loopback address; the client connects, and this is what it sees:")
-    trust = TrustStore.from_certificates([authority.certificate])
-    client_config = ClientConfig(trust=trust, alpn_protocols=["tls13-demo"])
-    with connect(listener.getsockname(), client_config, server_hostname=HOST, tracer=narrator) as tls:
+    with wrap_socket(client_end, client_config, server_hostname=HOST, tracer=narrator) as tls:
         session = tls.session
-        narrator.note("The handshake is complete: one round trip. Now application data, both ways.")
-        tls.sendall(QUESTION)
-        answer = tls.recv()
-        tls.shutdown(socket.SHUT_WR)
-        while tls.recv():
-            pass
+        answer = _ask(tls, narrator)
     server.join()
-    listener.close()
-    if session is not None:
-        out.write(
-            f"\nasked     {QUESTION.decode()}\nanswered  {answer.decode()}\n\n"
-            f"agreed    {session.version.name}, {session.cipher_suite.name}, {session.group.name}, "
-            f"{session.signature_scheme.name}\n"
-            f"verified  {' <- '.join(one.subject.rfc4514_string() for one in session.verified_chain)}\n"
-        )
-    return 0 if answer == ANSWER else 1
+    narrator.finish()
+    if session is None or answer != ANSWER:
+        return 1
+    _sum_up(session, tls)
+    return 0
 
 
-def _serve_one(listener: socket.socket, config: ServerConfig) -> None:
-    sock, _ = listener.accept()
+def _ask(tls: TLSSocket, narrator: Narrator) -> bytes:
+    narrator.note("One round trip, and the handshake is complete: the client may speak.")
+    tls.sendall(QUESTION)
+    answer = tls.recv()
+    tls.shutdown(socket.SHUT_WR)
+    while tls.recv():
+        pass
+    return answer
+
+
+def _serve_one(sock: socket.socket, config: ServerConfig) -> None:
     with wrap_socket(sock, config) as tls:
         if tls.recv() == QUESTION:
             tls.sendall(ANSWER)
         while tls.recv():
             pass
+
+
+def _sum_up(session: Session, tls: TLSSocket) -> None:
+    facts = [
+        ("asked", QUESTION.decode()),
+        ("answered", ANSWER.decode()),
+        ("cipher suite", session.cipher_suite.name),
+        ("key exchange", session.group.name),
+        ("signature", session.signature_scheme.name),
+        ("verified", " <- ".join(one.subject.rfc4514_string() for one in session.verified_chain)),
+        ("bytes", f"{tls.bytes_sent} sent, {tls.bytes_received} received, to move {len(QUESTION)} and {len(ANSWER)}"),
+    ]
+    for label, value in facts:
+        print(f"{label:14} {value}")
+    print("\nNext: tls13 serve --www . in one terminal, and in another")
+    print("      tls13 connect localhost:8443 --cafile tls13-ca.pem --trace --http /")
