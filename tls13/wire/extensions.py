@@ -181,7 +181,8 @@ class Extensions:
         return hash((self.raw, self.place))
 
     def __repr__(self) -> str:
-        shown = (repr(self._bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
+        bodies = self._bodies
+        shown = (str(bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
         return f"Extensions({', '.join(shown)})"
 
 
