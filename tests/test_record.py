@@ -260,9 +260,17 @@ def test_each_skipped_record_costs_at_least_one_byte() -> None:
 def test_the_versions_that_are_written() -> None:
     """Section 5.1: 0x0301 for the initial ClientHello at most, 0x0303 for everything else."""
     writer, out = RecordWriter(), bytearray()
-    writer.write(22, b"one", out)
-    writer.write(22, b"two", out)
-    assert bytes(out) == b"\x16\3\1\0\3one\x16\3\3\0\3two"
+    writer.write(22, b"\1ne", out)
+    writer.write(22, b"\1wo", out)
+    assert bytes(out) == b"\x16\3\1\0\3\1ne\x16\3\3\0\3\1wo"
+
+
+@pytest.mark.parametrize("first", [(22, b"\2 ServerHello"), (21, b"\2\x28")], ids=["ServerHello", "alert"])
+def test_a_first_record_that_is_no_client_hello_has_0x0303(first) -> None:
+    """Section 5.1: "a record containing a second ClientHello or a ServerHello MUST have version 0x0303"."""
+    writer, out = RecordWriter(), bytearray()
+    writer.write(*first, out)
+    assert out[1:3] == b"\3\3"
 
 
 def test_long_content_is_fragmented_and_empty_content_is_not_sent() -> None:

@@ -37,7 +37,7 @@ from .errors import (
     UnexpectedApplicationData,
     UnexpectedRecordType,
 )
-from .wire.registry import ContentType
+from .wire.registry import ContentType, HandshakeType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ CHANGE_CIPHER_SPEC: Final = int(ContentType.change_cipher_spec)
 ALERT: Final = int(ContentType.alert)
 HANDSHAKE: Final = int(ContentType.handshake)
 APPLICATION_DATA: Final = int(ContentType.application_data)
+CLIENT_HELLO: Final = int(HandshakeType.client_hello)
 
 HEADER_LENGTH: Final = 5
 MAX_PLAINTEXT: Final = 2**14
@@ -146,7 +147,8 @@ class RecordReader:
         Raises the offence that a record commits; after that, ConnectionFailed.
         """
         if self._error is not None:
-            raise ConnectionFailed(f"this record stream has failed before: {self._error}") from self._error
+            first = self._error.with_traceback(None)  # whose frames hold keys
+            raise ConnectionFailed(f"this record stream has failed before: {first}") from first
         buffer = self._buffer
         try:
             while True:
@@ -195,7 +197,7 @@ class RecordReader:
         if first_byte not in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA):
             start = bytes(self._buffer[self._start : self._start + 8])
             what = "the peer does not speak TLS"
-            if start[:1].isalpha():
+            if 0x20 <= first_byte < 0x7F:
                 what += "; it looks like plain HTTP or another text protocol"
             elif first_byte & 0x80:
                 what += " 1.3; it may be an SSL 2.0 hello"
@@ -223,11 +225,11 @@ class RecordReader:
             raise RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
 
     def _open_plaintext(self, outer_type: int, body: int, end: int) -> tuple[int, bytes] | None:
+        if self.mid_message and outer_type != HANDSHAKE:
+            raise InterleavedHandshake(ContentType(outer_type))
         if outer_type == APPLICATION_DATA:
             self._charge_early_data(end - body)
             return None
-        if self.mid_message and outer_type != HANDSHAKE:
-            raise InterleavedHandshake(ContentType(outer_type))
         if outer_type == CHANGE_CIPHER_SPEC:
             if self._buffer[body] != 1:
                 raise BadChangeCipherSpec(f"0x{self._buffer[body]:02x}")
@@ -235,6 +237,7 @@ class RecordReader:
             return None
         if body == end:
             raise EmptyFragment(ContentType(outer_type))
+        self._empty_records = 0
         return outer_type, bytes(self._buffer[body:end])
 
     # --- ciphertext: sections 5.2 to 5.4 ------------------------------------------------------------------------------
@@ -248,7 +251,7 @@ class RecordReader:
             if end - body < self._shortest:
                 raise InvalidTag
             with_type = aead.decrypt(
-                (self._iv ^ sequence).to_bytes(12, "big"), memoryview(buffer)[body:end], bytes(buffer[start:body])
+                (self._iv ^ sequence).to_bytes(12, "big"), memoryview(buffer)[body:end], buffer[start:body]
             )
         except InvalidTag:
             if self._early_data_budget >= 0:
@@ -312,7 +315,7 @@ class RecordWriter:
 
     def __init__(self, *, padding: Callable[[int, int], int] | None = None) -> None:
         self.initial = True
-        """The next record is the first: the initial ClientHello's, whose version is 0x0301 (section 5.1)."""
+        """Nothing is written yet: if a ClientHello comes now, it is the initial one (section 5.1)."""
         self.max_inner_plaintext = MAX_INNER_PLAINTEXT
         """Content, type and padding of a record that we send; a peer may ask for less (RFC 8449)."""
         self._padding = padding
@@ -348,6 +351,8 @@ class RecordWriter:
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
+        if isinstance(data, memoryview):
+            data = data.cast("B")  # len() counts items, and a view's items may be wider than a byte
         size = self.max_inner_plaintext - 1
         write = self._write_plaintext if self._aead is None else self._write_ciphertext
         if len(data) <= size:
@@ -359,8 +364,9 @@ class RecordWriter:
             write(content_type, view[start : start + size], out)
 
     def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
-        version = b"\x03\x01" if self.initial and content_type == HANDSHAKE else b"\x03\x03"
-        self.initial = False
+        initial, self.initial = self.initial, False
+        # A server's first record is no ClientHello: its version MUST be 0x0303.
+        version = b"\x03\x01" if initial and content_type == HANDSHAKE and data[0] == CLIENT_HELLO else b"\x03\x03"
         out += bytes((content_type,)) + version + len(data).to_bytes(2, "big")
         out += data
 
@@ -368,13 +374,14 @@ class RecordWriter:
         aead, sequence = self._aead, self._sequence
         if aead is None or sequence >= self._limit:
             raise KeyLimitReached(f"{sequence} records")
-        self._sequence = sequence + 1
         inner = b"".join((data, TYPE_BYTE[content_type]))
         if self._padding is not None:
             inner += bytes(self._pad(self._padding, len(inner) - 1))
         header = b"\x17\x03\x03" + (len(inner) + self._tag_length).to_bytes(2, "big")
+        sealed = aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
+        self._sequence = sequence + 1
         out += header
-        out += aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
+        out += sealed
 
     def _pad(self, padding: Callable[[int, int], int], content_length: int) -> int:
         room = self.max_inner_plaintext - 1 - content_length
