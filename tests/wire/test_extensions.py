@@ -133,6 +133,31 @@ def test_every_declared_body_has_a_good_example() -> None:
         assert kind.decode(bytes.fromhex(text)).encode() == bytes.fromhex(text)
 
 
+def test_the_bodies_that_are_opened_and_where() -> None:
+    """One that is not opened here would be taken as it comes."""
+    opened: dict[str, str] = {}
+    for place, number in BODIES:
+        name = ExtensionType(number).name
+        opened[name] = f"{opened.get(name, '')} {place.name}".strip()
+    assert opened == {
+        "supported_versions": "CH SH HRR",
+        "cookie": "CH HRR",
+        "signature_algorithms": "CH CR",
+        "signature_algorithms_cert": "CH CR",
+        "certificate_authorities": "CH CR",
+        "oid_filters": "CR",
+        "post_handshake_auth": "CH",
+        "supported_groups": "CH EE",
+        "key_share": "CH HRR SH",
+        "psk_key_exchange_modes": "CH",
+        "early_data": "CH EE NST",
+        "pre_shared_key": "CH SH",
+        "server_name": "CH EE",
+        "application_layer_protocol_negotiation": "CH EE",
+        "padding": "CH",
+    }
+
+
 @pytest.mark.parametrize(("place", "number", "kind"), KNOWN)
 def test_a_body_is_read_and_found_by_its_class(place, number, kind) -> None:
     data = bytes.fromhex(GOOD[kind])
