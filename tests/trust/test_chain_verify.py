@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import certs
 from certs.bench import as_rsa_pss
-from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, PUBLIC_KEY, SUBJECT, Surgery, encode
+from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, PUBLIC_KEY, SERIAL, SUBJECT, Surgery, encode
 from tls13 import errors
 from tls13.lab.authority import Authority, KeyType, ca_draft, key_usage, sign
 from tls13.trust.names import ServerName
@@ -279,6 +279,7 @@ def test_a_self_signed_certificate_in_the_store_is_believed(profile: Profile) ->
 def test_a_leaf_in_the_store_is_believed_for_its_name_its_time_and_its_use() -> None:
     leaf, client = self_signed("server.example"), self_signed("server.example", usages=(CLIENT_AUTH,))
     judge = verifier(leaf, client)
+    assert judge.verify_server([leaf], HOST, leaf.not_valid_after_utc)
     with pytest.raises(errors.WrongHost):
         judge.verify_server([leaf], ServerName.parse("other.example"), NOW)
     with pytest.raises(errors.CertificateExpired):
@@ -377,6 +378,28 @@ def test_a_name_that_cannot_be_read_is_the_certificates_fault(profile: Profile, 
     chain = parse_chain([with_broken_name(position), der])
     with pytest.raises(errors.MalformedCertificate, match="names cannot be read"):
         trusting_root(profile).verify_server(chain, HOST, NOW)
+
+
+@EVERY_PROFILE
+def test_names_of_intermediates_and_anchors_that_cannot_be_read(profile: Profile) -> None:
+    """The intermediate's is the peer's fault; an anchor's is nobody's who is here."""
+    surgery = Surgery(WORKSHOP.intermediate.certificate)
+    surgery.fields[SUBJECT] = surgery.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
+    broken = x509.load_der_x509_certificate(surgery.sign(WORKSHOP.root.private_key))
+    leaf = WORKSHOP.good().certificate
+    with pytest.raises(errors.MalformedCertificate):
+        trusting_root(profile).verify_server([leaf, broken], HOST, NOW)
+    strangers = Authority.create(now=NOW).issue(["server.example"]).chain
+    with pytest.raises(errors.CertificateError):
+        verifier(broken, WORKSHOP.root.certificate, profile=profile).verify_server(strangers, HOST, NOW)
+
+
+def test_a_warning_about_a_peers_certificate_does_not_escape() -> None:
+    """Under -W error, as in these tests, `cryptography` raises its warning about the serial number 0."""
+    surgery = Surgery(WORKSHOP.good().certificate)
+    surgery.fields[SERIAL] = b"\x02\x01\x00"
+    with pytest.raises(errors.MalformedCertificate, match="serial number"):
+        parse_chain([surgery.sign(WORKSHOP.intermediate.private_key)])
 
 
 @EVERY_PROFILE

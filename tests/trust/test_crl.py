@@ -201,9 +201,11 @@ def test_a_list_by_another_key_with_the_issuers_name_says_nothing(pki: Pki) -> N
     namesake = Authority(pki.intermediate.certificate, KeyType.ECDSA_P256.generate(), now=NOW)
     other_kind = Authority(pki.intermediate.certificate, KeyType.RSA_2048.generate(), now=NOW)
     for forger in (namesake, other_kind):
+        forged = CrlSet([crl(forger, pki.leaf)], require="leaf")
+        for _ in range(2):  # nor when it is asked again
+            with pytest.raises(RevocationUnknown):
+                pki.verify(forged)
         assert pki.verify(CrlSet([crl(forger, pki.leaf)]))
-        with pytest.raises(RevocationUnknown):
-            pki.verify(CrlSet([crl(forger)], require="leaf"))
 
 
 def test_an_issuer_whose_key_may_not_sign_lists_says_nothing(pki: Pki) -> None:

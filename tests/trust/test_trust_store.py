@@ -130,10 +130,10 @@ def test_ssl_cert_dir_is_a_list_of_directories(
     for number in (0, 1):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "ca.pem").write_bytes(pem(cas[number]))
-    (tmp_path / "ca.pem").write_bytes(pem(cas[2]))
+    (tmp_path / "ca.pem").write_bytes(pem(cas[2], cas[0]))
     monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join([str(tmp_path / "0"), "", str(tmp_path / "1")]))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    assert set(TrustStore.system().certificates) == {ca.certificate for ca in cas}
+    assert sorted(TrustStore.system().certificates, key=hash) == sorted((ca.certificate for ca in cas), key=hash)
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
-from .names import UNREADABLE, check_readable, describe, read_extension
+from .names import UNREADABLE, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +88,6 @@ class CrlSet:
 
     def _check_one(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
         """Whether a list covers the certificate. Raises CertificateRevoked."""
-        check_readable(certificate)
         lists = [one for one in self._by_issuer.get(certificate.issuer, ()) if one.is_made_by(issuer)]
         current = [one for one in lists if one.is_current(now)]
         covered = any(one.covers(certificate) for one in current)

@@ -56,7 +56,8 @@ def diagnose(
     try:
         for certificate in chain:
             check_readable(certificate)
-        path = _path(chain, [one for one in anchors if _is_readable(one)])
+        anchors = [one for one in anchors if _is_readable(one)]
+        path = _path(chain, anchors)
         for certificate in path:
             read_extension(certificate, x509.BasicConstraints)  # which parses them all
         _check_path(path, anchors)
