@@ -112,6 +112,8 @@ def test_names_that_mean_the_same_host_are_equal() -> None:
         "[example.com]",
         "2001:db8::zz",
         b"b\xc3\xbccher.example",
+        "192.0.2.1%eth0",
+        "[192.0.2.1]",
     ],
 )
 def test_what_cannot_be_a_server_is_refused_where_it_is_given(nonsense: str | bytes) -> None:
