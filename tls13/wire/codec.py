@@ -17,8 +17,7 @@ element sticks out, or that leaves bytes over, is a decode_error (section 6.2), 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from struct import Struct as PackFormat
-from struct import pack
+from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
 
 from ..errors import ConfigurationError, DecodeError
@@ -81,7 +80,7 @@ class Enumerated(Codec):
             _too_short(self.type_name, self.size, end - at)
         number = int.from_bytes(data[at:stop], "big")
         member = self.known.get(number)
-        return (self.kind(number) if member is None else member), stop
+        return (self.kind.unknown(number) if member is None else member), stop
 
     def encode(self, value: int, out: bytearray) -> None:
         out += int(value).to_bytes(self.size, "big")
@@ -227,9 +226,9 @@ class CodePointVector(Vector):
         start, stop = self.scope(data, at, end)
         if (stop - start) % 2:
             raise DecodeError(f"a vector of {stop - start} bytes cannot hold {self.type_name} of 2 bytes each")
-        numbers = PackFormat(f">{(stop - start) // 2}H").unpack_from(data, start)
-        known, kind = self.known.get, self.kind
-        return tuple([known(number) or kind(number) for number in numbers]), stop
+        known, unknown = self.known, self.kind.unknown
+        numbers = unpack_from(f">{(stop - start) // 2}H", data, start)
+        return tuple([known[number] if number in known else unknown(number) for number in numbers]), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
         length = 2 * len(value)

@@ -37,6 +37,8 @@ class Place(Enum):
     CT = "Certificate"
     NST = "NewSessionTicket"
 
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python, and every extension is looked up by its place
+
 
 CH, SH, HRR, EE, CR, CT, NST = Place
 

@@ -24,12 +24,14 @@ class CodePoint(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, int) or value < 0:
-            return None
-        member = int.__new__(cls, value)
-        kind = "GREASE" if value in GREASE else "unknown"
-        member._name_ = f"{kind}_0x{value:04x}"
-        member._value_ = value
+        return cls.unknown(value) if isinstance(value, int) and value >= 0 else None
+
+    @classmethod
+    def unknown(cls, number: int) -> Self:
+        """A member that the enum does not have: what cls(number) gives for one, without the search for it."""
+        member = int.__new__(cls, number)
+        member._name_ = f"GREASE_0x{number:04x}" if number in GREASE else f"unknown_0x{number:04x}"
+        member._value_ = number
         return member
 
     def __str__(self) -> str:
