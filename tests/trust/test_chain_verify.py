@@ -279,7 +279,6 @@ def test_a_self_signed_certificate_in_the_store_is_believed(profile: Profile) ->
 def test_a_leaf_in_the_store_is_believed_for_its_name_its_time_and_its_use() -> None:
     leaf, client = self_signed("server.example"), self_signed("server.example", usages=(CLIENT_AUTH,))
     judge = verifier(leaf, client)
-    assert judge.verify_server([leaf], HOST, leaf.not_valid_after_utc)
     with pytest.raises(errors.WrongHost):
         judge.verify_server([leaf], ServerName.parse("other.example"), NOW)
     with pytest.raises(errors.CertificateExpired):
@@ -299,6 +298,7 @@ def test_pinned_certificates_are_the_only_ones() -> None:
     good, other = WORKSHOP.good(), WORKSHOP.intermediate.issue(["server.example"])
     judge = ChainVerifier(TrustStore.pinned([good.certificate]))
     assert judge.verify_server(good.chain, HOST, NOW) == (good.certificate,)
+    assert judge.verify_server(good.chain, HOST, good.certificate.not_valid_after_utc)
     with pytest.raises(errors.NotPinned) as caught:
         judge.verify_server(other.chain, HOST, NOW)
     assert caught.value.certificate == other.certificate
@@ -392,6 +392,19 @@ def test_names_of_intermediates_and_anchors_that_cannot_be_read(profile: Profile
     strangers = Authority.create(now=NOW).issue(["server.example"]).chain
     with pytest.raises(errors.CertificateError):
         verifier(broken, WORKSHOP.root.certificate, profile=profile).verify_server(strangers, HOST, NOW)
+
+
+@EVERY_PROFILE
+def test_a_refused_ca_with_a_name_that_cannot_be_read(profile: Profile) -> None:
+    """The library's sentence about the refusal quotes the name, and that raises a ValueError."""
+    upper = WORKSHOP.root.intermediate(days=1, path_length=None)
+    lower = upper.intermediate(common_name="Lower")
+    above, below = Surgery(upper.certificate), Surgery(lower.certificate)
+    above.fields[SUBJECT] = below.fields[ISSUER] = above.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
+    leaf = lower.issue(["server.example"]).certificate.public_bytes(Encoding.DER)
+    chain = parse_chain([leaf, below.sign(upper.private_key), above.sign(WORKSHOP.root.private_key)])
+    with pytest.raises(errors.MalformedCertificate):
+        trusting_root(profile).verify_server(chain, HOST, NOW + timedelta(days=2))  # when the upper CA has expired
 
 
 def test_a_warning_about_a_peers_certificate_does_not_escape() -> None:
