@@ -1,0 +1,132 @@
+"""Writing records: RFC 9846, section 5. Versions, fragments, padding, limits."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from tls13 import errors
+from tls13.crypto.suites import SUITES
+from tls13.record import RecordReader, RecordWriter, pad_to_multiple_of
+from tls13.wire.registry import CipherSuite
+
+SUITE = SUITES[CipherSuite.TLS_AES_128_GCM_SHA256]
+KEY, IV = bytes(range(16)), bytes(range(12))
+
+
+def protected():
+    """A writer and a reader with the same keys."""
+    writer, reader = RecordWriter(), RecordReader()
+    writer.set_keys(SUITE, KEY, IV)
+    reader.set_keys(SUITE, KEY, IV)
+    return writer, reader
+
+
+def test_the_versions_that_are_written() -> None:
+    """Section 5.1: 0x0301 for the initial ClientHello at most, 0x0303 for everything else."""
+    writer, out = RecordWriter(), bytearray()
+    writer.write(22, b"\1ne", out)
+    writer.write(22, b"\1wo", out)
+    assert bytes(out) == b"\x16\3\1\0\3\1ne\x16\3\3\0\3\1wo"
+
+
+@pytest.mark.parametrize("first", [(22, b"\2 ServerHello"), (21, b"\2\x28")], ids=["ServerHello", "alert"])
+def test_a_first_record_that_is_no_client_hello_has_0x0303(first) -> None:
+    """Section 5.1: "a record containing a second ClientHello or a ServerHello MUST have version 0x0303"."""
+    writer, out = RecordWriter(), bytearray()
+    writer.write(*first, out)
+    assert out[1:3] == b"\3\3"
+
+
+def test_long_content_is_fragmented_and_empty_content_is_not_sent() -> None:
+    writer, out = RecordWriter(), bytearray()
+    writer.write(22, bytes(2**14 + 1), out)
+    assert len(out) == 2 * 5 + 2**14 + 1
+    for content_type in (21, 22):
+        before = len(out)
+        writer.write(content_type, b"", out)
+        assert len(out) == before
+    writer, reader = protected()
+    out = bytearray()
+    writer.write(23, b"", out)
+    reader.receive(out)
+    assert reader.next_record() == (23, b"")
+
+
+def test_padding_policies() -> None:
+    """Section 5.4: zeros, within the limit."""
+    for policy, content, length in (
+        (pad_to_multiple_of(64), b"a", 64),
+        (pad_to_multiple_of(64), bytes(64), 64),
+        (pad_to_multiple_of(2**14), bytes(2**14), 2**14),
+        (lambda length, room: room, b"a", 2**14),
+    ):
+        writer, reader = RecordWriter(padding=policy), RecordReader()
+        writer.set_keys(SUITE, KEY, IV)
+        reader.set_keys(SUITE, KEY, IV)
+        out = bytearray()
+        writer.write(23, content, out)
+        assert len(out) == 5 + length + 1 + 16
+        reader.receive(out)
+        assert reader.next_record() == (23, content)
+        inner = SUITE.aead(KEY).decrypt(IV, bytes(out[5:]), bytes(out[:5]))
+        assert inner[len(content) + 1 :].strip(b"\0") == b""
+    writer = RecordWriter(padding=lambda length, room: room + 1)
+    writer.set_keys(SUITE, KEY, IV)
+    with pytest.raises(errors.ConfigurationError):
+        writer.write(23, b"a", bytearray())
+    with pytest.raises(errors.ConfigurationError):
+        pad_to_multiple_of(0)
+
+
+def test_a_padding_policy_that_raises_leaves_no_gap() -> None:
+    """The alert that follows has the next sequence number, or the peer could not read it."""
+    calls = []
+
+    def policy(length: int, room: int) -> int:
+        calls.append((length, room))
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        return 0
+
+    writer, reader = RecordWriter(padding=policy), protected()[1]
+    writer.set_keys(SUITE, KEY, IV)
+    out = bytearray()
+    writer.write(23, b"one", out)
+    with pytest.raises(ZeroDivisionError):
+        writer.write(23, b"two", out)
+    writer.write(21, b"\2\x50", out)
+    reader.receive(out)
+    assert [reader.next_record() for _ in range(3)] == [(23, b"one"), (21, b"\2\x50"), None]
+    assert calls[0] == (3, 2**14 - 3)
+
+
+def test_a_view_is_cut_by_bytes_whatever_its_items_are() -> None:
+    """Section 5.1: 2^14 bytes a record, not 2^14 numbers of 8 bytes."""
+    numbers = array("Q", range(2**12))
+    writer, reader = protected()
+    out = bytearray()
+    writer.write(23, memoryview(numbers), out)
+    reader.receive(out)
+    first, second = reader.next_record(), reader.next_record()
+    assert first is not None
+    assert second is not None
+    assert (len(first[1]), first[1] + second[1]) == (2**14, numbers.tobytes())
+
+
+def test_no_record_is_written_beyond_the_limit_of_the_key() -> None:
+    """Section 5.5."""
+    writer, _ = protected()
+    writer._sequence = SUITE.record_limit - 1
+    assert writer.records_left == 1
+    writer.write(23, b"a", bytearray())
+    with pytest.raises(errors.KeyLimitReached):
+        writer.write(23, b"a", bytearray())
+
+
+def test_limits_by_suite() -> None:
+    """Section 5.5 and RFC 9147, section 4.5.3."""
+    limits = {suite.code.name: suite.record_limit for suite in SUITES.values()}
+    assert limits["TLS_AES_128_GCM_SHA256"] == limits["TLS_AES_256_GCM_SHA384"] == int(2**24.5)
+    assert limits["TLS_AES_128_CCM_SHA256"] == 2**23
