@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from tests.vectors_reader import RFC8448, load, unhex
@@ -69,6 +71,16 @@ def test_every_secret_of_a_trace(name) -> None:
             assert key.verify_data(at[f"before {message['sender']} Finished"]).hex() == message["bytes"][8:]
 
 
+@pytest.mark.parametrize("external", [True, False])
+def test_the_two_binder_keys(external) -> None:
+    """Section 4.3.11.2: "ext binder" for a PSK from outside, "res binder" for a ticket's; here written out."""
+    early = EarlySecret(SHA384, b"psk")
+    assert early.value == hmac.digest(bytes(48), b"psk", "sha384")
+    label = b"tls13 ext binder" if external else b"tls13 res binder"
+    info = b"\0\x30" + bytes([len(label)]) + label + b"\x30" + SHA384.empty
+    assert early.binder_key(external=external).value == hmac.digest(early.value, info + b"\1", "sha384")
+
+
 def test_both_arms_of_no_psk_and_no_exchange() -> None:
     """Section 7.1: where there is no PSK or no shared secret, zeros of the hash's length stand for it."""
     for hash in (SHA256, SHA384):
@@ -114,8 +126,6 @@ def test_openssls_records_open_with_its_key_log(number) -> None:
 
 def test_the_next_traffic_secret_differs() -> None:
     """Section 7.2: HKDF-Expand-Label(secret, "traffic upd", "", Hash.length), written out."""
-    import hmac
-
     secret = TrafficSecret(SHA256, b"s" * 32)
     info = b"\0\x20" + b"\x11tls13 traffic upd" + b"\0" + b"\1"
     assert secret.next().value == hmac.digest(b"s" * 32, info, "sha256")

@@ -65,7 +65,7 @@ class Transcript:
         """The hash over everything so far; the transcript goes on."""
         if self._running is None:
             raise InternalError("the transcript's hash is asked for before the cipher suite is known")
-        return self._running.copy().digest()
+        return self._running.digest()
 
     def fork(self) -> Self:
         """A transcript that goes its own way from here: binders, post-handshake authentication."""

@@ -12,13 +12,43 @@ from tls13.crypto.hkdf import Secret, extract, hkdf_label
 from tls13.crypto.suites import SHA256, SHA384
 from tls13.errors import UsageError
 
+RFC5869 = [  # SHA-256: IKM, salt, info, L, PRK, OKM
+    pytest.param(
+        b"\x0b" * 22,
+        bytes(range(13)),
+        bytes(range(0xF0, 0xFA)),
+        42,
+        "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5",
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+        id="A.1 basic",
+    ),
+    pytest.param(
+        bytes(range(0x50)),
+        bytes(range(0x60, 0xB0)),
+        bytes(range(0xB0, 0x100)),
+        82,
+        "06a6b88c5853361a06104c9ceb35b45cef760014904671014a193f40c15fc244",
+        "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09"
+        "da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+        id="A.2 longer than a block",
+    ),
+    pytest.param(
+        b"\x0b" * 22,
+        b"",
+        b"",
+        42,
+        "19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04",
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+        id="A.3 no salt, no info",
+    ),
+]
 
-def test_rfc_5869_a_1() -> None:
-    """Basic test case with SHA-256."""
-    prk = extract(SHA256, bytes(range(13)), b"\x0b" * 22)
-    assert prk.value.hex() == "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5"
-    okm = prk._expand(unhex("f0f1f2f3f4f5f6f7f8f9"), 42)
-    assert okm.hex() == ("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865")
+
+@pytest.mark.parametrize(("ikm", "salt", "info", "length", "prk", "okm"), RFC5869)
+def test_hkdf_of_rfc_5869(ikm, salt, info, length, prk, okm) -> None:
+    secret = extract(SHA256, salt, ikm)
+    assert secret.value.hex() == prk
+    assert secret._expand(info, length).hex() == okm
 
 
 @pytest.mark.parametrize("name", RFC8448)
@@ -39,7 +69,7 @@ def test_every_extract_of_rfc_8448(name) -> None:
 
 
 @pytest.mark.parametrize("hash", [SHA256, SHA384])
-@pytest.mark.parametrize("length", [0, 1, 32, 48])
+@pytest.mark.parametrize("length", [0, 1, 32, 48, 64, 65, 128, 129, 200])
 def test_hmac_is_the_standard_librarys(hash, length) -> None:
     key = bytes(range(length))
     for data in (b"", b"data", bytes(1000)):

@@ -38,7 +38,10 @@ class Secret:
         """HMAC-Hash(self, data), RFC 2104."""
         inner, outer = self._inner, self._outer
         if inner is None or outer is None:
-            block = self.value.ljust(self.hash.block_size, b"\0")
+            # RFC 2104, section 2: a key longer than a block is hashed first.
+            size = self.hash.block_size
+            key = self.value if len(self.value) <= size else self.hash.new(self.value).digest()
+            block = key.ljust(size, b"\0")
             inner = self._inner = self.hash.new(block.translate(INNER_PAD))
             outer = self._outer = self.hash.new(block.translate(OUTER_PAD))
         inner = inner.copy()
