@@ -12,25 +12,30 @@ from typing import Any, ClassVar, Self
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 """RFC 8701: values reserved for making sure that peers ignore what they do not know."""
 
+GREASE_PSK_MODES = frozenset(0x0B + 0x1F * i for i in range(8))
+"""RFC 8701, section 2: the same for PskKeyExchangeMode, which has one byte."""
+
 
 class CodePoint(IntEnum):
     """An open enum of `size` bytes on the wire. An unknown number is a member that is not kept: peers choose it."""
 
     size: ClassVar[int]
+    grease: ClassVar[frozenset[int]]
 
-    def __init_subclass__(cls, *, size: int = 1, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, size: int = 1, grease: frozenset[int] = GREASE, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.size = size
+        cls.size, cls.grease = size, grease
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        return cls.unknown(value) if isinstance(value, int) and value >= 0 else None
+        return cls.unknown(value) if isinstance(value, int) and 0 <= value < 256**cls.size else None
 
     @classmethod
     def unknown(cls, number: int) -> Self:
         """A member that the enum does not have: what cls(number) gives for one, without the search for it."""
         member = int.__new__(cls, number)
-        member._name_ = f"GREASE_0x{number:04x}" if number in GREASE else f"unknown_0x{number:04x}"
+        digits = f"{number:04x}" if cls.size == 2 else f"{number:02x}"
+        member._name_ = f"GREASE_0x{digits}" if number in cls.grease else f"unknown_0x{digits}"
         member._value_ = number
         return member
 
@@ -196,7 +201,7 @@ class CertificateType(CodePoint):
     RawPublicKey = 2
 
 
-class PskKeyExchangeMode(CodePoint):
+class PskKeyExchangeMode(CodePoint, grease=GREASE_PSK_MODES):
     """RFC 9846, section 4.3.9."""
 
     psk_ke = 0
