@@ -354,3 +354,16 @@ def test_unknown_code_points_survive() -> None:
 def test_the_kind_of_a_message_is_the_rfcs_number() -> None:
     for number, message in MESSAGES.items():
         assert message.msg_type == number == HandshakeType[message.msg_type.name]
+
+
+def test_legacy_fields_are_constants() -> None:
+    """Sections 4.2.2 and 4.2.3: what a middlebox looks at is always the same."""
+    extensions = Extensions((), Place.CH)
+    hello = ClientHello(random=bytes(32), legacy_session_id=b"", cipher_suites=(), extensions=extensions)
+    assert hello.legacy_version == 0x0303
+    assert hello.legacy_compression_methods == b"\0"
+    for kind in (ServerHello, HelloRetryRequest):
+        answer = kind.decode(server_hello(SELECTED)[4:]).replace(random=bytes(32))
+        assert kind.defaults["legacy_version"] == answer.legacy_version == 0x0303
+        assert kind.defaults["legacy_compression_method"] == answer.legacy_compression_method == 0
+    assert HelloRetryRequest.defaults["random"] == RETRY_RANDOM
