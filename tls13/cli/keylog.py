@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -12,11 +15,18 @@ if TYPE_CHECKING:
 
 
 class KeyLogFile:
-    """Appends lines to a file that only its owner can read (0600): whoever has them can read the connection."""
+    """Appends lines to a file that only its owner can read (0600): whoever has them can read the connection.
+
+    Raises ConfigurationError if the file cannot be written.
+    """
 
     def __init__(self, path: str) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.fchmod(descriptor, 0o600)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file that was there may be open to all
+                os.fchmod(descriptor, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"the key log {path} cannot be written: {error.strerror}") from error
         self._file = os.fdopen(descriptor, "a", encoding="ascii")
         self._lock = threading.Lock()
 

@@ -33,6 +33,7 @@ from ..wire.messages import (
     CertificateVerify,
     ClientHello,
     EncryptedExtensions,
+    EndOfEarlyData,
     Finished,
     HandshakeMessage,
     HelloRetryRequest,
@@ -59,6 +60,7 @@ SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
     Certificate: ("4.5.1", "who the sender says it is"),
     CertificateVerify: ("4.5.2", "proof: a signature over this very handshake with the certificate's key"),
     Finished: ("4.5.3", "a MAC over all of the handshake: its sender saw what the receiver saw"),
+    EndOfEarlyData: ("4.6", "the client has sent all its early data"),
     NewSessionTicket: ("4.7.1", "a ticket for a shorter handshake next time"),
     KeyUpdate: ("4.7.3", "the sender changes its keys"),
 }
@@ -150,7 +152,7 @@ class Narrator:
         closes = description in (AlertDescription.close_notify, AlertDescription.user_canceled)
         section, epoch = ("6.1" if closes else "6.2"), self._epochs[sent]
         codes = "1" if closes else "1;31"
-        self._arrow(sent, f"alert {name}", f"section {section}, 2 bytes, {EPOCHS[epoch]}", epoch, codes)
+        self._arrow(sent, f"alert {name}", f"section {section}, {EPOCHS[epoch]}", epoch, codes)
         if description == AlertDescription.close_notify:
             self._say("3", f"nothing more will come from the {self._who(sent)}")
         elif not closes:
