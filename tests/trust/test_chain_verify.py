@@ -387,8 +387,9 @@ def test_names_of_intermediates_and_anchors_that_cannot_be_read(profile: Profile
     surgery.fields[SUBJECT] = surgery.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
     broken = x509.load_der_x509_certificate(surgery.sign(WORKSHOP.root.private_key))
     leaf = WORKSHOP.good().certificate
-    with pytest.raises(errors.MalformedCertificate):
-        trusting_root(profile).verify_server([leaf, broken], HOST, NOW)
+    for chain in ([leaf, broken], [leaf, *[broken] * 9]):
+        with pytest.raises(errors.MalformedCertificate):
+            trusting_root(profile).verify_server(chain, HOST, NOW)
     strangers = Authority.create(now=NOW).issue(["server.example"]).chain
     with pytest.raises(errors.CertificateError):
         verifier(broken, WORKSHOP.root.certificate, profile=profile).verify_server(strangers, HOST, NOW)
@@ -428,6 +429,14 @@ def test_an_alternative_name_of_an_unsupported_kind_is_the_certificates_fault(pr
     ]
     with pytest.raises(errors.MalformedCertificate):
         trusting_root(profile).verify_server(parse_chain(der), HOST, NOW)
+
+
+@EVERY_PROFILE
+def test_a_tls_feature_without_a_name_is_the_certificates_fault(profile: Profile) -> None:
+    """RFC 7633 allows any number; `cryptography` raises a KeyError for all but two."""
+    feature = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x03\x02\x01\x30")
+    with pytest.raises(errors.MalformedCertificate):
+        trusting_root(profile).verify_server(leaf_with((feature, False)), HOST, NOW)
 
 
 @EVERY_PROFILE

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=x509.ExtensionType)
 
-UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What the library raises for bytes of a certificate or CRL that it does not like."""
+UNREADABLE = (ValueError, TypeError, KeyError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the library raises for bytes of a certificate or CRL that it does not like. (KeyError: a TLSFeature that it has
+no name for. All were found by changing bytes at random.)"""
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 """A label of a host name (RFC 1123), and the underscore that many real hosts have."""
