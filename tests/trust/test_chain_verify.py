@@ -1,14 +1,12 @@
 """Chains: what is accepted and what is said about the rest.
 
 Every named failure of a server's or client's chain has its exhibit in certs/, and tests/certs/test_workshop.py holds
-the verdicts. Here stand the rules around them: profiles, pinned certificates, limits, and bytes that nobody intended.
+the verdicts. Here stand the rules around them: profiles, pinned certificates, and what is asked.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,32 +14,20 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import certs
 from certs.bench import as_rsa_pss
-from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, PUBLIC_KEY, SERIAL, SUBJECT, Surgery, encode
+from certs.der import PUBLIC_KEY, Surgery
+from tests.trust.chains import EVERY_PROFILE, HOST, NOW, WORKSHOP, leaf_with, trusting_root, verifier
 from tls13 import errors
 from tls13.lab.authority import Authority, KeyType, ca_draft, key_usage, sign
 from tls13.trust.names import ServerName
 from tls13.trust.store import TrustStore
-from tls13.trust.verify import MAX_CHAIN_LENGTH, ChainVerifier, Profile, VerifiedChain, parse_chain
+from tls13.trust.verify import ChainVerifier, Profile, VerifiedChain, parse_chain
 from tls13.wire.registry import SignatureScheme
 
-WORKSHOP = certs.workshop()
-NOW = WORKSHOP.now
-HOST = ServerName.parse("server.example")
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
-EVERY_PROFILE = pytest.mark.parametrize("profile", Profile, ids=lambda profile: profile.value)
-
-
-def verifier(*anchors: x509.Certificate, profile: Profile = Profile.DEFAULT, **options: int) -> ChainVerifier:
-    return ChainVerifier(TrustStore.from_certificates(anchors), profile=profile, **options)
-
-
-def trusting_root(profile: Profile = Profile.DEFAULT) -> ChainVerifier:
-    return verifier(WORKSHOP.root.certificate, profile=profile)
 
 
 # --- Accepted -----------------------------------------------------------------------------------------------------
@@ -109,13 +95,6 @@ def test_the_time_is_a_moment_whatever_its_zone() -> None:
 
 
 # --- A validator of None drops its check silently, so each check is seen to be there, in every profile ------------
-
-
-def leaf_with(*extensions: tuple[x509.ExtensionType, bool], names: tuple[str, ...] = ("server.example",)) -> list:
-    draft = WORKSHOP.intermediate.draft(names, KeyType.ECDSA_P256.generate().public_key())
-    for value, critical in extensions:
-        draft = draft.with_extension(value, critical=critical)
-    return [WORKSHOP.intermediate.sign(draft), *WORKSHOP.intermediate.chain]
 
 
 def chain_below(*extensions: tuple[x509.ExtensionType, bool]) -> list:
@@ -327,137 +306,3 @@ def test_a_server_is_verified_for_a_name_or_not_at_all() -> None:
 def test_an_empty_store_trusts_nobody() -> None:
     with pytest.raises(errors.EmptyTrustStore, match="empty"):
         verifier().verify_server(WORKSHOP.good().chain, HOST, NOW)
-
-
-# --- Limits, and bytes that nobody intended -----------------------------------------------------------------------
-
-
-def test_a_chain_has_limits() -> None:
-    der = WORKSHOP.good().certificate.public_bytes(Encoding.DER)
-    assert len(parse_chain([der] * MAX_CHAIN_LENGTH)) == MAX_CHAIN_LENGTH
-    with pytest.raises(errors.CertificateError, match="41 certificates; our limit is 40"):
-        parse_chain([der] * (MAX_CHAIN_LENGTH + 1))
-    with pytest.raises(errors.CertificateError, match=f"our limit is {len(der) - 1}"):
-        parse_chain([der], max_bytes=len(der) - 1)
-
-
-def test_the_depth_can_be_limited() -> None:
-    good = WORKSHOP.good()
-    assert verifier(WORKSHOP.root.certificate, max_depth=1).verify_server(good.chain, HOST, NOW)
-    with pytest.raises(errors.CertificateError, match="depth"):
-        verifier(WORKSHOP.root.certificate, max_depth=0).verify_server(good.chain, HOST, NOW)
-
-
-@EVERY_PROFILE
-def test_a_maze_of_intermediates_comes_to_an_end(profile: Profile) -> None:
-    """Each of 39 CAs has signed each other one, and none of them is trusted: there are 39**8 paths of eight."""
-    key, leaf_key = KeyType.ECDSA_P256.generate(), KeyType.ECDSA_P256.generate()
-    form = ca_draft("Maze", key.public_key(), now=NOW)
-    walls = [
-        sign(replace(form, serial_number=number), issuer=form.subject, key=key, issuer_public_key=key.public_key())
-        for number in range(1, MAX_CHAIN_LENGTH)
-    ]
-    maze = Authority(walls[0], key, now=NOW)
-    leaf = maze.sign(maze.draft(["server.example"], leaf_key.public_key()))
-    with pytest.raises(errors.UnknownIssuer, match="Maze"):
-        trusting_root(profile).verify_server([leaf, *walls], HOST, NOW)
-
-
-def with_broken_name(position: int) -> bytes:
-    """The good leaf with a name that is not the UTF-8 that it says it is, and the intermediate's signature."""
-    surgery = Surgery(WORKSHOP.good().certificate)
-    surgery.fields[position] = surgery.fields[position][:-4] + b"\xff\xff\xff\xff"
-    return surgery.sign(WORKSHOP.intermediate.private_key)
-
-
-@EVERY_PROFILE
-@pytest.mark.parametrize("position", [SUBJECT, ISSUER], ids=["subject", "issuer"])
-def test_a_name_that_cannot_be_read_is_the_certificates_fault(profile: Profile, position: int) -> None:
-    """`cryptography` parses names late, and raises a ValueError then."""
-    der = WORKSHOP.intermediate.certificate.public_bytes(Encoding.DER)
-    chain = parse_chain([with_broken_name(position), der])
-    with pytest.raises(errors.MalformedCertificate, match="names cannot be read"):
-        trusting_root(profile).verify_server(chain, HOST, NOW)
-
-
-@EVERY_PROFILE
-def test_names_of_intermediates_and_anchors_that_cannot_be_read(profile: Profile) -> None:
-    """The intermediate's is the peer's fault; an anchor's is nobody's who is here."""
-    surgery = Surgery(WORKSHOP.intermediate.certificate)
-    surgery.fields[SUBJECT] = surgery.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
-    broken = x509.load_der_x509_certificate(surgery.sign(WORKSHOP.root.private_key))
-    leaf = WORKSHOP.good().certificate
-    for chain in ([leaf, broken], [leaf, *[broken] * 9]):
-        with pytest.raises(errors.MalformedCertificate):
-            trusting_root(profile).verify_server(chain, HOST, NOW)
-    strangers = Authority.create(now=NOW).issue(["server.example"]).chain
-    with pytest.raises(errors.CertificateError):
-        verifier(broken, WORKSHOP.root.certificate, profile=profile).verify_server(strangers, HOST, NOW)
-
-
-@EVERY_PROFILE
-def test_a_refused_ca_with_a_name_that_cannot_be_read(profile: Profile) -> None:
-    """The library's sentence about the refusal quotes the name, and that raises a ValueError."""
-    upper = WORKSHOP.root.intermediate(days=1, path_length=None)
-    lower = upper.intermediate(common_name="Lower")
-    above, below = Surgery(upper.certificate), Surgery(lower.certificate)
-    above.fields[SUBJECT] = below.fields[ISSUER] = above.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
-    leaf = lower.issue(["server.example"]).certificate.public_bytes(Encoding.DER)
-    chain = parse_chain([leaf, below.sign(upper.private_key), above.sign(WORKSHOP.root.private_key)])
-    with pytest.raises(errors.MalformedCertificate):
-        trusting_root(profile).verify_server(chain, HOST, NOW + timedelta(days=2))  # when the upper CA has expired
-
-
-def test_a_warning_about_a_peers_certificate_does_not_escape() -> None:
-    """Under -W error, as in these tests, `cryptography` raises its warning about the serial number 0."""
-    surgery = Surgery(WORKSHOP.good().certificate)
-    surgery.fields[SERIAL] = b"\x02\x01\x00"
-    with pytest.raises(errors.MalformedCertificate, match="serial number"):
-        parse_chain([surgery.sign(WORKSHOP.intermediate.private_key)])
-
-
-@EVERY_PROFILE
-def test_an_alternative_name_of_an_unsupported_kind_is_the_certificates_fault(profile: Profile) -> None:
-    """x400Address: `cryptography` has an exception of its own for it."""
-    surgery = Surgery(WORKSHOP.good().certificate)
-    name = encode(0x30, encode(0xA3, encode(0x30)))
-    san = encode(0x30, b"\x06\x03\x55\x1d\x11", encode(0x04, name))
-    surgery.fields[EXTENSION_LIST] = encode(EXTENSIONS, encode(0x30, san))
-    der = [
-        surgery.sign(WORKSHOP.intermediate.private_key),
-        *(c.public_bytes(Encoding.DER) for c in WORKSHOP.intermediate.chain),
-    ]
-    with pytest.raises(errors.MalformedCertificate):
-        trusting_root(profile).verify_server(parse_chain(der), HOST, NOW)
-
-
-@EVERY_PROFILE
-def test_a_tls_feature_without_a_name_is_the_certificates_fault(profile: Profile) -> None:
-    """RFC 7633 allows any number; `cryptography` raises a KeyError for all but two."""
-    feature = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x03\x02\x01\x30")
-    with pytest.raises(errors.MalformedCertificate):
-        trusting_root(profile).verify_server(leaf_with((feature, False)), HOST, NOW)
-
-
-@EVERY_PROFILE
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-def test_any_bytes_give_a_verdict_or_a_certificate_error(profile: Profile, seed: int) -> None:
-    """A few bytes of one field are changed, and the CA signs that: nothing else may be raised."""
-    chance = random.Random(f"{profile} {seed}")
-    leaf, issuer = WORKSHOP.good().chain[0], WORKSHOP.intermediate.certificate.public_bytes(Encoding.DER)
-    judge = trusting_root(profile)
-    for _ in range(250):
-        surgery = Surgery(leaf)
-        number = chance.randrange(1, len(surgery.fields))
-        field = bytearray(surgery.fields[number])
-        for _ in range(chance.choice((1, 2, 4))):
-            field[chance.randrange(len(field))] = chance.choice((0x00, 0x01, 0x13, 0x30, 0x80, 0xFF))
-        surgery.fields[number] = bytes(field)
-        try:
-            verified = judge.verify_server(
-                parse_chain([surgery.sign(WORKSHOP.intermediate.private_key), issuer]), HOST, NOW
-            )
-        except errors.CertificateError:
-            continue
-        assert verified.root == WORKSHOP.root.certificate
