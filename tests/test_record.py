@@ -80,10 +80,12 @@ PROTECTED_RULES = {
     "padding makes it too long": (seal(b"a\x17" + bytes(2**14)), errors.RecordOverflow, A.record_overflow),
     "flipped bit": (seal(b"a\x17")[:-1] + b"\0", errors.BadRecordMac, A.bad_record_mac),
     "flipped header": (b"\x17\3\1" + seal(b"a\x17")[3:], errors.BadRecordMac, A.bad_record_mac),
-    "too short for a tag": (b"\x17\3\3\0\x10" + bytes(16), errors.BadRecordMac, A.bad_record_mac),
+    "too short for a tag": (b"\x17\3\3\0\x0f" + bytes(15), errors.BadRecordMac, A.bad_record_mac),
     "no bytes at all": (b"\x17\3\3\0\0", errors.BadRecordMac, A.bad_record_mac),
     "wrong sequence number": (seal(b"a\x17", 1), errors.BadRecordMac, A.bad_record_mac),
     "repeated record": (seal(b"a\x17") * 2, errors.BadRecordMac, A.bad_record_mac),
+    "no cleartext, forged": (b"\x17\3\3\0\x10" + bytes(16), errors.BadRecordMac, A.bad_record_mac),
+    "no cleartext, authentic": (seal(b""), errors.NoContentType, A.unexpected_message),
     "all zeros": (seal(bytes(10)), errors.NoContentType, A.unexpected_message),
     "only one zero": (seal(b"\0"), errors.NoContentType, A.unexpected_message),
     "empty handshake": (seal(b"\x16"), errors.EmptyFragment, A.unexpected_message),
@@ -247,6 +249,13 @@ def test_a_peer_without_keys_may_send_one_plaintext_alert() -> None:
     refused(b"\x15\3\3\0\2\2\x30", errors.UnexpectedRecordType, A.unexpected_message, reader)
 
 
+def test_such_an_alert_has_two_bytes() -> None:
+    reader = RecordReader()
+    reader.set_keys(SUITE, KEY, IV)
+    reader.plaintext_alert_allowed = True
+    refused(b"\x15\3\3\0\4\2\x30\2\x30", errors.UnexpectedRecordType, A.unexpected_message, reader)
+
+
 def test_early_data_that_cannot_be_read_is_skipped_up_to_the_budget() -> None:
     """Section 4.3.10."""
     reader = RecordReader()
@@ -265,8 +274,9 @@ def test_early_data_that_cannot_be_read_is_skipped_up_to_the_budget() -> None:
 
 def test_before_the_second_client_hello_application_data_is_skipped() -> None:
     reader = RecordReader()
-    reader.skip_early_data(10)
-    reader.receive(b"\x17\3\3\0\5early" + b"\x16\3\3\0\1a")
+    reader.skip_early_data(2**14 + 256 + 5)
+    largest = b"\x17\3\3\x41\0" + bytes(2**14 + 256)  # it is a TLSCiphertext, although we have no keys for it
+    reader.receive(largest + b"\x17\3\3\0\5early" + b"\x16\3\3\0\1a")
     assert reader.next_record() == (22, b"a")
     reader.stop_skipping()
     refused(b"\x17\3\3\0\1x", errors.UnexpectedApplicationData, A.unexpected_message, reader)
@@ -311,7 +321,8 @@ def test_bytes_needed_tells_header_then_body() -> None:
     assert reader.bytes_needed == 2
     reader.receive(b"\0\4a")
     assert reader.bytes_needed == 3
-    reader.receive(b"bcd")
+    reader.receive(b"bcd\x16\3\3\0\1")
+    assert reader.bytes_needed == 0
     assert reader.bytes_needed == 0
     assert reader.next_record() == (22, b"abcd")
-    assert reader.buffered == 0
+    assert (reader.buffered, reader.bytes_needed) == (5, 1)

@@ -139,3 +139,34 @@ def test_the_work_is_linear_however_the_stream_is_cut(total, cut) -> None:
             received += len(record[1])
     assert received == total
     assert len(stream) <= CountingBuffer.copied <= 2 * len(stream)
+
+
+def test_the_work_is_linear_for_a_reader_that_falls_behind() -> None:
+    """One record is read for each piece that comes, while 5 MiB wait: what waits is not moved each time."""
+    writer, reader, stream = RecordWriter(), RecordReader(), bytearray()
+    writer.set_keys(SUITE, KEY, IV)
+    reader.set_keys(SUITE, KEY, IV)
+    reader._buffer = CountingBuffer()
+    writer.write(23, bytes(5 * 2**20), stream)
+    CountingBuffer.copied = 0
+    reader.receive(stream)
+    for _ in range(320):
+        reader.receive(b"\x16")
+        record = reader.next_record()
+        assert record is not None
+        assert len(record[1]) == 2**14
+    assert CountingBuffer.copied <= 3 * len(stream)
+
+
+def test_what_is_held_does_not_grow_with_what_has_been_read() -> None:
+    """Pieces that never end where a record ends; and an idle reader holds nothing."""
+    writer, reader, stream = RecordWriter(), RecordReader(), bytearray()
+    writer.set_keys(SUITE, KEY, IV)
+    reader.set_keys(SUITE, KEY, IV)
+    writer.write(23, bytes(2**21), stream)
+    for start in range(0, len(stream), 1000):
+        reader.receive(stream[start : start + 1000])
+        while reader.next_record() is not None:
+            pass
+        assert len(reader._buffer) <= 2**17 + 2**15
+    assert len(reader._buffer) == 0

@@ -86,7 +86,6 @@ class RecordReader:
         self._aead: Aead | None = None
         self._iv = 0
         self._sequence = 0
-        self._shortest = 0
         self._empty_records = 0
         self._early_data_budget = -1
         self._first = True
@@ -99,11 +98,11 @@ class RecordReader:
         self._buffer += data
 
     def _compact(self) -> None:
-        """Forget what has been read, when it is everything or much: rarely, because the rest must move."""
+        """Forget what has been read, when it is everything, or much and no less than the rest, which must move."""
         if self._start == len(self._buffer):
             self._buffer.clear()
             self._start = 0
-        elif self._start >= COMPACT_AT:
+        elif self._start >= COMPACT_AT and 2 * self._start >= len(self._buffer):
             del self._buffer[: self._start]
             self._start = 0
 
@@ -126,7 +125,6 @@ class RecordReader:
         self._aead = suite.aead(key)
         self._iv = int.from_bytes(iv, "big")
         self._sequence = 0
-        self._shortest = suite.tag_length + 1
 
     def skip_early_data(self, budget: int) -> None:
         """Discard what cannot be read, as section 4.3.10 wants from a server that does not accept early data.
@@ -248,8 +246,6 @@ class RecordReader:
             raise KeyLimitReached("the sequence number would wrap")
         buffer = self._buffer
         try:
-            if end - body < self._shortest:
-                raise InvalidTag
             with_type = aead.decrypt(
                 (self._iv ^ sequence).to_bytes(12, "big"), memoryview(buffer)[body:end], buffer[start:body]
             )
@@ -267,12 +263,11 @@ class RecordReader:
                 f"TLSInnerPlaintext of {len(with_type)} bytes; the limit is {self.max_inner_plaintext}"
             )
 
-        content_type = with_type[-1]
-        if not content_type:
+        if not with_type or not with_type[-1]:
             with_type = with_type.rstrip(b"\0")
             if not with_type:
                 raise NoContentType
-            content_type = with_type[-1]
+        content_type = with_type[-1]
         if content_type == APPLICATION_DATA and not self.mid_message:
             if len(with_type) == 1:
                 self._count_empty_record()
