@@ -217,8 +217,7 @@ class RecordReader:
                 raise UnexpectedApplicationData("unprotected")
         elif outer_type not in (ALERT, HANDSHAKE):
             raise UnexpectedRecordType(ContentType(outer_type))
-        skipping = outer_type == APPLICATION_DATA and self._early_data_budget >= 0
-        limit = MAX_CIPHERTEXT if skipping else MAX_PLAINTEXT
+        limit = MAX_CIPHERTEXT if outer_type == APPLICATION_DATA else MAX_PLAINTEXT  # what we skip is a TLSCiphertext
         if length > limit:
             raise RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
 
