@@ -43,6 +43,20 @@ def server_config(identity: tls13.Identity) -> tls13.ServerConfig:
     return tls13.ServerConfig(identity)
 
 
+A_RECORD = -1
+"""A chunk size: one record after the other."""
+
+
+def records(stream: bytes) -> list[bytes]:
+    """The records of a stream, and what is left of it."""
+    found = []
+    while stream:
+        end = 5 + int.from_bytes(stream[3:5], "big")
+        found.append(stream[:end])
+        stream = stream[end:]
+    return found
+
+
 class Pair:
     """A client and a server in memory. `chunk`: how many bytes are carried at a time."""
 
@@ -51,7 +65,16 @@ class Pair:
 
     def run(self) -> tuple[list[tls13.Event], list[tls13.Event]]:
         """Carry bytes until there are none; what the client and the server saw."""
-        return tls13.pump(self.client, self.server, self.chunk)
+        if self.chunk != A_RECORD:
+            return tls13.pump(self.client, self.server, self.chunk)
+        seen = ([], [])
+        while (to_server := self.client.data_to_send()) or self.server.wants_send:
+            to_client = self.server.data_to_send()
+            for stream, receiver, events in ((to_server, self.server, seen[1]), (to_client, self.client, seen[0])):
+                for record in records(bytes(stream)):
+                    receiver.receive_data(record)
+                    events.extend(receiver.events())
+        return seen
 
     def expect_refusal_by_client(self, offence: type[tls13.Abort], *, told: bool = True) -> tls13.Abort:
         return self._expect(offence, self.client, self.server, told)
@@ -84,7 +107,7 @@ class Pair:
         return error
 
 
-@pytest.fixture(params=[None, 1, 2], ids=["at once", "1 byte", "2 bytes"])
+@pytest.fixture(params=[None, 1, 2, A_RECORD], ids=["at once", "1 byte", "2 bytes", "a record"])
 def chunk(request: pytest.FixtureRequest) -> int | None:
     """Every protocol test runs with the bytes cut in several ways."""
     return request.param
