@@ -192,11 +192,15 @@ def test_what_is_no_message_of_tls_1_3_is_refused() -> None:
 
 def test_a_message_longer_than_its_length_field_is_not_written() -> None:
     """Section 4: uint24 length. The list of certificates and the context together could pass it."""
-    large = CertificateEntry(cert_data=bytes(2**23))
-    short = CertificateEntry(cert_data=bytes(2**24 - 1 - 2**23 - 10))
-    message = Certificate(certificate_request_context=bytes(255), certificate_list=(large, short))
-    with pytest.raises(ConfigurationError):
-        message.to_handshake()
+    around = 1 + 3 + 2 * (3 + 2)  # the lengths of the context, of the list, and of both entries
+    large, room = CertificateEntry(cert_data=bytes(2**23)), 2**24 - 1 - 2**23 - around
+    for short, fits in ((room, True), (room + 1, False)):
+        message = Certificate(certificate_list=(large, CertificateEntry(cert_data=bytes(short))))
+        if fits:
+            assert message.to_handshake()[:4] == b"\x0b\xff\xff\xff"
+        else:
+            with pytest.raises(ConfigurationError, match="16777216 bytes"):
+                message.to_handshake()
 
 
 # --- the version rule, which comes before everything else (section 4.3.1) --------------------------------------------
