@@ -39,18 +39,6 @@ def test_a_first_record_that_is_no_client_hello_has_0x0303(first) -> None:
     assert out[1:3] == b"\3\3"
 
 
-def test_a_second_client_hello_after_early_data_is_plaintext_with_0x0303() -> None:
-    """Section 5.1: "an initial ClientHello (i.e., one not generated after a HelloRetryRequest)"."""
-    writer, out = RecordWriter(), bytearray()
-    writer.write(22, b"\1", out)
-    writer.set_keys(SUITE, KEY, IV)
-    writer.write(23, b"early", out)
-    before = len(out)
-    writer.set_plaintext()
-    writer.write(22, b"\1", out)
-    assert out[before:] == b"\x16\3\3\0\1\1"
-
-
 def test_long_content_is_fragmented_and_empty_content_is_not_sent() -> None:
     writer, out = RecordWriter(), bytearray()
     writer.write(22, bytes(2**14 + 1), out)

@@ -206,6 +206,8 @@ class Connection:
             raise UsageError("application data before the handshake is complete; wait for HandshakeCompleted")
         if self._closed:
             raise UsageError("application data after close()")
+        if not isinstance(data, bytes):
+            data = memoryview(data).cast("B")  # its length in bytes, whatever its items are
         writer = self._writer
         # Section 5.5: the key must change before its AEAD's limit. 2^14 bytes a record, and some room.
         if self._engine.key_update_owed or writer.records_left <= (len(data) // writer.max_fragment) + 16:

@@ -338,10 +338,6 @@ class RecordWriter:
         self._tag_length = suite.tag_length
         self.initial = False
 
-    def set_plaintext(self) -> None:
-        """Back to plaintext, for a second ClientHello after early data."""
-        self._aead = None
-
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""

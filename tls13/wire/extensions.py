@@ -85,10 +85,6 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
     }.items()
 }
 
-RESPONSES = frozenset({SH, HRR, EE, CT})
-"""Messages whose extensions only answer the peer's (section 4.3); ClientHello, CertificateRequest and
-NewSessionTicket start anew, and what is unknown in them is ignored."""
-
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
 
 
