@@ -61,35 +61,19 @@ class _Config:
     signature_schemes: tuple[SignatureScheme, ...]
     alpn_protocols: tuple[bytes, ...]
 
-    def _common(
-        self,
-        *,
-        cipher_suites: Sequence[CipherSuite],
-        groups: Sequence[NamedGroup],
-        signature_schemes: Sequence[SignatureScheme],
-        alpn_protocols: Sequence[str | bytes],
-        padding: PaddingPolicy | None,
-        key_log: KeyLog | None,
-        clock: Clock,
-        random: Random,
-        key_share_source: KeyShareSource,
-        max_handshake_message: int,
-        max_certificate_chain: int,
-        arguments: dict[str, Any],
-    ) -> None:
+    def _common(self, arguments: dict[str, Any]) -> None:
+        """Check and keep the arguments that both roles have; `arguments` is what __init__ was called with."""
+        given = {name: value for name, value in arguments.items() if name not in ("self", "__class__")}
         put = self.__dict__.__setitem__
-        put("cipher_suites", _known(cipher_suites, SUITES, CipherSuite, "cipher suite"))
-        put("groups", _known(groups, GROUPS, NamedGroup, "group"))
-        put("signature_schemes", _schemes(signature_schemes))
-        put("alpn_protocols", tuple(_protocol(name) for name in alpn_protocols))
-        put("padding", padding)
-        put("key_log", key_log)
-        put("clock", clock)
-        put("random", random)
-        put("key_share_source", key_share_source)
-        put("max_handshake_message", _positive("max_handshake_message", max_handshake_message))
-        put("max_certificate_chain", _positive("max_certificate_chain", max_certificate_chain))
-        put("_arguments", {name: value for name, value in arguments.items() if name not in ("self", "__class__")})
+        put("cipher_suites", _known(given["cipher_suites"], SUITES, CipherSuite, "cipher suite"))
+        put("groups", _known(given["groups"], GROUPS, NamedGroup, "group"))
+        put("signature_schemes", _schemes(given["signature_schemes"]))
+        put("alpn_protocols", tuple(_protocol(name) for name in given["alpn_protocols"]))
+        for name in ("max_handshake_message", "max_certificate_chain"):
+            put(name, _positive(name, given[name]))
+        for name in ("padding", "key_log", "clock", "random", "key_share_source"):
+            put(name, given[name])
+        put("_arguments", given)
 
     padding: PaddingPolicy | None
     key_log: KeyLog | None
@@ -147,20 +131,7 @@ class ClientConfig(_Config):
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
     ) -> None:
-        self._common(
-            cipher_suites=cipher_suites,
-            groups=groups,
-            signature_schemes=signature_schemes,
-            alpn_protocols=alpn_protocols,
-            padding=padding,
-            key_log=key_log,
-            clock=clock,
-            random=random,
-            key_share_source=key_share_source,
-            max_handshake_message=max_handshake_message,
-            max_certificate_chain=max_certificate_chain,
-            arguments=dict(locals()),
-        )
+        self._common(dict(locals()))
         put = self.__dict__.__setitem__
         if verify is not None and verify is not INSECURE_NO_VERIFICATION:
             raise ConfigurationError(f"verify is INSECURE_NO_VERIFICATION or left out, not {verify!r}")
@@ -219,20 +190,7 @@ class ServerConfig(_Config):
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
     ) -> None:
-        self._common(
-            cipher_suites=cipher_suites,
-            groups=groups,
-            signature_schemes=signature_schemes,
-            alpn_protocols=alpn_protocols,
-            padding=padding,
-            key_log=key_log,
-            clock=clock,
-            random=random,
-            key_share_source=key_share_source,
-            max_handshake_message=max_handshake_message,
-            max_certificate_chain=max_certificate_chain,
-            arguments=dict(locals()),
-        )
+        self._common(dict(locals()))
         put = self.__dict__.__setitem__
         put("identities", self._identities(identity))
         put("strict_server_name", bool(strict_server_name))
