@@ -43,7 +43,8 @@ from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
 if TYPE_CHECKING:
     from .io import aio
     from .io.memory import pump
-    from .io.sockets import TLSSocket, connect, wrap_socket
+    from .io.opening import connect, wrap_socket
+    from .io.sockets import TLSSocket
 
 __version__ = "0.1.0"
 
@@ -51,8 +52,8 @@ _LATE = {
     "aio": "tls13.io.aio",
     "pump": "tls13.io.memory",
     "TLSSocket": "tls13.io.sockets",
-    "connect": "tls13.io.sockets",
-    "wrap_socket": "tls13.io.sockets",
+    "connect": "tls13.io.opening",
+    "wrap_socket": "tls13.io.opening",
 }
 """Where the names are that load sockets or asyncio."""
 

@@ -13,7 +13,7 @@ import pytest
 
 import tls13
 from tls13 import errors
-from tls13.io.sockets import connect_error
+from tls13.io.opening import connect_error
 
 HOST = "server.example"
 

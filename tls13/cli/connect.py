@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..config import INSECURE_NO_VERIFICATION, ClientConfig
 from ..errors import CertificateError, ConfigurationError, TLSError, UsageError
 from ..explain.trace import Narrator, printable
-from ..io.sockets import TLSSocket, connect_tcp, wrap_socket
+from ..io.opening import connect_tcp, wrap_socket
+from ..io.sockets import TLSSocket
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
 from ..trust.store import TrustStore
 from .advice import sentence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..config import ClientConfig, ServerConfig
 from ..explain.trace import Narrator
-from ..io.sockets import wrap_socket
+from ..io.opening import wrap_socket
 from ..lab.authority import Authority
 from ..trust.store import TrustStore
 

@@ -22,7 +22,7 @@ from ..config import ClientConfig, ServerConfig
 from ..connection import ClientConnection, ServerConnection
 from ..errors import ConnectionReset, HandshakeTimeout, TLSError, UsageError
 from ..events import ApplicationData, HandshakeCompleted, PeerClosed
-from .sockets import connect_error
+from .opening import connect_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,20 +24,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from ..config import ClientConfig, ServerConfig
-from ..connection import ClientConnection, ServerConnection
 from ..crypto.suites import SUITES
 from ..errors import (
-    ConfigurationError,
-    ConnectFailed,
-    ConnectionRefused,
     ConnectionReset,
-    ConnectTimeout,
     HandshakeTimeout,
-    NameNotFound,
     OperationTimeout,
     TLSError,
-    TransportError,
     UsageError,
     WantRead,
     WantWrite,
@@ -48,7 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..connection import Connection
-    from ..events import Session, Tracer
+    from ..events import Session
 
     Buffer = bytes | bytearray | memoryview
 
@@ -501,96 +493,6 @@ class TLSSocket:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self.session is not None else "in the handshake"
         return f"<TLSSocket {state}, fd={self.fileno()}>"
-
-
-def wrap_socket(
-    sock: socket.socket,
-    config: ClientConfig | ServerConfig,
-    *,
-    server_hostname: str | bytes | None = None,
-    do_handshake_on_connect: bool = True,
-    handshake_timeout: float | None = 30.0,
-    tracer: Tracer | None = None,
-) -> TLSSocket:
-    """TLS over a connected stream socket: a client with a ClientConfig, a server with a ServerConfig.
-
-    server_hostname: whom the server must prove to be (clients only). handshake_timeout: seconds for the whole
-    handshake; a non-blocking socket's handshake is left to do_handshake. TCP_NODELAY is set: records are complete,
-    waiting to fill a segment only delays them. If the handshake fails, the socket is closed.
-    """
-    if sock.type & 0xF != socket.SOCK_STREAM:
-        raise ConfigurationError("TLS needs a stream socket (SOCK_STREAM)")
-    connection: Connection
-    if isinstance(config, ClientConfig):
-        connection = ClientConnection(config, server_hostname=server_hostname, tracer=tracer)
-    elif server_hostname is not None:
-        raise ConfigurationError("server_hostname is for clients")
-    else:
-        connection = ServerConnection(config, tracer=tracer)
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    tls = TLSSocket(sock, connection)
-    if do_handshake_on_connect and sock.gettimeout() != 0.0:
-        try:
-            tls.do_handshake(handshake_timeout)
-        except BaseException:
-            tls.close()
-            raise
-    return tls
-
-
-def connect(
-    address: tuple[str, int],
-    config: ClientConfig | None = None,
-    *,
-    server_hostname: str | bytes | None = None,
-    connect_timeout: float | None = 30.0,
-    handshake_timeout: float | None = 30.0,
-    timeout: float | None = None,
-    keepalive: bool = False,
-    tracer: Tracer | None = None,
-) -> TLSSocket:
-    """Connect to (host, port) and complete the handshake. server_hostname: `host` unless given.
-
-    All times in seconds: connect_timeout for TCP, handshake_timeout for the whole handshake, timeout for each later
-    read and write (None: no limit). keepalive sets SO_KEEPALIVE. Raises NameNotFound, ConnectionRefused,
-    ConnectTimeout, ConnectFailed, and what wrap_socket raises. No descriptor is left behind.
-    """
-    host, port = address
-    config = ClientConfig() if config is None else config
-    sock = connect_tcp(host, port, connect_timeout)
-    try:
-        if keepalive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.settimeout(timeout)
-        name = host if server_hostname is None else server_hostname
-        return wrap_socket(sock, config, server_hostname=name, handshake_timeout=handshake_timeout, tracer=tracer)
-    except BaseException:
-        sock.close()
-        raise
-
-
-def connect_tcp(host: str, port: int, timeout: float | None) -> socket.socket:
-    """A TCP connection, or our exception for why there is none: see connect_error."""
-    try:
-        return socket.create_connection((host, port), timeout)
-    except OSError as error:
-        raise connect_error(host, port, error, timeout) from error
-
-
-def connect_error(host: str, port: int, error: OSError, timeout: float | None) -> TransportError:
-    """Our exception for what the operating system said when a TCP connection was wanted."""
-    where = f"{host}, port {port}"
-    if isinstance(error, socket.gaierror):
-        return NameNotFound(error.errno, f"{host} has no address: {error.strerror}; is the name right?")
-    if isinstance(error, ConnectionRefusedError):
-        return ConnectionRefused(error.errno, f"nobody listens at {where}")
-    if isinstance(error, TimeoutError):
-        limit = f" within {timeout:g} seconds" if timeout is not None else ""
-        return ConnectTimeout(error.errno, f"no answer from {where}{limit}")
-    if isinstance(error, ConnectionResetError):
-        return ConnectionReset(error.errno, f"{where} tore the connection down")
-    return ConnectFailed(error.errno, f"no connection to {where}: {error.strerror or error}")
 
 
 def _no_flags(flags: int) -> None:
