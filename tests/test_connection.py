@@ -493,6 +493,7 @@ def test_without_verification_the_signature_is_still_checked(quick_pair, identit
         ({"alpn_protocols": [""]}, "1 to 255 bytes"),
         ({"alpn_protocols": ["x" * 256]}, "1 to 255 bytes"),
         ({"max_handshake_message": 0}, "positive"),
+        ({"padding": lambda length, room: 100}, "100 zeros"),
         ({"key_shares": [NamedGroup.x448], "groups": [NamedGroup.x25519]}, "not among the groups"),
         ({"verify": False}, "INSECURE_NO_VERIFICATION"),
     ],

@@ -71,8 +71,9 @@ class _Config:
         put("alpn_protocols", tuple(_protocol(name) for name in given["alpn_protocols"]))
         for name in ("max_handshake_message", "max_certificate_chain"):
             put(name, _positive(name, given[name]))
-        for name in ("padding", "key_log", "clock", "random", "key_share_source"):
+        for name in ("key_log", "clock", "random", "key_share_source"):
             put(name, given[name])
+        put("padding", _padding(given["padding"]))
         put("_arguments", given)
 
     padding: PaddingPolicy | None
@@ -245,6 +246,16 @@ def _protocol(name: str | bytes) -> bytes:
     if not 1 <= len(raw) <= 255:
         raise ConfigurationError(f"an ALPN protocol name has 1 to 255 bytes, not {len(raw)}: {name!r}")
     return raw
+
+
+def _padding(policy: PaddingPolicy | None) -> PaddingPolicy | None:
+    """A policy that asks for more than there is room for would fail in the middle of a connection: try it now."""
+    for length in (1, 2, 2**14) if policy is not None else ():
+        room = 2**14 - length
+        zeros = policy(length, room) if policy is not None else 0
+        if not 0 <= zeros <= room:
+            raise ConfigurationError(f"padding asks for {zeros} zeros beside {length} bytes, where {room} fit")
+    return policy
 
 
 def _positive(name: str, value: int) -> int:
