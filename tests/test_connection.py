@@ -78,6 +78,33 @@ def test_nothing_is_sent_before_the_handshake_is_complete(quick_pair) -> None:
     assert not made.client.handshake_complete
 
 
+def test_a_server_sends_no_data_before_the_clients_finished(quick_pair) -> None:
+    """Section 2 would allow it after the server's Finished, to a client that is not authenticated yet: not here."""
+    made = quick_pair()
+    made.server.receive_data(made.client.data_to_send())
+    assert list(made.server.events()) == []
+    with pytest.raises(tls13.UsageError):
+        made.server.send_data(b"half a round trip early")
+
+
+def test_the_client_says_what_chains_may_be_signed_with(client_config) -> None:
+    """signature_algorithms_cert is exactly what its chain verifier accepts (section 4.3.3), and another list than
+    what may sign a CertificateVerify: PKCS#1 in the one only, Ed25519 in the other only."""
+    from tls13.wire.extensions import SignatureSchemeList, SignatureSchemeListCert
+    from tls13.wire.messages import decode_handshake
+
+    client = tls13.ClientConnection(client_config, server_hostname="server.example")
+    hello = decode_handshake(bytes(client.data_to_send())[5:])
+    hello.judge()
+    chains = hello.extensions.get(SignatureSchemeListCert).supported_signature_algorithms
+    verify = hello.extensions.get(SignatureSchemeList).supported_signature_algorithms
+    assert chains == client_config.verifier.signature_schemes
+    assert SignatureScheme.rsa_pkcs1_sha256 in chains
+    assert SignatureScheme.rsa_pkcs1_sha256 not in verify
+    assert SignatureScheme.ed25519 in verify
+    assert SignatureScheme.ed25519 not in chains
+
+
 @pytest.mark.parametrize("closer", ["client", "server"])
 def test_each_direction_closes_on_its_own(closer, pair) -> None:
     """Section 6.1: after our close_notify we send nothing more, and go on reading."""

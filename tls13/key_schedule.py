@@ -86,11 +86,12 @@ class _Stage:
 class EarlySecret(_Stage):
     """HKDF-Extract(0, PSK), or without a PSK of as many zeros as the hash is long."""
 
-    __slots__ = ()
+    __slots__ = ("_salt",)
 
     def __init__(self, hash: Hash, psk: bytes | None) -> None:
         zeros = bytes(hash.digest_size)
         super().__init__(extract(hash, zeros, zeros if psk is None else psk))
+        self._salt = self._derived()
 
     def binder_key(self, *, external: bool) -> TrafficSecret:
         """The BaseKey of a PSK binder (section 4.3.11.2)."""
@@ -106,7 +107,7 @@ class EarlySecret(_Stage):
         """Work in the key exchange's shared secret; None for a PSK alone (psk_ke)."""
         hash = self._secret.hash
         return HandshakeSecret(
-            extract(hash, self._derived(), bytes(hash.digest_size) if shared_secret is None else shared_secret)
+            extract(hash, self._salt, bytes(hash.digest_size) if shared_secret is None else shared_secret)
         )
 
 
