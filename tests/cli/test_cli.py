@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -24,37 +23,6 @@ def run(*arguments: str, stdin: str = "", timeout: float = 30) -> subprocess.Com
     return subprocess.run([*TLS13, *arguments], input=stdin, capture_output=True, text=True, timeout=timeout)
 
 
-class Served:
-    """A running `tls13 serve`; `port` is where it listens."""
-
-    def __init__(self, directory: Path, *arguments: str) -> None:
-        self.ca = directory / "ca.pem"
-        self.process = subprocess.Popen(
-            [*TLS13, "serve", "--port", "0", "--ca-out", str(self.ca), *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.said: list[str] = []
-        self.port = 0
-        for line in self.process.stderr:
-            self.said.append(line)
-            if "listening on" in line:
-                self.port = int(line.split(";")[0].rsplit(":", 1)[1])
-                break
-
-    @property
-    def where(self) -> str:
-        return f"localhost:{self.port}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.send_signal(signal.SIGINT)
-        rest = self.process.communicate(timeout=10)[1]
-        self.said += rest.splitlines()
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("www")
@@ -66,8 +34,8 @@ def files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def www(files, tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("ca"), "--www", str(files)) as served:
+def www(files, tmp_path_factory, serve):
+    with serve(tmp_path_factory.mktemp("ca"), "--www", str(files)) as served:
         yield served
 
 
@@ -144,8 +112,8 @@ def test_the_key_log_is_for_its_owner_only(www, tmp_path) -> None:
     assert next(line.split()[0] for line in path.read_text().splitlines()) == "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
 
 
-def test_stdin_and_stdout_are_joined_and_the_end_of_stdin_half_closes(tmp_path) -> None:
-    with Served(tmp_path, "--echo") as served:
+def test_stdin_and_stdout_are_joined_and_the_end_of_stdin_half_closes(tmp_path, serve) -> None:
+    with serve(tmp_path, "--echo") as served:
         done = run("connect", served.where, "--cafile", str(served.ca), stdin="one\ntwo\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "one\ntwo\n"
@@ -212,20 +180,20 @@ def write_pair(directory: Path, issued) -> tuple[str, str]:
     return str(directory / "cert.pem"), str(directory / "key.pem")
 
 
-def test_an_expired_certificate(tmp_path) -> None:
+def test_an_expired_certificate(tmp_path, serve) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=4000)
     old = Authority.create(now=long_ago)
     certificate, key = write_pair(tmp_path, old.issue(["localhost"]))
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(old.certificate_pem)
-    with Served(tmp_path, "--cert", certificate, "--key", key) as served:
+    with serve(tmp_path, "--cert", certificate, "--key", key) as served:
         assert "expired" in fails(served.where, "--cafile", str(trusted))
         done = run("connect", served.where, "--insecure", "--json")
         assert done.returncode == 0
         assert json.loads(done.stdout)["verified"] is False
 
 
-def test_a_changed_certificate_is_taken_up(tmp_path) -> None:
+def test_a_changed_certificate_is_taken_up(tmp_path, serve) -> None:
     authority = Authority.create(now=datetime.now(UTC))
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(authority.certificate_pem)
@@ -235,7 +203,7 @@ def test_a_changed_certificate_is_taken_up(tmp_path) -> None:
         facts = json.loads(run("connect", served.where, "--cafile", str(trusted), "--json").stdout)
         return facts["peer_chain"][0]["serial_number"]
 
-    with Served(tmp_path, "--cert", certificate, "--key", key) as served:
+    with serve(tmp_path, "--cert", certificate, "--key", key) as served:
         first = serial(served)
         (tmp_path / "cert.pem").write_text("half written")
         assert serial(served) == first
