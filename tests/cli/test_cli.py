@@ -248,3 +248,110 @@ def test_no_color_and_colours(monkeypatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert Palette(Terminal())("1", "x") == "x"
     assert os.environ["NO_COLOR"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required: command"),
+        (["conect"], "invalid choice"),
+        (["connect"], "required: HOST"),
+        (["connect", "a..b"], "is not a host name"),
+        (["connect", "x" * 70 + ".example"], "is not a host name"),
+        (["connect", ""], "is not HOST"),
+        (["connect", "[::1"], "is not HOST"),
+        (["connect", "fe80::1:443000"], "is not an IPv6 address"),
+        (["connect", "localhost:0"], "port from 1 to 65535"),
+        (["connect", "localhost", "--sni", ""], "is not a host name"),
+        (["connect", "localhost", "--timeout", "0"], "seconds above 0"),
+        (["connect", "localhost", "--timeout", "nan"], "seconds above 0"),
+        (["connect", "localhost", "--suite", "RC4"], "unknown cipher suite"),
+        (["connect", "localhost", "--alpn", ""], "1 to 255 bytes"),
+        (["connect", "localhost", "--http", "no-slash"], "starts with /"),
+        (["connect", "localhost", "--keylog", "/no/such/directory/keys"], "cannot be written"),
+        (["connect", "localhost", "--time", "3"], "unrecognized arguments"),
+        (["serve", "--port", "70000"], "port from 0 to 65535"),
+        (["serve", "--www", "/no/such/directory"], "not a directory"),
+        (["serve", "--www", "/", "--echo"], "not allowed with"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, says, capsys) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as leaving:
+        code = leaving.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_the_json_object_always_has_the_same_keys(www, capsys) -> None:
+    keys = []
+    for arguments in ([www.where, "--cafile", str(www.ca)], [www.where], ["localhost:1"], ["localhost:no"]):
+        main(["connect", *arguments, "--json"])
+        facts = json.loads(capsys.readouterr().out)
+        keys.append(set(facts) - {"error"})
+    assert keys.count(keys[0]) == 4
+    wanted = {"version", "cipher_suite", "group", "signature_scheme", "alpn", "peer_chain", "verified", "times_ms"}
+    assert wanted <= keys[0]
+
+
+def test_a_key_log_that_was_open_to_all_is_closed(www, tmp_path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# older\n")
+    path.chmod(0o644)
+    assert main(["connect", www.where, "--cafile", str(www.ca), "--json", "--keylog", str(path)]) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().startswith("# older\nCLIENT_HANDSHAKE_TRAFFIC_SECRET ")
+
+
+def test_a_reader_that_has_had_enough_is_no_traceback() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m tls13 demo | head -n 1", shell=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_the_demo_needs_only_ascii_and_100_columns(encoding) -> None:
+    done = subprocess.run(
+        [*TLS13, "demo"], capture_output=True, timeout=30, env={**os.environ, "PYTHONIOENCODING": encoding}
+    )
+    assert done.returncode == 0
+    assert max(len(line) for line in done.stdout.decode("ascii").splitlines()) <= 100
+
+
+def test_the_demo_needs_no_network() -> None:
+    """Not even the loopback interface: nothing is bound, connected or looked up."""
+    code = (
+        "import sys; used = []; sys.addaudithook(lambda event, _: used.append(event)); "
+        "from tls13.cli import main; code = main(['demo']); "
+        "sys.exit(code or ' '.join({'socket.bind', 'socket.connect', 'socket.getaddrinfo'}.intersection(used)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_does_not_load_what_it_does_not_need() -> None:
+    code = "import sys, tls13.cli; tls13.cli.parser(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30).stdout.split()
+    assert "tls13.config" in loaded
+    assert not {"asyncio", "http.client", "tls13.io.sockets", "tls13.explain"} & set(loaded)
+
+
+def test_trace_is_on_stderr_and_leaves_stdout_alone(www) -> None:
+    done = run("connect", www.where, "--cafile", str(www.ca), "--json", "--trace")
+    assert json.loads(done.stdout)["verified"] is True
+    assert "ClientHello" in done.stderr
+
+
+def test_what_the_peer_chose_in_a_failure_cannot_steer_a_terminal() -> None:
+    from tls13.cli.advice import sentence
+    from tls13.errors import WrongHost
+
+    said = sentence(WrongHost("it is for \x1b]0;owned\x07\x1b[2J\u202e.example\n"))
+    assert "owned" in said
+    assert said.isprintable()

@@ -177,7 +177,7 @@ def test_pythons_own_ssl_fetches(www) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_fetches(www) -> None:
     done = subprocess.run(
         [
