@@ -4,82 +4,59 @@
 
 Locks. One thread may read while another writes. Each direction has a lock; the handshake takes both. The reading side
 never waits for the writing side: what it owes the peer (the answer to a KeyUpdate, an alert) it sends only if nobody
-is writing at the moment and only as much as the kernel takes at once; the rest is sent by whoever writes next. If it
-waited, two peers that both write a lot could wait for each other for ever, each with a full send buffer.
+is writing at the moment and only as much as the kernel takes at once; the rest is sent by whoever writes or reads
+next. If it waited, two peers that both write a lot could wait for each other for ever, each with a full send buffer.
+And if it cannot be sent at all, that is no reason to lose what the peer said before it left. One case is different:
+the reader finds a fatal error while the writer is stuck. No alert gets past a record that is half sent, and what the
+writer sends helps nobody any more; so the reader shuts the stream down, and the writer's call ends with an error.
 
 Non-blocking. A record that is half sent cannot be taken back, so `send` raises WantWrite until the rest of it is
 gone, and is then to be called again with the same data; it will not be encrypted twice. `recv` raises WantRead.
 
 Closing. Closing a socket while unread bytes wait in its receive buffer makes the kernel send RST, and RST makes the
 peer forget what it has not read yet: our last data, or the alert that says what went wrong. So we half-close, drain
-what is there, and only then close.
+what is there, and only then close. A blocking socket gives the peer of a failed connection a moment for that.
 """
 
 from __future__ import annotations
 
-import errno
-import io
+import contextlib
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Literal, Self
+import warnings
+from typing import TYPE_CHECKING, Self
 
-from ..crypto.suites import SUITES
-from ..errors import (
-    ConnectionReset,
-    HandshakeTimeout,
-    OperationTimeout,
-    TLSError,
-    UsageError,
-    WantRead,
-    WantWrite,
-)
-from ..events import ApplicationData, HandshakeCompleted, PeerClosed
+from ..errors import ConnectionFailed, HandshakeTimeout, OperationTimeout, TLSError, UsageError
+from ..events import ApplicationData, PeerClosed
+from .carrier import GOODBYE_SECONDS, seconds_until
+from .face import SocketFace
 
 if TYPE_CHECKING:
+    import io
     from types import TracebackType
 
     from ..connection import Connection
-    from ..events import Session
+    from ..events import Event
 
     Buffer = bytes | bytearray | memoryview
 
-RECEIVE_SIZE = 2**17
 SEND_UNIT = 2**16
 """Bytes encrypted at a time: four records for each call of the kernel, in a buffer that stays in the cache."""
-DRAIN_BYTES = 2**20
-DRAIN_SECONDS = 0.5
 
 
-_buffers = threading.local()
-
-
-def _receive_buffer() -> bytearray:
-    """One for each thread: it is only used during a call, and ten thousand idle sockets need none."""
-    buffer: bytearray | None = getattr(_buffers, "receive", None)
-    if buffer is None:
-        buffer = _buffers.receive = bytearray(RECEIVE_SIZE)
-    return buffer
-
-
-class TLSSocket:
+class TLSSocket(SocketFace):
     """A socket that speaks TLS 1.3. Made by `tls13.connect` and `tls13.wrap_socket`."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
-        self._sock = sock
-        self._connection = connection
+        super().__init__(sock, connection)
         self._read_lock = threading.Lock()
         self._write_lock = threading.Lock()
-        self._plaintext = memoryview(b"")
-        self._unsent = memoryview(b"")
         self._accepted = 0
+        """How much of the data of a `send` that is to be repeated is encrypted already."""
+        self._read_error: TLSError | None = None
+        """Found behind data that was delivered first; the next read raises it."""
         self._end_of_data = False
-        self._record_by_record = False
-        self._io_refs = 0
-        self._closed = False
-        self.bytes_received = 0
-        """Bytes of the stream, records and all."""
-        self.bytes_sent = 0
 
     # --- handshake ------------------------------------------------------------------------------------------------
 
@@ -95,7 +72,7 @@ class TLSSocket:
             try:
                 while not self._connection.handshake_complete:
                     self._handshake_step(deadline)
-                self._flush()
+                self._carrier.flush(deadline)
             except OperationTimeout as error:
                 limit = timeout if timeout is not None else before
                 raise HandshakeTimeout(f"the handshake was not complete after {limit:g} seconds") from error.__cause__
@@ -105,24 +82,16 @@ class TLSSocket:
 
     def _handshake_step(self, deadline: float | None) -> None:
         """Send what there is, process what has come, and read more if that was not enough."""
-        if deadline is not None:
-            self._sock.settimeout(max(0.001, deadline - time.monotonic()))
-        self._flush()
+        self._carrier.flush(deadline)
         try:
             event = self._connection.next_event()
-        except TLSError:
-            self._say_goodbye()
+        except Exception:  # a callback's too: of every failure the peer is told
+            self._carrier.say_goodbye()
             raise
-        if event is None and not isinstance(event, HandshakeCompleted) and not self._connection.wants_send:
-            self._receive()
-
-    def _say_goodbye(self) -> None:
-        """After a fatal error: the alert, as far as it goes out at once, and time for the peer to read it."""
-        try:
-            self._flush()
-            self._drain(DRAIN_SECONDS)
-        except (OSError, TLSError):
-            return  # the peer is gone, and what went wrong is already being raised
+        if event is None and not self._connection.wants_send:
+            if deadline is not None:
+                self._sock.settimeout(seconds_until(deadline))
+            self._carrier.receive()
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -150,9 +119,7 @@ class TLSSocket:
             while filled < room:
                 data = self._plaintext
                 if not data:
-                    if filled and self._connection.bytes_needed:
-                        break
-                    data = self._next_plaintext(wait=not filled)
+                    data = self._plaintext_at_once() if filled else self._next_plaintext()
                     if not data:
                         break
                 size = min(len(data), room - filled)
@@ -161,49 +128,55 @@ class TLSSocket:
                 self._plaintext = data[size:]
         return filled
 
+    def _plaintext_at_once(self) -> memoryview:
+        """The next record's data if it is here. An error is kept: the data before it is delivered first."""
+        if self._connection.bytes_needed:
+            return memoryview(b"")
+        try:
+            return self._next_plaintext(wait=False)
+        except TLSError as error:
+            self._read_error = error
+            return memoryview(b"")
+
     def _next_plaintext(self, *, wait: bool = True) -> memoryview:
         """The next record's application data; empty at the end of data, and if there is none and we do not wait."""
         if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
+        if self._read_error is not None:
+            error, self._read_error = self._read_error, None
+            raise error
         while not self._end_of_data:
             if not self._connection.handshake_complete:
                 raise UsageError("read before the handshake is complete; call do_handshake")
-            try:
-                event = self._connection.next_event()
-            except TLSError:
-                with self._write_lock:
-                    self._say_goodbye()
-                raise
+            event = self._next_event()
             if isinstance(event, ApplicationData):
                 return memoryview(event.data)
             if isinstance(event, PeerClosed):
                 self._end_of_data = True
-            elif event is not None:
-                self._flush_if_idle()
-            elif not wait:
-                break
-            else:
-                self._receive()
+            self._flush_if_idle()
+            if event is None:
+                if not wait:
+                    break
+                self._carrier.receive()
         return memoryview(b"")
 
-    def _receive(self) -> None:
-        """Bytes from the kernel to the connection. At the end of the stream, tells the connection so."""
-        buffer = memoryview(_receive_buffer())
-        if self._record_by_record:
-            buffer = buffer[: self._connection.bytes_needed]
+    def _next_event(self) -> Event | None:
+        """The connection's next event. If there is a fatal error instead, the peer is told before we are."""
         try:
-            size = self._sock.recv_into(buffer)
-        except (BlockingIOError, InterruptedError) as error:
-            raise WantRead(errno.EAGAIN, "nothing to read yet") from error
-        except TimeoutError as error:
-            raise OperationTimeout(f"nothing came within {self._sock.gettimeout():g} seconds") from error
-        except ConnectionError as error:
-            raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
-        if size:
-            self.bytes_received += size
-            self._connection.receive_data(buffer[:size])
-        else:
-            self._connection.receive_eof()
+            return self._connection.next_event()
+        except ConnectionFailed:
+            raise  # the peer has been told
+        except Exception:
+            patience = 0.0 if self._sock.gettimeout() == 0.0 else GOODBYE_SECONDS
+            if self._write_lock.acquire(timeout=patience):
+                try:
+                    self._carrier.say_goodbye()
+                finally:
+                    self._write_lock.release()
+            else:
+                with contextlib.suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_RDWR)
+            raise
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -229,50 +202,23 @@ class TLSSocket:
         if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
         if not self._accepted:
-            self._flush()
+            self._carrier.flush()
             unit = view[:SEND_UNIT]
             self._connection.send_data(unit)
             self._accepted = len(unit)
-        self._flush()
+        self._carrier.flush()
         accepted, self._accepted = self._accepted, 0
         return min(accepted, len(view))
-
-    def _flush(self) -> None:
-        """Everything that is ready goes to the kernel; what it does not take stays for the next call."""
-        while True:
-            if not self._unsent:
-                self._unsent = memoryview(self._connection.data_to_send())
-                if not self._unsent:
-                    return
-            try:
-                sent = self._sock.send(self._unsent)
-            except (BlockingIOError, InterruptedError) as error:
-                raise WantWrite(errno.EAGAIN, "the send buffer is full") from error
-            except TimeoutError as error:
-                raise OperationTimeout(f"nothing could be sent for {self._sock.gettimeout():g} seconds") from error
-            except OSError as error:
-                raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
-            self.bytes_sent += sent
-            self._unsent = self._unsent[sent:]
 
     def _flush_if_idle(self) -> None:
         """Send what is owed, if nobody is writing and as far as it goes at once. See the module's text.
 
         A writer that finishes while we look finds the debt itself, because it looks again after its lock is free.
         """
-        while self._connection.wants_send and self._write_lock.acquire(blocking=False):
+        while self._carrier.wants_send and self._write_lock.acquire(blocking=False):
             try:
-                if not self._unsent:
-                    self._unsent = memoryview(self._connection.data_to_send())
-                sent = self._sock.send(self._unsent, socket.MSG_DONTWAIT)
-                self.bytes_sent += sent
-                self._unsent = self._unsent[sent:]
-                if self._unsent:
+                if not self._carrier.flush_at_once():
                     return
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
             finally:
                 self._write_lock.release()
 
@@ -298,7 +244,7 @@ class TLSSocket:
         if how in (socket.SHUT_WR, socket.SHUT_RDWR):
             with self._write_lock:
                 self._connection.close()
-                self._flush()
+                self._carrier.flush()
         if how in (socket.SHUT_RD, socket.SHUT_RDWR):
             self._end_of_data = True
         if how == socket.SHUT_RDWR:
@@ -309,7 +255,7 @@ class TLSSocket:
 
         From here on records are read one by one: what follows the peer's close_notify is not TLS, and not ours.
         """
-        self._record_by_record = True
+        self._carrier.record_by_record = True
         self.shutdown(socket.SHUT_WR)
         while self.recv():
             pass
@@ -318,7 +264,8 @@ class TLSSocket:
     def detach_socket(self) -> socket.socket:
         """Give the plain socket up without a word to the peer. Ours is closed then."""
         self._closed = True
-        sock, self._sock = self._sock, socket.socket()
+        sock = self._sock
+        self._sock = self._carrier.sock = socket.socket()
         self._sock.close()
         return sock
 
@@ -339,32 +286,14 @@ class TLSSocket:
             if self._write_lock.acquire(blocking=False):
                 try:
                     self._connection.close()
-                    self._flush()
+                    self._carrier.flush()
                 finally:
                     self._write_lock.release()
-            self._drain(0)
+            self._carrier.drain(None)
         except (OSError, TLSError):
             pass  # the peer is gone already: there is nobody to say goodbye to
         finally:
             self._sock.close()
-
-    def _drain(self, seconds: float) -> None:
-        """Half-close and read what is there, so that closing does not make the kernel send RST."""
-        before = self._sock.gettimeout()
-        self._sock.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + seconds
-        try:
-            left = DRAIN_BYTES
-            while left > 0:
-                self._sock.settimeout(max(0.0, deadline - time.monotonic()))
-                size = self._sock.recv_into(_receive_buffer())
-                if not size:
-                    return
-                left -= size
-        except (TimeoutError, BlockingIOError):
-            return
-        finally:
-            self._sock.settimeout(before)
 
     def __enter__(self) -> Self:
         return self
@@ -377,118 +306,8 @@ class TLSSocket:
     def __del__(self) -> None:
         sock = getattr(self, "_sock", None)
         if sock is not None and sock.fileno() >= 0:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._real_close()
-
-    # --- what a socket is asked -------------------------------------------------------------------------------------
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def pending(self) -> int:
-        """Decrypted bytes that recv returns without waiting. More may be in records that are not open yet:
-        selectors see the descriptor only, so read until WantRead."""
-        return len(self._plaintext)
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._sock.settimeout(seconds)
-
-    def gettimeout(self) -> float | None:
-        return self._sock.gettimeout()
-
-    def setblocking(self, blocking: bool) -> None:
-        self._sock.setblocking(blocking)
-
-    def getblocking(self) -> bool:
-        return self._sock.getblocking()
-
-    def getpeername(self) -> Any:
-        return self._sock.getpeername()
-
-    def getsockname(self) -> Any:
-        return self._sock.getsockname()
-
-    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
-        self._sock.setsockopt(level, option, value)
-
-    def getsockopt(self, level: int, option: int) -> int:
-        return self._sock.getsockopt(level, option)
-
-    @property
-    def family(self) -> int:
-        return self._sock.family
-
-    @property
-    def type(self) -> int:
-        return self._sock.type
-
-    @property
-    def proto(self) -> int:
-        return self._sock.proto
-
-    @property
-    def connection(self) -> Connection:
-        """The connection underneath."""
-        return self._connection
-
-    @property
-    def session(self) -> Session | None:
-        """What the handshake agreed on."""
-        return self._connection.session
-
-    def version(self) -> str | None:
-        return "TLSv1.3" if self.session is not None else None
-
-    def cipher(self) -> tuple[str, str, int] | None:
-        """Name, protocol, and bits of the key, as ssl.SSLSocket.cipher() gives them."""
-        if self.session is None:
-            return None
-        suite = SUITES[self.session.cipher_suite]
-        return suite.code.name, "TLSv1.3", 8 * suite.key_length
-
-    def selected_alpn_protocol(self) -> str | None:
-        protocol = self.session.alpn_protocol if self.session is not None else None
-        return protocol.decode("ascii", "backslashreplace") if protocol is not None else None
-
-    def getpeercert(self, binary_form: Literal[True] = True) -> bytes | None:
-        """The peer's certificate in DER; None if it showed none."""
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        if self.session is None or not self.session.peer_certificates:
-            return None
-        return self.session.peer_certificates[0].public_bytes(Encoding.DER)
-
-    def makefile(
-        self,
-        mode: str = "r",
-        buffering: int | None = None,
-        *,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-    ) -> Any:
-        """A file over this socket, as socket.makefile gives it."""
-        if not set(mode) <= {"r", "w", "b"}:
-            raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-        reading, writing = "r" in mode or "w" not in mode, "w" in mode
-        raw = socket.SocketIO(self, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]  # it is shaped like one
-        self._io_refs += 1
-        if buffering == 0:
-            if "b" not in mode:
-                raise ValueError("unbuffered streams must be binary")
-            return raw
-        size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
-        buffered: Any
-        if reading and writing:
-            buffered = io.BufferedRWPair(raw, raw, size)
-        else:
-            buffered = io.BufferedReader(raw, size) if reading else io.BufferedWriter(raw, size)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
-
-    def _decref_socketios(self) -> None:
-        """Called by socket.SocketIO when it is closed."""
-        self._io_refs -= 1
-        if self._closed:
-            self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self.session is not None else "in the handshake"
