@@ -161,7 +161,8 @@ class Engine:
             self.read_secret(Epoch.APPLICATION, self._suite, self._read_secret.next())
         self.key_updates_received += 1
         requested = message.request_update == KeyUpdateRequest.update_requested
-        self.key_update_owed = self.key_update_owed or requested
+        if requested:  # never False here: a writing thread that has just answered would answer again
+            self.key_update_owed = True
         return KeysUpdated(answer_requested=requested)
 
     def application_data_seen(self) -> None:
@@ -169,12 +170,13 @@ class Engine:
 
     def update_write_keys(self, request: KeyUpdateRequest) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2)."""
-        if self._write_secret is None or self._suite is None:
+        suite, secret = self._suite, self._write_secret  # once: a reading thread's fail() may forget them meanwhile
+        if secret is None or suite is None:
             return
         self.key_update_owed = False
         self.key_updates_sent += 1
         self.send(KeyUpdate(request_update=request).to_handshake())
-        self.write_secret(Epoch.APPLICATION, self._suite, self._write_secret.next())
+        self.write_secret(Epoch.APPLICATION, suite, secret.next())
 
     # --- flow.Output ----------------------------------------------------------------------------------------------
 
