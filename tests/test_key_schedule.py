@@ -9,7 +9,13 @@ import pytest
 from tests.vectors_reader import RFC8448, load, unhex
 from tls13.crypto.hkdf import Secret
 from tls13.crypto.suites import SHA256, SHA384, SUITES
-from tls13.key_schedule import EarlySecret, TrafficSecret, early_secret_without_psk, export_keying_material
+from tls13.key_schedule import (
+    EarlySecret,
+    TrafficSecret,
+    early_secret_without_psk,
+    export_keying_material,
+    resumption_psk,
+)
 from tls13.transcript import Transcript
 from tls13.wire.registry import CipherSuite
 
@@ -69,6 +75,37 @@ def test_every_secret_of_a_trace(name) -> None:
         if message["type"] == "Finished":
             key = client if message["sender"] == "client" else server
             assert key.verify_data(at[f"before {message['sender']} Finished"]).hex() == message["bytes"][8:]
+
+
+@pytest.mark.parametrize("name", RFC8448)
+def test_every_key_and_iv_of_a_trace(name) -> None:
+    """Section 7.3."""
+    for keys in RFC8448[name]["traffic_keys"].values():
+        secret = TrafficSecret(SHA256, unhex(keys["secret"]))
+        assert [part.hex() for part in secret.traffic_keys(SUITE)] == [keys["key"], keys["iv"]]
+
+
+def test_a_binder_is_a_finished_over_the_truncated_client_hello() -> None:
+    """Section 4.3.11.2; RFC 8448, section 4: the ClientHello without the binders list, under its own fork."""
+    trace = RFC8448["resumed_0rtt"]
+    binder = trace["finished"][0]
+    hello, prefix = unhex(trace["messages"][0]["bytes"]), unhex(binder["client_hello_prefix"])
+    assert hello == prefix + b"\x00\x21\x20" + unhex(binder["verify_data"])
+    transcript = Transcript()
+    truncated = transcript.fork()
+    truncated.update(prefix)
+    truncated.start(SHA256)
+    assert truncated.digest().hex() == binder["binder_hash"]
+    key = EarlySecret(SHA256, unhex(trace["psk"])).binder_key(external=False)
+    assert key.verify_data(truncated.digest()).hex() == binder["verify_data"]
+
+
+def test_the_psk_of_a_ticket_is_the_one_that_the_next_trace_resumes_with() -> None:
+    """Section 4.7.1. RFC 8448, section 3 gives the ticket, section 4 uses it."""
+    trace = RFC8448["simple_1rtt"]
+    secret = Secret(SHA256, unhex(trace["secrets"]["resumption_master_secret"]))
+    psk = resumption_psk(secret, unhex(trace["new_session_ticket"]["nonce"]))
+    assert psk.hex() == trace["secrets"]["resumption_psk"] == RFC8448["resumed_0rtt"]["psk"]
 
 
 @pytest.mark.parametrize("external", [True, False])

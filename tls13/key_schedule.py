@@ -155,10 +155,16 @@ def early_secret_without_psk(hash: Hash) -> EarlySecret:
     return _WITHOUT_PSK[hash.name]
 
 
+def resumption_psk(resumption_secret: Secret, ticket_nonce: bytes) -> bytes:
+    """The PSK of one NewSessionTicket (section 4.7.1): tickets of one connection differ by their nonces."""
+    return resumption_secret.expand_label(b"resumption", ticket_nonce, resumption_secret.hash.digest_size)
+
+
 def export_keying_material(exporter_secret: Secret, label: bytes, context: bytes, length: int) -> bytes:
     """TLS-Exporter(label, context_value, key_length): RFC 9846, section 7.5. `length` in bytes.
 
-    No context and an empty one give the same here, as the RFC says.
+    No context and an empty one give the same here, as the RFC says. Raises UsageError for a label that is empty or
+    longer than 249 bytes, and for more than 255 hashes' worth of output.
     """
     hash = exporter_secret.hash
     derived = exporter_secret.derive_secret(label, hash.empty)

@@ -88,6 +88,13 @@ def test_long_output_is_hkdf_expand() -> None:
         Secret(SHA256, secret).expand_label(b"exporter", b"", 255 * 32 + 1)
 
 
+@pytest.mark.parametrize("length", [-1, 2**16, 2**32])
+def test_a_length_that_its_field_cannot_hold_is_refused(length) -> None:
+    """Section 7.1: uint16 length. What a caller asks of an exporter must not end in an OverflowError."""
+    with pytest.raises(UsageError, match="65535"):
+        Secret(SHA256, bytes(32)).expand_label(b"exporter", b"", length)
+
+
 def test_a_label_has_7_to_255_bytes() -> None:
     with pytest.raises(UsageError):
         hkdf_label(b"", 32)
@@ -101,3 +108,5 @@ def test_a_secret_is_not_shown() -> None:
     assert b"very".hex() not in repr(secret)
     assert secret == Secret(SHA256, b"very secret bytes")
     assert secret != Secret(SHA256, b"other")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(secret)

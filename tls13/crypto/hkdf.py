@@ -24,7 +24,10 @@ OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Secret:
-    """A secret of the key schedule. Its repr does not show it; comparing takes the same time wherever they differ."""
+    """A secret of the key schedule. Its repr does not show it; comparing takes the same time wherever they differ.
+
+    Not hashable: equal secrets would need equal hashes, made of their values and not kept secret by anybody.
+    """
 
     __slots__ = ("_inner", "_outer", "hash", "value")
 
@@ -74,9 +77,6 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(self.value, other.value)
 
-    def __hash__(self) -> int:
-        return id(self)
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.value)} bytes>"
 
@@ -87,6 +87,8 @@ def hkdf_label(label: bytes, length: int) -> bytes:
     full = b"tls13 " + label
     if not 7 <= len(full) <= 255:
         raise UsageError(f"an HKDF label has 1 to 249 bytes, not {len(label)}")
+    if not 0 <= length <= 0xFFFF:
+        raise UsageError(f"HKDF-Expand-Label gives 0 to 65535 bytes, not {length}")
     return length.to_bytes(2, "big") + bytes((len(full),)) + full
 
 
