@@ -2,8 +2,8 @@
 
 A secret of TLS 1.3 is used a few times as an HMAC key and never as anything else. HMAC(key, m) hashes the key, padded
 to a block and masked two ways, before m is even looked at; so `Secret` hashes those two blocks once, on first use,
-and copies the state for every use. With the label bytes prepared as well, one HKDF-Expand-Label costs a third of
-what a plain HMAC object does.
+and copies the state for every use. With the label bytes prepared as well, one HKDF-Expand-Label on a secret that was
+used before costs about half of what hmac.new or `cryptography`'s HKDFExpand does; the first use costs the same.
 """
 
 from __future__ import annotations
