@@ -96,30 +96,6 @@ def test_sizes_and_partial_reads(size, echo_server, client_config) -> None:
         assert buffer == data
 
 
-def test_one_thread_reads_while_another_writes(server_config, client_config) -> None:
-    """16 MiB each way at once, over small buffers: neither side may wait for the other for ever."""
-    data = os.urandom(2**20) * 16
-
-    def both_ways(tls) -> None:
-        sender = threading.Thread(target=tls.sendall, args=(data,))
-        sender.start()
-        received = 0
-        while received < len(data):
-            received += len(tls.recv(2**18))
-        sender.join()
-        tls.recv()
-
-    with Server(server_config, both_ways) as server, connect(server, client_config) as tls:
-        tls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        sender = threading.Thread(target=tls.sendall, args=(data,))
-        sender.start()
-        received = bytearray()
-        while len(received) < len(data):
-            received += tls.recv(2**18)
-        sender.join()
-        assert received == data
-
-
 def test_half_close_each_way(server_config, client_config) -> None:
     """RFC 9846, section 6.1."""
 
