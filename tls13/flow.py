@@ -1,22 +1,25 @@
 """What a handshake may wait for, and what it may do.
 
 A flow is a generator: the RFC's figure 1 as code. It *yields* only what it needs, which is a handshake message of
-one of a few types, and is resumed with the bytes of that message once they are there. It *does* everything through
-an `Output`, and so knows neither sockets nor records: the same flow runs over TCP, in memory, and (with another
-Output) under QUIC.
+one of a few types, or the answer to a question that somebody else is still working on (a signature from another
+machine, a ticket in a database). It is resumed with the bytes of the message, or with the answer, once they are
+there. It *does* everything through an `Output`, and so knows neither sockets nor records: the same flow runs over
+TCP, in memory, and (with another Output) under QUIC.
 
     flow                                    engine
     yield (ServerHello, HelloRetryRequest)  ... waits until a whole message of such a type has arrived
       <- the raw message, as received
     decode, judge, hash what was received
+    yield from settle(identity.sign(...))   ... waits only if the signature is not there at once
+      <- the signature
     output.send / output.read_secret ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest
 from .transcript import Transcript
@@ -28,17 +31,19 @@ if TYPE_CHECKING:
 
     from .crypto.hkdf import Secret
     from .crypto.suites import Suite
-    from .events import Tracer
+    from .events import Event, Tracer
     from .key_schedule import TrafficSecret
 
 A = TypeVar("A", bound=HandshakeMessage)
 B = TypeVar("B", bound=HandshakeMessage)
 T = TypeVar("T")
 
-Need = tuple[type[HandshakeMessage], ...]
-"""The types of message of which one is needed next."""
+Kinds = tuple[type[HandshakeMessage], ...]
+Need = Kinds | Awaitable[object]
+"""The types of message of which one is needed next; or what must be awaited, whose result is needed."""
 
-Flow = Generator[Need, bytes, T]
+Flow = Generator[Need, Any, T]
+"""Any: the bytes of a message, or whatever the awaitable gives; `read` and `settle` know which."""
 
 
 class Epoch(IntEnum):
@@ -65,6 +70,9 @@ class Output(Protocol):
     def write_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         """From the next record on, write under this secret."""
 
+    def write_plaintext(self) -> None:
+        """Back to no protection: ClientHello2 follows early data that a HelloRetryRequest has rejected (4.3.10)."""
+
     def require_record_boundary(self) -> None:
         """Nothing may follow the message just read: raises DataAcrossKeyChange (section 5.1)."""
 
@@ -73,6 +81,22 @@ class Output(Protocol):
 
     def stop_skipping(self) -> None:
         """ClientHello2 is here: nothing more is skipped."""
+
+    def limit_early_data(self, limit: int) -> None:
+        """The most early data, in bytes, that the ticket allows: for the client to send, for the server to accept."""
+
+    def emit(self, event: Event) -> None:
+        """Let the user know."""
+
+
+def settle(answer: T | Awaitable[T]) -> Flow[T]:
+    """The answer of somebody outside, who may give it at once or promise it.
+
+    What is here already is not waited for, so that a callback that simply returns costs a flow nothing.
+    """
+    if hasattr(type(answer), "__await__"):
+        return cast("T", (yield cast("Awaitable[object]", answer)))
+    return cast("T", answer)
 
 
 class HandshakeFlow:
@@ -124,7 +148,7 @@ class HandshakeFlow:
             self.tracer.secret(label, secret.value)
 
 
-def out_of_order(raw: bytes, expected: Need) -> MessageOutOfOrder | SecondHelloRetryRequest | Renegotiation:
+def out_of_order(raw: bytes, expected: Kinds) -> MessageOutOfOrder | SecondHelloRetryRequest | Renegotiation:
     """The offence of a message (or just its first byte) where one of `expected` was due (section 4)."""
     kind = message_class(raw)
     if kind is HelloRetryRequest and ServerHello in expected:
