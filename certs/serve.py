@@ -19,16 +19,17 @@ from cryptography.utils import CryptographyDeprecationWarning
 import tls13
 from certs.catalogue import DOMAIN, catalogue
 from tls13 import aio
-from tls13.crypto.signatures import schemes_for
+from tls13.crypto.signatures import schemes_for, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from certs.bench import Exhibit, Workshop
     from certs.catalogue import Case
+    from tls13.wire.extensions import ExtensionBody, OIDFilter
     from tls13.wire.registry import SignatureScheme
 
 INDEX_HOST: Final = f"index.{DOMAIN}"
@@ -63,8 +64,21 @@ class Exhibited:
         refused = self.case.verdict.exception is not None
         return bool(self.signature_schemes) and (fits or refused)
 
+    def sign(self, scheme: SignatureScheme, content: bytes) -> bytes:
+        return sign(self.private_key, scheme, content)
+
+    @property
+    def leaf_extensions(self) -> tuple[ExtensionBody, ...]:
+        return ()
+
     def matches(self, server_name: str) -> bool:
         return server_name.lower() == self.case.host
+
+    def issued_by(self, authorities: Collection[bytes]) -> bool:
+        return True
+
+    def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
+        return True
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tls13
 from tls13 import errors
-from tls13.lab.scripted import ScriptedClient, ScriptedServer, with_raw_extension
+from tls13.lab.scripted import ScriptedClient, ScriptedServer, ask_for_key_update, with_raw_extension
 from tls13.wire.messages import ClientHello, EncryptedExtensions, KeyUpdate
 from tls13.wire.registry import CipherSuite, ExtensionType, KeyUpdateRequest, NamedGroup, SignatureScheme
 
@@ -265,7 +265,7 @@ def test_a_key_update_is_honoured_and_answered(pair) -> None:
     made = pair(client_script=same)
     made.run()
     for _ in range(3):
-        made.client._engine.update_write_keys(KeyUpdateRequest.update_requested)
+        ask_for_key_update(made.client)
         made.client.send_data(b"under new keys")
         client, server = made.run()
         assert tls13.KeysUpdated(answer_requested=True) in server
@@ -278,7 +278,7 @@ def test_a_key_update_is_honoured_and_answered(pair) -> None:
 def test_the_answer_comes_before_the_next_application_data(quick_pair) -> None:
     made = quick_pair(client_script=same)
     made.run()
-    made.client._engine.update_write_keys(KeyUpdateRequest.update_requested)
+    ask_for_key_update(made.client)
     made.server.receive_data(made.client.data_to_send())
     list(made.server.events())
     made.server.send_data(b"data")
@@ -294,7 +294,7 @@ def test_one_answer_for_many_requests(quick_pair) -> None:
     made = quick_pair(client_script=same)
     made.run()
     for _ in range(5):
-        made.client._engine.update_write_keys(KeyUpdateRequest.update_requested)
+        ask_for_key_update(made.client)
     client, _ = made.run()
     assert client == [tls13.KeysUpdated(answer_requested=False)]
 
@@ -337,11 +337,11 @@ def test_a_flood_of_key_updates(quick_pair) -> None:
     made.run()
     for _ in range(3):
         for _ in range(32):
-            made.client._engine.update_write_keys(KeyUpdateRequest.update_not_requested)
+            made.client.update_keys()
         made.client.send_data(b"data between")
     made.run()
     for _ in range(33):
-        made.client._engine.update_write_keys(KeyUpdateRequest.update_not_requested)
+        made.client.update_keys()
     made.expect_refusal_by_server(errors.TooManyKeyUpdates)
 
 

@@ -13,12 +13,13 @@ import tls13
 from tls13 import errors
 
 PACKAGE = Path(tls13.__file__).parent
-ROOMS = ["errors", "wire", "crypto", "key_schedule transcript record", "events", "flow", "trust", "cookie config",
-         "authentication", "client server", "engine", "connection", "io", "lab", "explain", "cli"]  # fmt: skip
+ROOMS = ["errors", "wire", "crypto", "key_schedule transcript record", "events", "flow", "trust resumption",
+         "cookie config", "authentication", "post_handshake", "negotiation offer", "client server", "engine",
+         "connection", "io", "lab", "explain", "cli"]  # fmt: skip
 """From the bottom up: a room imports from its own floor and those below (tls13/README.md)."""
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms.split()}
 OUTSIDE = {"socket", "asyncio", "select", "ssl", "time", "os", "random"}
-EDGE = {"config.py", "trust/store.py"}
+EDGE = {"config.py", "trust/store.py", "resumption/stores.py", "resumption/tickets.py"}
 """They bind the default clock and random source, and read files (DESIGN.md, section 1)."""
 
 

@@ -54,7 +54,7 @@ def test_every_secret_of_a_trace(name) -> None:
     early = EarlySecret(SHA256, unhex(trace["psk"]) if "psk" in trace else None)
     assert early.value.hex() == expected["early_secret"]
     if "psk" in trace:
-        assert early.binder_key(external=False).value.hex() == expected["binder_key"]
+        assert early.binder_key(b"res binder").value.hex() == expected["binder_key"]
         assert early.client_early_traffic(at["ClientHello"]).value.hex() == expected["client_early_traffic_secret"]
         assert early.early_exporter(at["ClientHello"]).value.hex() == expected["early_exporter_master_secret"]
     else:
@@ -96,7 +96,7 @@ def test_a_binder_is_a_finished_over_the_truncated_client_hello() -> None:
     truncated.update(prefix)
     truncated.start(SHA256)
     assert truncated.digest().hex() == binder["binder_hash"]
-    key = EarlySecret(SHA256, unhex(trace["psk"])).binder_key(external=False)
+    key = EarlySecret(SHA256, unhex(trace["psk"])).binder_key(b"res binder")
     assert key.verify_data(truncated.digest()).hex() == binder["verify_data"]
 
 
@@ -108,14 +108,13 @@ def test_the_psk_of_a_ticket_is_the_one_that_the_next_trace_resumes_with() -> No
     assert psk.hex() == trace["secrets"]["resumption_psk"] == RFC8448["resumed_0rtt"]["psk"]
 
 
-@pytest.mark.parametrize("external", [True, False])
-def test_the_two_binder_keys(external) -> None:
-    """Section 4.3.11.2: "ext binder" for a PSK from outside, "res binder" for a ticket's; here written out."""
+@pytest.mark.parametrize("label", [b"res binder", b"ext binder", b"imp binder"])
+def test_the_three_binder_keys(label) -> None:
+    """Section 4.3.11.2, and RFC 9258, section 5.2; here written out."""
     early = EarlySecret(SHA384, b"psk")
     assert early.value == hmac.digest(bytes(48), b"psk", "sha384")
-    label = b"tls13 ext binder" if external else b"tls13 res binder"
-    info = b"\0\x30" + bytes([len(label)]) + label + b"\x30" + SHA384.empty
-    assert early.binder_key(external=external).value == hmac.digest(early.value, info + b"\1", "sha384")
+    info = b"\0\x30" + bytes([6 + len(label)]) + b"tls13 " + label + b"\x30" + SHA384.empty
+    assert early.binder_key(label).value == hmac.digest(early.value, info + b"\1", "sha384")
 
 
 def test_both_arms_of_no_psk_and_no_exchange() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tls13.crypto.suites import SHA256, SHA384
 from tls13.errors import InternalError
-from tls13.transcript import Transcript
+from tls13.transcript import Transcript, message_hash
 
 
 def test_the_hash_is_over_all_messages_whenever_it_became_known() -> None:
@@ -31,8 +31,9 @@ def test_a_retry_replaces_client_hello_1_by_message_hash() -> None:
     synthetic = b"\xfe\0\0\x20" + hashlib.sha256(b"hello").digest()
     assert transcript.digest() == hashlib.sha256(synthetic + b"retry" + b"hello again").digest()
 
-    stateless = Transcript.resume_from_client_hello1_hash(SHA256, hashlib.sha256(b"hello").digest())
-    for message in (b"retry", b"hello again"):
+    stateless = Transcript()
+    stateless.start(SHA256)
+    for message in (message_hash(SHA256, hashlib.sha256(b"hello").digest()), b"retry", b"hello again"):
         stateless.update(message)
     assert stateless.digest() == transcript.digest()
 

@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .config import INSECURE_NO_VERIFICATION, ClientConfig, ServerConfig
+from .config import INSECURE_NO_VERIFICATION, ClientAuth, ClientConfig, ServerConfig
 from .connection import ClientConnection, Connection, ServerConnection
 from .errors import (
     Abort,
@@ -31,14 +31,33 @@ from .errors import (
     TruncatedStream,
     UsageError,
 )
-from .events import ApplicationData, Event, HandshakeCompleted, KeysUpdated, PeerClosed, Session, Tracer
+from .events import (
+    AnswerAwaited,
+    ApplicationData,
+    ClientAuthenticated,
+    EarlyData,
+    EarlyDataAccepted,
+    EarlyDataRejected,
+    Event,
+    HandshakeCompleted,
+    KeysUpdated,
+    PeerClosed,
+    Session,
+    TicketReceived,
+    Tracer,
+)
 from .record import pad_to_multiple_of
+from .resumption.early_data import ReplayGuard
+from .resumption.psk import ExternalPsk, Psk, import_psk
+from .resumption.sessions import SessionCache, StoredSession
+from .resumption.stores import AsyncRedisStore, MemoryStore, RedisStore, Store
+from .resumption.tickets import GivenTicketKeys, SealedTickets, StoredTicketKeys, StoredTickets, TicketKeys
 from .trust.crl import CrlSet
 from .trust.identity import Identity
 from .trust.names import ServerName
 from .trust.store import TrustStore
 from .trust.verify import ChainVerifier, Profile
-from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
+from .wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
     from .io import aio
@@ -76,30 +95,52 @@ __all__ = [
     "Abort",
     "AlertDescription",
     "AlertReceived",
+    "AnswerAwaited",
     "ApplicationData",
+    "AsyncRedisStore",
     "CertificateError",
     "ChainVerifier",
     "CipherSuite",
+    "ClientAuth",
+    "ClientAuthenticated",
     "ClientConfig",
     "ClientConnection",
     "ConfigurationError",
     "Connection",
     "ConnectionFailed",
     "CrlSet",
+    "EarlyData",
+    "EarlyDataAccepted",
+    "EarlyDataRejected",
     "Event",
+    "ExternalPsk",
+    "GivenTicketKeys",
     "HandshakeCompleted",
     "Identity",
     "KeysUpdated",
+    "MemoryStore",
     "NamedGroup",
     "PeerClosed",
     "Profile",
+    "Psk",
+    "PskKeyExchangeMode",
+    "RedisStore",
+    "ReplayGuard",
+    "SealedTickets",
     "ServerConfig",
     "ServerConnection",
     "ServerName",
     "Session",
+    "SessionCache",
     "SignatureScheme",
+    "Store",
+    "StoredSession",
+    "StoredTicketKeys",
+    "StoredTickets",
     "TLSError",
     "TLSSocket",
+    "TicketKeys",
+    "TicketReceived",
     "Tracer",
     "TransportError",
     "TruncatedStream",
@@ -108,6 +149,7 @@ __all__ = [
     "aio",
     "connect",
     "errors",
+    "import_psk",
     "pad_to_multiple_of",
     "pump",
     "wrap_socket",

@@ -5,31 +5,35 @@ name's key, today, for this very handshake?* (CertificateVerify: a signature ove
 seen the same handshake?* (Finished: a MAC over the transcript with a key that only the two ends of the key exchange
 can compute.) A recorded answer to any of them is worthless in another connection, because the transcript contains
 both sides' fresh random values.
+
+The same three messages answer a request after the handshake (section 4.7.2), there over a transcript of their own.
+So what makes and checks them takes the transcript's hash from its caller.
 """
 
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .crypto.signatures import check_suitable, sign, signed_content, verify
+from .crypto.signatures import check_suitable, signed_content, verify
 from .errors import (
     BadFinished,
     BadRequestContext,
     CertificateError,
     DecodeError,
-    EmptyCertificateList,
     SignatureSchemeNotOffered,
 )
-from .flow import HandshakeFlow
+from .flow import HandshakeFlow, settle
 from .trust.verify import parse_chain
-from .wire.messages import Certificate, CertificateEntry, CertificateVerify, Finished
+from .wire.extensions import CT, Extensions
+from .wire.messages import NO_EXTENSIONS, Certificate, CertificateEntry, CertificateVerify, Finished
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from cryptography import x509
 
+    from .config import ClientConfig, ServerConfig
     from .flow import Flow
     from .key_schedule import TrafficSecret
     from .trust.identity import Presentable
@@ -39,50 +43,72 @@ SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
 
 
+class Shown(NamedTuple):
+    """What the peer's Certificate says of it, parsed; nothing of it is believed yet."""
+
+    chain: tuple[x509.Certificate, ...]
+    """Empty: a client that has no certificate to show."""
+
+
 class AuthenticatedFlow(HandshakeFlow):
     """A handshake whose peers prove who they are."""
 
-    def send_certificate(self, identity: Presentable | None, certificate_request_context: bytes = b"") -> None:
-        """Our chain, end-entity certificate first; an empty list when we have none to show (4.5.1)."""
-        chain = identity.der_chain if identity is not None else ()
-        self.send(
-            Certificate(
-                certificate_request_context=certificate_request_context,
-                certificate_list=tuple(CertificateEntry(cert_data=der) for der in chain),
-            )
-        )
+    config: ClientConfig | ServerConfig
 
-    def send_certificate_verify(self, identity: Presentable, scheme: SignatureScheme, context: bytes) -> None:
-        """Section 4.5.2: our signature over everything up to our Certificate."""
-        content = signed_content(context, self.transcript.digest())
-        self.send(CertificateVerify(algorithm=scheme, signature=sign(identity.private_key, scheme, content)))
+    # --- ours ----------------------------------------------------------------------------------------------------
 
-    def send_finished(self, base_key: TrafficSecret) -> None:
-        """Section 4.5.3: a MAC over everything so far, under the handshake traffic secret of our direction."""
-        self.send(Finished(verify_data=base_key.verify_data(self.transcript.digest())))
+    def certificate(
+        self, identity: Presentable | None, asked: Collection[int], certificate_request_context: bytes = b""
+    ) -> Certificate:
+        """Our chain, end-entity certificate first; an empty list when we have none to show (4.5.1).
 
-    def accept_server_certificate(
-        self, message: Certificate, offered_extensions: Collection[int], limit: int
-    ) -> tuple[x509.Certificate, ...]:
-        """Section 4.5.1: the chain in the server's Certificate, parsed but not yet verified."""
-        if message.certificate_request_context:
-            raise BadRequestContext("the server's Certificate has a context")
-        if not message.certificate_list:
-            raise EmptyCertificateList
+        `asked`: the extensions that the peer sent; ours only ever answer them.
+        """
+        entries = []
+        if identity is not None:
+            extensions = NO_EXTENSIONS[CT]
+            if identity.leaf_extensions:
+                bodies = [body for body in identity.leaf_extensions if body.extension_type in asked]
+                extensions = Extensions.of(CT, *bodies)
+            for der in identity.der_chain:
+                entries.append(CertificateEntry(cert_data=der, extensions=extensions))
+                extensions = NO_EXTENSIONS[CT]
+        return Certificate(certificate_request_context=certificate_request_context, certificate_list=tuple(entries))
+
+    def certificate_verify(
+        self, identity: Presentable, scheme: SignatureScheme, context: bytes, transcript_hash: bytes
+    ) -> Flow[CertificateVerify]:
+        """Section 4.5.2: our signature over everything up to our Certificate. Whoever has the key may take its time."""
+        signature = yield from settle(identity.sign(scheme, signed_content(context, transcript_hash)))
+        return CertificateVerify(algorithm=scheme, signature=signature)
+
+    def finished(self, base_key: TrafficSecret, transcript_hash: bytes) -> Finished:
+        """Section 4.5.3: a MAC over everything so far, under the traffic secret of our direction."""
+        return Finished(verify_data=base_key.verify_data(transcript_hash))
+
+    # --- the peer's ----------------------------------------------------------------------------------------------
+
+    def accept_certificate(self, message: Certificate, asked: Collection[int], context: bytes = b"") -> Shown:
+        """Section 4.5.1: what the peer shows, in answer to the extensions `asked`, within our limits."""
+        if message.certificate_request_context != context:
+            raise BadRequestContext("Certificate does not repeat the certificate_request_context of its request")
         for entry in message.certificate_list:
-            entry.extensions.refuse_unasked(offered_extensions)
+            entry.extensions.refuse_unasked(asked)
+        limit = self.config.max_certificate_chain
         if len(message.certificate_list) > limit:
             raise CertificateError(f"a chain of {len(message.certificate_list)} certificates; our limit is {limit}")
-        return parse_chain([entry.cert_data for entry in message.certificate_list])
+        ders = [entry.cert_data for entry in message.certificate_list]
+        return Shown(parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes) if ders else ())
 
     def read_certificate_verify(
-        self, certificate: x509.Certificate, offered: Collection[SignatureScheme], context: bytes
+        self, shown: Shown, offered: Collection[SignatureScheme], context: bytes
     ) -> Flow[SignatureScheme]:
         """Section 4.5.2: the peer signs the transcript up to its Certificate with the key it just showed."""
         signed = signed_content(context, self.transcript.digest())
         message = yield from self.read(CertificateVerify)
         if message.algorithm not in offered:
             raise SignatureSchemeNotOffered(message.algorithm)
+        certificate = shown.chain[0]
         check_suitable(message.algorithm, certificate)
         verify(certificate.public_key(), message.algorithm, message.signature, signed)
         return message.algorithm

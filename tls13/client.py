@@ -2,6 +2,7 @@
 
 `ClientHandshake.handshake()` is the figure. Every method it calls is one of the RFC's operations, with the section
 that orders each check beside it. A check that fails raises the offence by name; the engine turns that into an alert.
+What goes into the ClientHello is in offer.py.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from .authentication import SERVER_CONTEXT, AuthenticatedFlow
+from .authentication import CLIENT_CONTEXT, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .errors import (
@@ -17,74 +18,66 @@ from .errors import (
     BadRequestContext,
     CipherSuiteChanged,
     CipherSuiteNotOffered,
+    EarlyDataNotAcceptable,
+    EmptyCertificateList,
     GroupAlreadyShared,
     GroupChanged,
     GroupNotOffered,
     LegacyVersion,
     MissingExtension,
+    NoPskSelected,
     ProtocolNotOffered,
+    PskHashMismatch,
+    PskModeNotOffered,
+    PskNotOffered,
     RetryChangesNothing,
     SessionIdNotEchoed,
 )
-from .events import Session
-from .flow import Epoch
+from .events import EarlyDataAccepted, EarlyDataRejected, Session
+from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
+from .offer import Offer, Offering
+from .transcript import message_hash
 from .wire.extensions import (
-    CH,
-    ClientVersions,
     Cookie,
-    ExtensionBody,
-    Extensions,
-    HostNameEntry,
-    KeyShareClientHello,
-    KeyShareEntry,
+    EarlyDataIndication,
     KeyShareHelloRetryRequest,
     KeyShareServerHello,
-    NamedGroupList,
     ProtocolNameList,
-    ServerNameList,
-    SignatureSchemeList,
-    SignatureSchemeListCert,
+    SelectedPsk,
 )
 from .wire.messages import (
     Certificate,
     CertificateRequest,
-    ClientHello,
     EncryptedExtensions,
+    EndOfEarlyData,
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import ExtensionType, NamedGroup, NameType, ProtocolVersion
+from .wire.registry import ExtensionType, NamedGroup, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from .config import ClientConfig
-    from .crypto.groups import KeyShare
     from .crypto.suites import Suite
     from .events import Tracer
     from .flow import Flow, Output
-    from .key_schedule import HandshakeSecret
+    from .key_schedule import HandshakeSecret, MainSecret
+    from .resumption.psk import Psk
     from .trust.names import ServerName
-
-
-class Offer(NamedTuple):
-    """A ClientHello and what it needs to be followed up: the private half of each key share."""
-
-    hello: ClientHello
-    shares: dict[NamedGroup, KeyShare]
-    retry: HelloRetryRequest | None = None
 
 
 class Agreed(NamedTuple):
     """What ServerHello decided."""
 
     suite: Suite
-    group: NamedGroup
+    group: NamedGroup | None
+    psk: Psk | None
     handshake_secret: HandshakeSecret
 
 
-class ClientHandshake(AuthenticatedFlow):
+class ClientHandshake(Offering):
     """One run of the client's side."""
 
     def __init__(
@@ -95,9 +88,11 @@ class ClientHandshake(AuthenticatedFlow):
         self.server_name = server_name
 
     def handshake(self) -> Flow[Session]:
-        """RFC 9846, section 2, figure 1."""
+        """RFC 9846, section 2, figures 1 to 4."""
         offer = self.offer()
         self.send(offer.hello)
+        if offer.early_data:
+            self.start_early_data(offer)
 
         hello = yield from self.read(ServerHello, HelloRetryRequest)
         if isinstance(hello, HelloRetryRequest):
@@ -109,94 +104,109 @@ class ClientHandshake(AuthenticatedFlow):
         digest = self.transcript.digest()
         client_traffic = agreed.handshake_secret.client_traffic(digest)
         server_traffic = agreed.handshake_secret.server_traffic(digest)
-        client_random = offer.hello.random
         self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
-        if offer.retry is None and self.config.middlebox_compatibility:
+        if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()
-        self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
-        self.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_random, client_traffic)
-        self.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", client_random, server_traffic)
+        # While early data may be accepted, it goes on under its own keys, up to EndOfEarlyData (4.6).
+        early_data_possible = offer.early_data and offer.retry is None and agreed.psk is offer.psks[0]
+        if not early_data_possible:
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+        self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", offer.hello.random, client_traffic, server_traffic)
 
         parameters = yield from self.read(EncryptedExtensions)
         alpn_protocol = self.negotiated(offer, parameters)
+        accepted = self.early_data_accepted(agreed, parameters, alpn_protocol, possible=early_data_possible)
+        if offer.early_data and offer.retry is None:
+            self.output.emit(EarlyDataAccepted() if accepted else EarlyDataRejected(retried=False))
+        if early_data_possible and not accepted:
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
 
-        message = yield from self.read(Certificate, CertificateRequest)
-        request = None
-        if isinstance(message, CertificateRequest):
-            request = self.accept_request(message)
-            message = yield from self.read(Certificate)
-        chain = self.accept_server_certificate(
-            message, offer.hello.extensions.types(), self.config.max_certificate_chain
-        )
-        verified = self.verify_chain(chain)
-        scheme = yield from self.read_certificate_verify(chain[0], self.config.signature_schemes, SERVER_CONTEXT)
+        request: CertificateRequest | None = None
+        shown, scheme = Shown(()), None
+        verified: tuple[x509.Certificate, ...] = ()
+        if agreed.psk is None:
+            message = yield from self.read(Certificate, CertificateRequest)
+            if isinstance(message, CertificateRequest):
+                request = self.accept_request(message)
+                message = yield from self.read(Certificate)
+            shown = self.accept_server_certificate(message, offer)
+            verified = yield from self.verify_server(shown)
+            scheme = yield from self.read_certificate_verify(shown, self.config.signature_schemes, SERVER_CONTEXT)
         yield from self.read_finished(server_traffic)
 
         main_secret = agreed.handshake_secret.main()
         digest = self.transcript.digest()
         client_application = main_secret.client_traffic(digest)
         server_application = main_secret.server_traffic(digest)
+        self.exporter_secret = main_secret.exporter(digest)
         self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
 
+        if accepted:
+            self.send(EndOfEarlyData())
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+        client_scheme = None
         if request is not None:
-            self.send_certificate(None)
-        self.send_finished(client_traffic)
+            client_scheme = yield from self.authenticate(request)
+        self.send(self.finished(client_traffic, self.transcript.digest()))
         self.output.write_secret(Epoch.APPLICATION, agreed.suite, client_application)
-        self.log_secret("CLIENT_TRAFFIC_SECRET_0", client_random, client_application)
-        self.log_secret("SERVER_TRAFFIC_SECRET_0", client_random, server_application)
-        if self.wants_secrets:
-            self.log_secret("EXPORTER_SECRET", client_random, main_secret.exporter(digest))
-        return Session(
+        self.log_traffic("TRAFFIC_SECRET_0", offer.hello.random, client_application, server_application)
+        self.log_secret("EXPORTER_SECRET", offer.hello.random, self.exporter_secret)
+
+        session = Session(
             cipher_suite=agreed.suite.code,
             group=agreed.group,
             signature_scheme=scheme,
             alpn_protocol=alpn_protocol,
             server_name=self.server_name.text if self.server_name is not None else None,
-            peer_certificates=chain,
+            peer_certificates=shown.chain,
             verified_chain=verified,
             hello_retry_request=offer.retry is not None,
+            early_data=("accepted" if accepted else "rejected") if offer.early_data else None,
+            client_scheme=client_scheme,
         )
+        return self.finish(agreed, session, main_secret)
 
-    # --- ClientHello: section 4.2.2 ---------------------------------------------------------------------------
+    # --- Early data: sections 2.3 and 4.3.10 ----------------------------------------------------------------------
 
-    def offer(self) -> Offer:
-        """The first ClientHello, with a fresh key share for each group of `config.key_shares` (4.3.8)."""
-        config = self.config
-        shares = {group: config.key_share_source(GROUPS[group]) for group in config.key_shares}
-        hello = ClientHello(
-            random=config.random(32),
-            # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
-            legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
-            cipher_suites=config.cipher_suites,
-            extensions=Extensions.of(CH, *self.offered_extensions(), _key_share(shares)),
-        )
-        return Offer(hello, shares)
+    def start_early_data(self, offer: Offer) -> None:
+        """From here on, until the server has answered, we write under keys that only the ticket's PSK protects."""
+        stored = self.stored
+        if stored is None:
+            return
+        if self.config.middlebox_compatibility:
+            self.output.send_change_cipher_spec()  # appendix E.4: immediately after the first ClientHello
+        psk = offer.psks[0]
+        digest = psk.hash.new(self.last_sent).digest()
+        secret = psk.early_secret.client_early_traffic(digest)
+        self.early_exporter_secret = psk.early_secret.early_exporter(digest)
+        self.output.limit_early_data(stored.max_early_data_size)
+        self.output.write_secret(Epoch.EARLY, SUITES[stored.cipher_suite], secret)
+        self.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", offer.hello.random, secret)
+        self.log_secret("EARLY_EXPORTER_SECRET", offer.hello.random, self.early_exporter_secret)
 
-    def offered_extensions(self) -> list[ExtensionBody]:
-        """Everything but key_share and cookie: what stays the same in a second ClientHello."""
-        config = self.config
-        offered: list[ExtensionBody] = []
-        if self.server_name is not None and self.server_name.sni is not None:
-            entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
-            offered.append(ServerNameList(server_name_list=(entry,)))
-        offered.append(ClientVersions(versions=(ProtocolVersion.TLS1_3,)))
-        offered.append(NamedGroupList(named_group_list=config.groups))
-        offered.append(SignatureSchemeList(supported_signature_algorithms=config.signature_schemes))
-        if config.verifier is not None:
-            # Section 4.3.3: what chains may be signed with is another list than what a peer may sign with.
-            acceptable = config.verifier.signature_schemes
-            offered.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
-        if config.alpn_protocols:
-            offered.append(ProtocolNameList(protocol_name_list=config.alpn_protocols))
-        return offered
+    def early_data_accepted(
+        self, agreed: Agreed, message: EncryptedExtensions, alpn_protocol: bytes | None, *, possible: bool
+    ) -> bool:
+        """Section 4.3.10: only under the first PSK, and everything else as in the connection that it comes from."""
+        if message.extensions.get(EarlyDataIndication) is None:
+            return False
+        stored = self.stored
+        if not possible or stored is None:
+            raise EarlyDataNotAcceptable("the first PSK is not the selected one")
+        if agreed.suite.code != stored.cipher_suite:
+            raise EarlyDataNotAcceptable(f"{stored.cipher_suite}, then {agreed.suite.code}")
+        if (alpn_protocol or b"") != stored.alpn_protocol:
+            raise EarlyDataNotAcceptable("another application protocol")
+        return True
 
-    # --- HelloRetryRequest: section 4.2.4 ---------------------------------------------------------------------
+    # --- HelloRetryRequest: section 4.2.4 -------------------------------------------------------------------------
 
     def retry(self, offer: Offer, request: HelloRetryRequest) -> Offer:
-        """The second ClientHello: the first with the changes that the server asks for, and no others (4.2.2)."""
+        """Do what the server asks for, and nothing else (4.2.2)."""
         suite = self.check_server_hello(offer, request)
         self.output.require_record_boundary()
         self.transcript.retry(suite.hash)
+        self.transcript_prefix = message_hash(suite.hash, suite.hash.new(self.last_sent).digest()) + self.last_received
 
         cookie = request.extensions.get(Cookie)
         selected = request.extensions.get(KeyShareHelloRetryRequest)
@@ -210,18 +220,18 @@ class ClientHandshake(AuthenticatedFlow):
             if group in offer.shares:
                 raise GroupAlreadyShared(group)
             shares = {group: self.config.key_share_source(GROUPS[group])}
-        changes = [*self.offered_extensions(), _key_share(shares)]
-        if cookie is not None:
-            changes.append(cookie)
-        if self.config.middlebox_compatibility:
+        if offer.early_data:
+            self.output.write_plaintext()
+            self.output.emit(EarlyDataRejected(retried=True))
+        elif self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()
-        return Offer(offer.hello.replace(extensions=Extensions.of(CH, *changes)), shares, request)
+        return self.offer_again(offer, request, shares, cookie)
 
-    # --- ServerHello: section 4.2.3 ---------------------------------------------------------------------------
+    # --- ServerHello: section 4.2.3 -------------------------------------------------------------------------------
 
     def check_server_hello(self, offer: Offer, hello: ServerHello) -> Suite:
         """The checks that a ServerHello and a HelloRetryRequest share. The version was judged on reading (4.3.1)."""
-        if hello.legacy_version != ProtocolVersion.TLS1_2:
+        if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
             raise LegacyVersion(hello.legacy_version)
         if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
             raise SessionIdNotEchoed
@@ -240,17 +250,44 @@ class ClientHandshake(AuthenticatedFlow):
         suite = self.check_server_hello(offer, hello)
         if offer.retry is not None and hello.cipher_suite != offer.retry.cipher_suite:
             raise CipherSuiteChanged(f"{offer.retry.cipher_suite}, then {hello.cipher_suite}")
+        psk = self.selected_psk(offer, hello, suite)
+        group, shared_secret = self.key_exchange(offer, hello, psk)
+        self.transcript.start(suite.hash)
+        early_secret = psk.early_secret if psk is not None else early_secret_without_psk(suite.hash)
+        return Agreed(suite, group, psk, early_secret.handshake(shared_secret))
+
+    def selected_psk(self, offer: Offer, hello: ServerHello, suite: Suite) -> Psk | None:
+        """Section 4.3.11: one that we offered, with the suite's hash."""
+        selected = hello.extensions.get(SelectedPsk)
+        if selected is None:
+            if self.config.require_psk:
+                raise NoPskSelected
+            return None
+        if selected.selected_identity >= len(offer.psks):
+            raise PskNotOffered(f"{selected.selected_identity}, of {len(offer.psks)}")
+        psk = offer.psks[selected.selected_identity]
+        if psk.hash is not suite.hash:
+            raise PskHashMismatch(f"{suite.code} with a PSK for {psk.hash.name}")
+        return psk
+
+    def key_exchange(self, offer: Offer, hello: ServerHello, psk: Psk | None) -> tuple[NamedGroup | None, bytes | None]:
+        """Section 4.3.8: the server's share, for one of ours; with a PSK, as the modes say that we offered (4.3.9)."""
         key_share = hello.extensions.get(KeyShareServerHello)
+        modes = self.config.psk_key_exchange_modes
         if key_share is None:
-            raise MissingExtension("ServerHello without key_share")
+            if psk is None:
+                raise MissingExtension("ServerHello without key_share")
+            if PskKeyExchangeMode.psk_ke not in modes:
+                raise PskModeNotOffered("psk_ke: ServerHello has pre_shared_key and no key_share")
+            return None, None
+        if psk is not None and PskKeyExchangeMode.psk_dhe_ke not in modes:
+            raise PskModeNotOffered("psk_dhe_ke: ServerHello has pre_shared_key and key_share")
         server_share = key_share.server_share
         if server_share.group not in offer.shares:
             if offer.retry is not None and KeyShareHelloRetryRequest.extension_type in offer.retry.extensions:
                 raise GroupChanged(server_share.group)
             raise GroupNotOffered(server_share.group)
-        shared_secret = offer.shares[server_share.group].finish(server_share.key_exchange)
-        self.transcript.start(suite.hash)
-        return Agreed(suite, server_share.group, early_secret_without_psk(suite.hash).handshake(shared_secret))
+        return server_share.group, offer.shares[server_share.group].finish(server_share.key_exchange)
 
     # --- EncryptedExtensions, CertificateRequest, Certificate: sections 4.4 and 4.5 -----------------------------
 
@@ -265,23 +302,59 @@ class ClientHandshake(AuthenticatedFlow):
         return alpn.protocol_name_list[0]
 
     def accept_request(self, request: CertificateRequest) -> CertificateRequest:
-        """Section 4.4.2. We have no certificate to show, which is for the server to judge (4.5.1)."""
+        """Section 4.4.2: in the handshake, the context SHALL be empty."""
         if request.certificate_request_context:
             raise BadRequestContext("CertificateRequest in the handshake has a context")
         return request
 
-    def verify_chain(self, chain: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    def accept_server_certificate(self, message: Certificate, offer: Offer) -> Shown:
+        """Section 4.5.1: what the server shows. A server's list MUST NOT be empty."""
+        shown = self.accept_certificate(message, offer.hello.extensions.types())
+        if not shown.chain:
+            raise EmptyCertificateList
+        return shown
+
+    def verify_server(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
         """The verified chain, up to a trust anchor; empty only under INSECURE_NO_VERIFICATION."""
         if self.config.verifier is None or self.server_name is None:
             return ()
         now = datetime.fromtimestamp(self.config.clock(), UTC)
-        verified = tuple(self.config.verifier.verify_server(chain, self.server_name, now))
+        verified = yield from settle(self.config.verifier.verify_server(shown.chain, self.server_name, now))
         if self.tracer is not None:
             self.tracer.verified(verified)
-        return verified
+        return tuple(verified)
 
+    # --- the end --------------------------------------------------------------------------------------------------
 
-def _key_share(shares: dict[NamedGroup, KeyShare]) -> KeyShareClientHello:
-    return KeyShareClientHello(
-        client_shares=tuple(KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items())
-    )
+    def authenticate(self, request: CertificateRequest) -> Flow[SignatureScheme | None]:
+        """Our certificate, only now that the server has proved who it is; or none (4.5.1)."""
+        chosen = yield from self.choose_identity(request)
+        identity = chosen[0] if chosen is not None else None
+        self.send(self.certificate(identity, request.extensions.types()))
+        if chosen is None:
+            return None
+        self.send((yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, self.transcript.digest())))
+        return chosen[1]
+
+    def finish(self, agreed: Agreed, session: Session, main_secret: MainSecret) -> Session:
+        """Keep what section 4.7 may need, and nothing else. A resumed session repeats who the server was (2.2)."""
+        stored = self.stored
+        self.authenticated_at = int(self.config.clock())
+        if agreed.psk is not None and stored is not None and agreed.psk.identity == stored.ticket:
+            self.authenticated_at = stored.authenticated_at
+            session = session._replace(
+                resumed=True,
+                signature_scheme=stored.schemes()[0],
+                client_scheme=stored.schemes()[1],
+                peer_certificates=stored.peer_certificates(),
+                verified_chain=stored.verified_chain(),
+            )
+        elif agreed.psk is not None:
+            session = session._replace(psk_identity=agreed.psk.identity)
+        self.session = session
+        self.stored = None
+        if self.config.psk_key_exchange_modes:
+            self.resumption_secret = main_secret.resumption(self.transcript.digest())
+        if self.config.post_handshake_auth:
+            self.handshake_transcript = self.transcript
+        return session

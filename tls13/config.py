@@ -9,29 +9,44 @@ chance that the core has, so that a test can fix both.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
 from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
+from .record import MAX_EMPTY_RECORDS
+from .resumption.early_data import ReplayGuard
+from .resumption.tickets import SealedTickets
+from .trust.filters import judge_filters
 from .trust.store import TrustStore
-from .trust.verify import ChainVerifier, Profile
-from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
+from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, Profile
+from .wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from .resumption.psk import Psk
+    from .resumption.sessions import SessionCache
+    from .resumption.tickets import Tickets
     from .trust.crl import CrlSet
     from .trust.identity import Presentable
+    from .trust.verify import Verifier
+    from .wire.extensions import OIDFilter
+    from .wire.messages import CertificateRequest, ClientHello
 
     Clock = Callable[[], float]
     Random = Callable[[int], bytes]
     KeyLog = Callable[[str], None]
     PaddingPolicy = Callable[[int, int], int]
     KeyShareSource = Callable[[Group], KeyShare]
+    IdentityChooser = Callable[[CertificateRequest], Presentable | Awaitable[Presentable | None] | None]
+    PskFinder = Callable[[bytes], Psk | Awaitable[Psk | None] | None]
+    ConfigSelector = Callable[[ClientHello], "ServerConfig | Awaitable[ServerConfig | None] | None"]
 
 
 class InsecureNoVerification:
@@ -53,6 +68,33 @@ def fresh_key_share(group: Group) -> KeyShare:
 DEFAULT_KEY_SHARES = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
 
 
+class ClientAuth(Enum):
+    """What a server does about client certificates, if it says whom to trust (client_trust)."""
+
+    REQUIRED = "required"
+    """In the handshake; without one it fails (certificate_required)."""
+    OPTIONAL = "optional"
+    """In the handshake; a client may decline."""
+    LATER = "later"
+    """Only when request_client_certificate is called (section 4.7.2)."""
+
+
+DEFAULT_PSK_MODES = (PskKeyExchangeMode.psk_dhe_ke,)
+MAX_AUTHORITIES = 16
+"""A store of more anchors is not listed in certificate_authorities: the list would be longer than the rest."""
+
+LIMITS = (
+    "handshake_timeout",
+    "max_handshake_message",
+    "max_certificate_chain",
+    "max_certificate_chain_bytes",
+    "max_certificate_requests",
+    "max_key_updates",
+    "max_warnings",
+    "max_empty_records",
+)
+
+
 class _Config:
     """What both roles have in common. Subclasses set everything in __init__; nothing changes after."""
 
@@ -69,8 +111,10 @@ class _Config:
         put("groups", _known(given["groups"], GROUPS, NamedGroup, "group"))
         put("signature_schemes", _schemes(given["signature_schemes"]))
         put("alpn_protocols", tuple(_protocol(name) for name in given["alpn_protocols"]))
-        for name in ("max_handshake_message", "max_certificate_chain"):
+        for name in LIMITS:
             put(name, _positive(name, given[name]))
+        put("psks", _psks(given["psks"]))
+        put("tolerate_legacy_version", bool(given["tolerate_legacy_version"]))
         for name in ("key_log", "clock", "random", "key_share_source"):
             put(name, given[name])
         put("padding", _padding(given["padding"]))
@@ -81,8 +125,18 @@ class _Config:
     clock: Clock
     random: Random
     key_share_source: KeyShareSource
+    psks: dict[bytes, Psk]
+    """The external PSKs, by identity."""
+    psk_key_exchange_modes: tuple[PskKeyExchangeMode, ...]
+    tolerate_legacy_version: bool
+    handshake_timeout: float
     max_handshake_message: int
     max_certificate_chain: int
+    max_certificate_chain_bytes: int
+    max_certificate_requests: int
+    max_key_updates: int
+    max_warnings: int
+    max_empty_records: int
     _arguments: dict[str, Any]
 
     def replace(self, **changes: Any) -> Self:
@@ -104,9 +158,22 @@ class ClientConfig(_Config):
     middlebox_compatibility: look like TLS 1.2 to what sits in between (RFC 9846, appendix E.4).
     padding: how many zero bytes to add to a record, from its content length and the room left (bytes).
     key_log: is called with each line of an RFC 9850 key log; whoever has the lines can read the connection.
+    psks: external PSKs (tls13.ExternalPsk, tls13.import_psk). psk_key_exchange_modes: psk_dhe_ke, and psk_ke where
+    forward secrecy may be given up (section 4.3.9).
+    tolerate_legacy_version: do not insist that a peer's legacy_version is 0x0303; some that are not quite TLS 1.3
+    send others. handshake_timeout: seconds, from when the connection is made.
     clock: seconds since 1970. random: n secure random bytes. key_share_source: a fresh key share for a group
-    (a test seam). max_handshake_message, max_certificate_chain: the largest message (bytes) and chain
-    (certificates) that is accepted.
+    (a test seam).
+    max_handshake_message, max_certificate_chain_bytes (bytes), max_certificate_chain (certificates),
+    max_certificate_requests (unanswered), max_key_updates, max_warnings, max_empty_records (in a row): what a peer
+    may make us hold or do.
+
+    identities: our own certificates, for servers that ask (tls13.Identity): the first that the request allows is
+    shown. choose_identity: is called with the CertificateRequest instead, and returns an identity, None, or an
+    awaitable of it. post_handshake_auth: servers may also ask later (section 4.7.2).
+    sessions: a tls13.SessionCache, for resumption. require_psk: the server must use one of `psks`; no certificate
+    is accepted. verifier: judges chains in place of trust, profile and crls (tls13.trust.verify.Verifier).
+    max_tickets: how many tickets of one connection are kept.
 
     Raises ConfigurationError for what cannot work.
     """
@@ -118,35 +185,80 @@ class ClientConfig(_Config):
         profile: Profile = Profile.DEFAULT,
         crls: CrlSet | None = None,
         verify: InsecureNoVerification | None = None,
+        verifier: Verifier | None = None,
         cipher_suites: Sequence[CipherSuite] = DEFAULT_CIPHER_SUITES,
         groups: Sequence[NamedGroup] = DEFAULT_GROUPS,
         key_shares: Sequence[NamedGroup] | None = None,
         signature_schemes: Sequence[SignatureScheme] = DEFAULT_SIGNATURE_SCHEMES,
         alpn_protocols: Sequence[str | bytes] = (),
+        identities: Presentable | Sequence[Presentable] = (),
+        choose_identity: IdentityChooser | None = None,
+        post_handshake_auth: bool = False,
+        sessions: SessionCache | None = None,
+        psks: Sequence[Psk] = (),
+        require_psk: bool = False,
+        psk_key_exchange_modes: Sequence[PskKeyExchangeMode] | None = None,
         middlebox_compatibility: bool = True,
+        tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
         clock: Clock = time.time,
         random: Random = os.urandom,
         key_share_source: KeyShareSource = fresh_key_share,
+        handshake_timeout: float = 60.0,
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
+        max_certificate_chain_bytes: int = MAX_CHAIN_BYTES,
+        max_certificate_requests: int = 4,
+        max_tickets: int = 16,
+        max_key_updates: int = 32,
+        max_warnings: int = 4,
+        max_empty_records: int = MAX_EMPTY_RECORDS,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__
         if verify is not None and verify is not INSECURE_NO_VERIFICATION:
             raise ConfigurationError(f"verify is INSECURE_NO_VERIFICATION or left out, not {verify!r}")
-        verifier = None
-        if verify is None:
-            verifier = ChainVerifier(TrustStore.system() if trust is None else trust, profile=profile, crls=crls)
+        if require_psk and not psks:
+            raise ConfigurationError("require_psk without psks: no server could be accepted")
+        if verifier is not None and (trust is not None or crls is not None or verify is not None):
+            raise ConfigurationError("verifier takes the place of trust, crls and verify: give one or the other")
+        if verify is None and verifier is None and not require_psk:
+            trust = TrustStore.system() if trust is None else trust
+            verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("verifier", verifier)
+        put("trust", trust)
+        put("require_psk", bool(require_psk))
+        put("needs_server_name", verifier is not None)
         put("key_shares", self._key_shares(key_shares))
+        put("identities", _identities(identities, self.signature_schemes))
+        put("choose_identity", choose_identity)
+        put("post_handshake_auth", bool(post_handshake_auth))
+        put("sessions", sessions)
+        if psk_key_exchange_modes is None:
+            psk_key_exchange_modes = DEFAULT_PSK_MODES if sessions is not None or psks else ()
+        put("psk_key_exchange_modes", _modes(psk_key_exchange_modes))
         put("middlebox_compatibility", bool(middlebox_compatibility))
+        put("max_tickets", max(0, max_tickets))
 
-    verifier: ChainVerifier | None
-    """None: INSECURE_NO_VERIFICATION."""
+    verifier: Verifier | None
+    """None: INSECURE_NO_VERIFICATION, or require_psk."""
+    trust: TrustStore | None
+    """What our own verifier believes. Load it where blocking is allowed: reading a system's store takes time."""
+    require_psk: bool
+    needs_server_name: bool
+    identities: tuple[Presentable, ...]
+    choose_identity: IdentityChooser | None
+    post_handshake_auth: bool
+    sessions: SessionCache | None
+    max_tickets: int
     key_shares: tuple[NamedGroup, ...]
     middlebox_compatibility: bool
+
+    @property
+    def fingerprint(self) -> bytes:
+        """How servers are verified under this config; a session that was verified so need not be verified again."""
+        return self.verifier.fingerprint if self.verifier is not None else b""
 
     def _key_shares(self, wanted: Sequence[NamedGroup] | None) -> tuple[NamedGroup, ...]:
         """In the order of `groups`, as section 4.3.8 wants them; the first group if none of the defaults is offered."""
@@ -162,19 +274,49 @@ class ServerConfig(_Config):
     """How a server speaks. All arguments are keywords; see ClientConfig for those not explained here.
 
     identity: a certificate chain with its key (tls13.Identity), or several: the first whose names match the
-    client's server_name and whose key fits its signature_algorithms is used, else the first that fits.
-    strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the first.
+    client's server_name and whose key fits its signature_algorithms is used, else the first that fits. None: only
+    the PSKs authenticate this server.
+    select: is called with each first ClientHello and returns the config to go on with, None for this one, or an
+    awaitable of it. strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the
+    first.
+    client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
+    client_auth: when to ask for them. certificate_authorities (DER names; by default those of client_trust, if they
+    are few), oid_filters: which to ask for.
+    tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a
+    connection gets. ticket_lifetime: seconds, 7 days at most; max_session_age: seconds from the last verification of
+    a certificate to the end of its tickets, and of theirs.
+    find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
+    max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
+    from being accepted twice. half_rtt_data: let send_data work before the client's Finished.
     cookie_key: 32 secret bytes that seal the HelloRetryRequest's cookie; several servers that share it can finish
     each other's handshakes. always_retry: send a HelloRetryRequest even where it is not needed, to see that the
     client can receive before anything is computed for it.
-    max_skipped_early_data: how many bytes of early data to skip (a client may send it; this server does not
-    accept it).
+    max_skipped_early_data: how many bytes of early data to skip where it is not accepted. max_extensions,
+    max_key_shares: of a ClientHello.
     """
 
     def __init__(
         self,
-        identity: Presentable | Sequence[Presentable],
+        identity: Presentable | Sequence[Presentable] | None,
         *,
+        select: ConfigSelector | None = None,
+        client_trust: TrustStore | None = None,
+        client_profile: Profile = Profile.DEFAULT,
+        client_crls: CrlSet | None = None,
+        client_verifier: Verifier | None = None,
+        client_auth: ClientAuth = ClientAuth.REQUIRED,
+        certificate_authorities: Sequence[bytes] | None = None,
+        oid_filters: Sequence[OIDFilter] = (),
+        tickets: Tickets | Literal["sealed"] | None = "sealed",
+        ticket_count: int = 2,
+        ticket_lifetime: int = 7200,
+        max_session_age: int = 7 * 86400,
+        psks: Sequence[Psk] = (),
+        find_psk: PskFinder | None = None,
+        psk_key_exchange_modes: Sequence[PskKeyExchangeMode] | None = None,
+        max_early_data: int = 0,
+        replay_guard: ReplayGuard | None = None,
+        half_rtt_data: bool = False,
         cipher_suites: Sequence[CipherSuite] = DEFAULT_CIPHER_SUITES,
         groups: Sequence[NamedGroup] = DEFAULT_GROUPS,
         signature_schemes: Sequence[SignatureScheme] = DEFAULT_SIGNATURE_SCHEMES,
@@ -182,18 +324,30 @@ class ServerConfig(_Config):
         strict_server_name: bool = False,
         cookie_key: bytes | None = None,
         always_retry: bool = False,
-        max_skipped_early_data: int = 2**16,
+        tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
         clock: Clock = time.time,
         random: Random = os.urandom,
         key_share_source: KeyShareSource = fresh_key_share,
+        handshake_timeout: float = 60.0,
         max_handshake_message: int = 2**17,
         max_certificate_chain: int = 16,
+        max_certificate_chain_bytes: int = MAX_CHAIN_BYTES,
+        max_certificate_requests: int = 4,
+        max_skipped_early_data: int = 2**16,
+        max_extensions: int = 128,
+        max_key_shares: int = 16,
+        max_key_updates: int = 32,
+        max_warnings: int = 4,
+        max_empty_records: int = MAX_EMPTY_RECORDS,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__
-        put("identities", self._identities(identity))
+        put("identities", _identities(identity, self.signature_schemes))
+        if not self.identities and not psks and find_psk is None:
+            raise ConfigurationError("a server needs an identity (a certificate chain and its key), or PSKs")
+        put("select", select)
         put("strict_server_name", bool(strict_server_name))
         if cookie_key is not None and len(cookie_key) < 32:
             raise ConfigurationError(f"cookie_key has {len(cookie_key)} bytes; it needs at least 32 random ones")
@@ -201,23 +355,119 @@ class ServerConfig(_Config):
         put("cookie_key", cookie_key if cookie_key is not None else random(32))
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
+        put("max_extensions", _positive("max_extensions", max_extensions))
+        put("max_key_shares", _positive("max_key_shares", max_key_shares))
+        self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
+        put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
+        put("oid_filters", tuple(oid_filters))
+        judge_filters(self.oid_filters)
+        put("tickets", SealedTickets(random=random) if tickets == "sealed" else tickets)
+        put("ticket_count", max(0, ticket_count))
+        put("ticket_lifetime", _positive("ticket_lifetime", ticket_lifetime))
+        put("max_session_age", _positive("max_session_age", max_session_age))
+        put("find_psk", find_psk)
+        put(
+            "psk_key_exchange_modes",
+            _modes(DEFAULT_PSK_MODES if psk_key_exchange_modes is None else psk_key_exchange_modes),
+        )
+        self._early_data(max_early_data, replay_guard)
+        put("half_rtt_data", bool(half_rtt_data))
 
     identities: tuple[Presentable, ...]
+    select: ConfigSelector | None
     strict_server_name: bool
     shares_cookie_key: bool
     """Whether a first flight may be the second one of a handshake that another server began."""
     cookie_key: bytes
     always_retry: bool
+    client_verifier: Verifier | None
+    """None: clients are never asked for a certificate."""
+    client_auth_in_handshake: bool
+    client_certificate_required: bool
+    client_policy: bytes
+    """A digest of what is demanded of clients: a ticket opens only under the one that it was issued under."""
+    certificate_authorities: tuple[bytes, ...]
+    oid_filters: tuple[OIDFilter, ...]
+    tickets: Tickets | None
+    ticket_count: int
+    ticket_lifetime: int
+    max_session_age: int
+    find_psk: PskFinder | None
+    max_early_data: int
+    replay_guard: ReplayGuard | None
+    half_rtt_data: bool
     max_skipped_early_data: int
+    max_extensions: int
+    max_key_shares: int
 
-    def _identities(self, given: Presentable | Sequence[Presentable]) -> tuple[Presentable, ...]:
-        identities = tuple(given) if isinstance(given, (list, tuple)) else (given,)
-        if not identities:
-            raise ConfigurationError("a server needs at least one identity: a certificate chain and its key")
-        for identity in identities:
-            if not any(scheme in self.signature_schemes for scheme in identity.signature_schemes):
-                raise ConfigurationError(f"{identity!r} can sign with none of the signature_schemes of this config")
-        return identities
+    def _client_authentication(
+        self,
+        trust: TrustStore | None,
+        profile: Profile,
+        crls: CrlSet | None,
+        verifier: Verifier | None,
+        auth: ClientAuth,
+    ) -> None:
+        put = self.__dict__.__setitem__
+        if trust is not None and verifier is not None:
+            raise ConfigurationError("client_trust and client_verifier: give one of them")
+        if trust is not None:
+            verifier = ChainVerifier(trust, profile=profile, crls=crls)
+        put("client_verifier", verifier)
+        put("client_auth_in_handshake", auth is not ClientAuth.LATER)
+        put("client_certificate_required", auth is ClientAuth.REQUIRED)
+        demand = auth.value.encode() + verifier.fingerprint if verifier is not None else b"none"
+        put("client_policy", hashlib.sha256(demand).digest())
+
+    @staticmethod
+    def _authorities(trust: TrustStore | None, given: Sequence[bytes] | None) -> tuple[bytes, ...]:
+        """By default the names of a small store: a client with several certificates can then choose."""
+        if given is not None:
+            return tuple(given)
+        if trust is None or trust.is_pinned or len(trust.certificates) > MAX_AUTHORITIES:
+            return ()
+        return tuple(dict.fromkeys(certificate.subject.public_bytes() for certificate in trust.certificates))
+
+    def _early_data(self, limit: int, guard: ReplayGuard | None) -> None:
+        """Section 8: no early data without something that keeps it from being accepted twice."""
+        put = self.__dict__.__setitem__
+        if not 0 <= limit < 2**32:
+            raise ConfigurationError(f"max_early_data is {limit}; it is a number of bytes below 2^32")
+        if limit and guard is None:
+            guard = ReplayGuard(started_at=self.clock())
+        if limit and self.tickets is None:
+            raise ConfigurationError("max_early_data without tickets: nobody could send any")
+        if limit and guard is not None and self.tickets is not None and self.tickets.shared and not guard.shared:
+            raise ConfigurationError(
+                "max_early_data with shared tickets needs a ReplayGuard with a shared store: otherwise each server "
+                "would accept the same early data once (RFC 9846, section 8)"
+            )
+        put("max_early_data", limit)
+        put("replay_guard", guard)
+
+
+def _identities(
+    given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]
+) -> tuple[Presentable, ...]:
+    if given is None:
+        return ()
+    identities = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    for identity in identities:
+        if not any(scheme in schemes for scheme in identity.signature_schemes):
+            raise ConfigurationError(f"{identity!r} can sign with none of the signature_schemes of this config")
+    return identities
+
+
+def _psks(given: Sequence[Psk]) -> dict[bytes, Psk]:
+    psks = {psk.identity: psk for psk in given}
+    if len(psks) != len(given):
+        raise ConfigurationError("two of the psks have the same identity")
+    return psks
+
+
+def _modes(wanted: Sequence[PskKeyExchangeMode]) -> tuple[PskKeyExchangeMode, ...]:
+    known = dict.fromkeys((PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke))
+    return tuple(_known(wanted, known, PskKeyExchangeMode, "PSK key exchange mode")) if wanted else ()
 
 
 def _known(wanted: Sequence[Any], table: Any, kind: Any, what: str) -> Any:
@@ -258,7 +508,7 @@ def _padding(policy: PaddingPolicy | None) -> PaddingPolicy | None:
     return policy
 
 
-def _positive(name: str, value: int) -> int:
+def _positive(name: str, value: float) -> float:
     if value <= 0:
         raise ConfigurationError(f"{name} is {value}; it must be positive")
     return value

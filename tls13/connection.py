@@ -7,7 +7,8 @@
 
 Threads: one may read (receive_data, next_event) while another writes (send_data, data_to_send, close), once the
 handshake is complete. The reading side never touches the write keys: what it owes the peer (an alert, the answer to
-a KeyUpdate) it only notes, and the next call of the writing side sends it. During the handshake, one thread does both.
+a KeyUpdate or to a CertificateRequest) it only notes, and the next call of the writing side sends it. During the
+handshake, one thread does both.
 """
 
 from __future__ import annotations
@@ -24,26 +25,31 @@ from .errors import (
     CloseNotifyInHandshake,
     ConfigurationError,
     ConnectionFailed,
+    HandshakeTooSlow,
     TLSError,
     TooManyWarnings,
+    TooMuchBuffered,
     TruncatedStream,
     UnexpectedApplicationData,
     UsageError,
 )
-from .events import ApplicationData, PeerClosed
+from .events import ApplicationData, EarlyData, PeerClosed
 from .flow import Epoch
+from .key_schedule import export_keying_material
 from .record import RecordReader, RecordWriter
 from .server import ServerHandshake
 from .trust.names import ServerName
-from .wire.registry import ContentType, KeyUpdateRequest
+from .wire.registry import ContentType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .config import ClientConfig, ServerConfig
+    from .crypto.hkdf import Secret
     from .crypto.suites import Suite
-    from .events import Event, Session, Tracer
+    from .events import AnswerAwaited, Event, Session, Tracer
     from .key_schedule import TrafficSecret
+    from .resumption.sessions import StoredSession
 
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
@@ -52,17 +58,29 @@ APPLICATION_DATA = int(ContentType.application_data)
 WARNING, FATAL = 1, 2
 """AlertLevel (section 6): ours to set, ignored on receipt."""
 
-MAX_WARNINGS = 4
-"""user_canceled alerts in a row: they mean nothing until close_notify follows."""
+CHANNEL_BINDING_LABEL = b"EXPORTER-Channel-Binding"
+"""RFC 9266: tls-exporter is 32 bytes of keying material under this label."""
+
+MAX_UNREAD = 2**18
+"""Bytes that are kept while the handshake waits for somebody's answer; more than any first flight."""
 
 
 class Connection:
     """What both roles share. Users make a ClientConnection or a ServerConnection."""
 
+    _handshake: ClientHandshake | ServerHandshake
+
     def __init__(self, config: ClientConfig | ServerConfig, *, is_client: bool, tracer: Tracer | None) -> None:
         self.config = config
-        self._engine = Engine(self, is_client=is_client, max_message=config.max_handshake_message, tracer=tracer)
-        self._reader = RecordReader()
+        self._engine = Engine(
+            self,
+            max_message=config.max_handshake_message,
+            max_key_updates=config.max_key_updates,
+            tracer=tracer,
+        )
+        self._is_client = is_client
+        self._deadline = config.clock() + config.handshake_timeout
+        self._reader = RecordReader(max_empty_records=config.max_empty_records)
         self._reader.ccs_allowed = is_client
         self._writer = RecordWriter(padding=config.padding)
         self._out = bytearray()
@@ -81,8 +99,8 @@ class Connection:
 
     @property
     def session(self) -> Session | None:
-        """What the handshake agreed on; None until it is complete."""
-        return self._engine.session
+        """What the handshake agreed on, and who has been authenticated since; None until it is complete."""
+        return self._handshake.session if self._engine.session is not None else None
 
     @property
     def closed(self) -> bool:
@@ -102,8 +120,7 @@ class Connection:
     @property
     def wants_send(self) -> bool:
         """Whether data_to_send would give anything."""
-        owed = self._alert_owed is not None or (self._engine.key_update_owed and not self.closed)
-        return owed or bool(self._out)
+        return bool(self._out) or self._alert_owed is not None or (self._engine.in_debt and not self.closed)
 
     @property
     def bytes_needed(self) -> int:
@@ -118,6 +135,10 @@ class Connection:
             raise self._failed(self._error)
         if not self._peer_closed:
             self._reader.receive(data)
+            if self._engine.waiting and self._reader.buffered > MAX_UNREAD:
+                error = TooMuchBuffered(f"{self._reader.buffered} bytes")
+                self._fail(error)
+                raise error
 
     def receive_eof(self) -> None:
         """The stream has ended. Unless close_notify came first, the next event is TruncatedStream."""
@@ -146,10 +167,12 @@ class Connection:
 
     def _next_event(self) -> Event | None:
         engine, reader = self._engine, self._reader
-        if self._peer_closed:
-            return None
-        event = engine.advance() if engine.buffered else None
+        if engine.session is None and self.config.clock() > self._deadline:
+            raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
+        event = engine.advance() if engine.ready else None
         while event is None:
+            if self._peer_closed or engine.waiting:
+                return None
             reader.mid_message = engine.buffered > 0
             record = reader.next_record()
             if record is None:
@@ -158,19 +181,24 @@ class Connection:
                 return None
             content_type, fragment = record
             if content_type == APPLICATION_DATA:
-                if engine.read_epoch is not Epoch.APPLICATION:
-                    raise UnexpectedApplicationData
-                engine.application_data_seen()
-                self._warnings = 0
-                if self._tracer is not None:
-                    self._tracer.record(False, content_type, len(fragment), engine.read_epoch)
-                if fragment:
-                    return ApplicationData(fragment)
+                event = self._receive_application_data(fragment)
             elif content_type == HANDSHAKE:
                 event = engine.receive(fragment)
             else:
                 event = self._receive_alert(fragment)
         return event
+
+    def _receive_application_data(self, fragment: bytes) -> Event | None:
+        epoch = self._engine.read_epoch
+        if epoch is not Epoch.APPLICATION and epoch is not Epoch.EARLY:
+            raise UnexpectedApplicationData
+        self._engine.application_data_seen(len(fragment))
+        self._warnings = 0
+        if self._tracer is not None:
+            self._tracer.record(False, APPLICATION_DATA, len(fragment), epoch)
+        if not fragment:
+            return None
+        return EarlyData(fragment) if epoch is Epoch.EARLY else ApplicationData(fragment)
 
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
@@ -186,7 +214,7 @@ class Connection:
             return PeerClosed()
         if code == AlertDescription.user_canceled:
             self._warnings += 1
-            if self._warnings > MAX_WARNINGS:
+            if self._warnings > self.config.max_warnings:
                 raise TooManyWarnings(self._warnings)
             return None
         raise AlertReceived(code)
@@ -202,28 +230,44 @@ class Connection:
         complete and after close(), ConnectionFailed after a fatal error."""
         if self._error is not None:
             raise self._failed(self._error)
-        if self._engine.session is None:
+        engine, writer = self._engine, self._writer
+        if engine.session is None and not self.may_send_before_finished:
             raise UsageError("application data before the handshake is complete; wait for HandshakeCompleted")
         if self._closed:
             raise UsageError("application data after close()")
         if not isinstance(data, bytes):
             data = memoryview(data).cast("B")  # its length in bytes, whatever its items are
-        writer = self._writer
+        if engine.in_debt:
+            engine.settle_debts()
         # Section 5.5: the key must change before its AEAD's limit. 2^14 bytes a record, and some room.
-        if self._engine.key_update_owed or writer.records_left <= (len(data) // writer.max_fragment) + 16:
-            self._engine.update_write_keys(KeyUpdateRequest.update_not_requested)
+        if writer.records_left <= (len(data) // writer.max_fragment) + 16:
+            engine.update_write_keys(request=False)
         if self._tracer is not None:
             self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.APPLICATION)
         writer.write(APPLICATION_DATA, data, self._out)
 
+    @property
+    def may_send_before_finished(self) -> bool:
+        """Whether send_data works before the peer's Finished is here: where a ServerConfig says so (section 2)."""
+        return False
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Change our sending keys (section 4.7.3); with `request_peer` ask the peer to change its own.
+
+        While an earlier request is unanswered, another is not sent with it: the peer is already asked. Raises
+        UsageError before the handshake is complete and after close(), ConnectionFailed after a fatal error.
+        """
+        self._require_established("update_keys")
+        self._engine.update_write_keys(request=request_peer)
+
     def data_to_send(self) -> bytearray:
-        """Everything that is ready for the stream, now the caller's. Never raises."""
+        """Everything that is ready for the stream, now the caller's."""
         if self._alert_owed is not None:
             description, self._alert_owed = self._alert_owed, None
             self._send_alert(FATAL, description)
             self._writer = RecordWriter()  # section 6: a failed connection forgets its keys
-        elif self._engine.key_update_owed and not self.closed:
-            self._engine.update_write_keys(KeyUpdateRequest.update_not_requested)
+        elif self._engine.in_debt and not self.closed:
+            self._engine.settle_debts()
         out, self._out = self._out, bytearray()
         return out
 
@@ -239,6 +283,60 @@ class Connection:
             self._peer_closed = True
         self._send_alert(WARNING, AlertDescription.close_notify)
         self._closed = True
+
+    # --- answers and keys -------------------------------------------------------------------------------------------
+
+    def answer(self, question: AnswerAwaited, value: object) -> None:
+        """The result of what an AnswerAwaited event holds; next_event goes on. Raises UsageError if it was answered."""
+        self._answered(lambda: self._engine.answer(question.awaitable, value))
+
+    def answer_failed(self, question: AnswerAwaited, error: BaseException) -> None:
+        """Awaiting it raised `error`. Raised again here, unless it is one that the handshake can do without."""
+        self._answered(lambda: self._engine.answer_failed(question.awaitable, error))
+
+    def _answered(self, resume: Callable[[], None]) -> None:
+        if self._error is not None:
+            raise self._failed(self._error)
+        try:
+            resume()
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as in next_event
+            self._fail(error)
+            raise error.with_traceback(None) from error.__cause__
+
+    def export_keying_material(self, label: bytes, context: bytes = b"", length: int = 32) -> bytes:
+        """`length` bytes that only the two ends of this connection know, for another protocol (section 7.5).
+
+        Raises UsageError before the handshake is complete or after the connection has failed.
+        """
+        self._require_established("export_keying_material")
+        return self._export(self._handshake.exporter_secret, label, context, length)
+
+    def export_early_keying_material(self, label: bytes, context: bytes = b"", length: int = 32) -> bytes:
+        """The same from the early_exporter_secret: for early data, and as replayable as that (appendix F.5.1).
+
+        Raises UsageError unless early data was offered (client) or accepted (server).
+        """
+        return self._export(self._handshake.early_exporter_secret, label, context, length)
+
+    def channel_binding(self) -> bytes:
+        """tls-exporter (RFC 9266), 32 bytes: binds an authentication above TLS to this connection."""
+        return self.export_keying_material(CHANNEL_BINDING_LABEL)
+
+    @staticmethod
+    def _export(secret: Secret | None, label: bytes, context: bytes, length: int) -> bytes:
+        if secret is None:
+            raise UsageError("this connection has no such exporter secret")
+        return export_keying_material(secret, label, context, length)
+
+    def _require_established(self, what: str) -> None:
+        if self._error is not None:
+            raise self._failed(self._error)
+        if self._engine.session is None:
+            raise UsageError(f"{what} before the handshake is complete; wait for HandshakeCompleted")
+        if self._closed and what == "update_keys":
+            raise UsageError(f"{what} after close()")
 
     def _send_alert(self, level: int, description: AlertDescription) -> None:
         if self._tracer is not None:
@@ -278,10 +376,13 @@ class Connection:
         reader.set_keys(suite, *secret.traffic_keys(suite))
         reader.ccs_allowed = epoch is not Epoch.APPLICATION
         # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
-        reader.plaintext_alert_allowed = epoch is Epoch.HANDSHAKE and not self._engine.is_client
+        reader.plaintext_alert_allowed = epoch is Epoch.HANDSHAKE and not self._is_client
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self._writer.set_keys(suite, *secret.traffic_keys(suite))
+
+    def write_plaintext(self) -> None:
+        self._writer.set_plaintext()
 
     def skip_early_data(self, budget: int) -> None:
         self._reader.skip_early_data(budget)
@@ -289,24 +390,48 @@ class Connection:
     def stop_skipping(self) -> None:
         self._reader.stop_skipping()
 
+    def limit_records(self, receive: int | None, send: int | None) -> None:
+        if receive is not None:
+            self._reader.max_inner_plaintext = receive
+        if send is not None:
+            self._writer.max_inner_plaintext = send
+
 
 class ClientConnection(Connection):
     """A client. `server_hostname` is what the certificate must be for: a DNS name or an IP address.
 
+    `session` resumes an earlier connection (from a TicketReceived event); without it the config's SessionCache is
+    asked, for this name, `port` and `partition` (connections of different partitions cannot be linked: appendix C.4).
+    `early_data` is sent with the ClientHello if the session allows that much, and may be replayed by anybody (section
+    8); the events EarlyDataAccepted and EarlyDataRejected say what became of it, and without either it was not sent.
+    More can follow by send_early_data.
+
     The ClientHello is ready at once: data_to_send has it. Raises ConfigurationError for a name that cannot be one,
-    or without a name unless the config says INSECURE_NO_VERIFICATION.
+    or without a name unless the config says INSECURE_NO_VERIFICATION or authenticates in another way.
     """
 
     def __init__(
-        self, config: ClientConfig, *, server_hostname: str | bytes | None, tracer: Tracer | None = None
+        self,
+        config: ClientConfig,
+        *,
+        server_hostname: str | bytes | None,
+        port: int | None = None,
+        partition: bytes = b"",
+        session: StoredSession | None = None,
+        early_data: bytes | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        if server_hostname is None and config.verifier is not None:
+        if server_hostname is None and config.needs_server_name:
             raise ConfigurationError(
                 "server_hostname is missing: without it, any valid certificate of anybody would be accepted"
             )
         name = ServerName.parse(server_hostname) if server_hostname is not None else None
         super().__init__(config, is_client=True, tracer=tracer)
-        self._engine.start(self.make_handshake(config, name, tracer).handshake())
+        self._handshake = self.make_handshake(config, name, tracer)
+        self._handshake.remember(port, partition, session, early_data)
+        self._engine.start(self._handshake)
+        if early_data and self.early_data_left:
+            self.send_early_data(early_data)
 
     def make_handshake(
         self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
@@ -314,17 +439,56 @@ class ClientConnection(Connection):
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
         return ClientHandshake(config, server_name, self._engine, tracer)
 
+    @property
+    def early_data_left(self) -> int:
+        """How many bytes send_early_data takes now; 0 when early data is not possible, or not any more."""
+        return self._engine.early_data_left if self._engine.write_epoch is Epoch.EARLY else 0
+
+    def send_early_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Send more early data, until the server's answer is here. Raises UsageError for more than early_data_left."""
+        if self._error is not None:
+            raise self._failed(self._error)
+        data = bytes(data)
+        if len(data) > self.early_data_left:
+            raise UsageError(f"{len(data)} bytes of early data, where {self.early_data_left} are possible now")
+        self._engine.early_data_left -= len(data)
+        if self._tracer is not None:
+            self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.EARLY)
+        self._writer.write(APPLICATION_DATA, data, self._out)
+
 
 class ServerConnection(Connection):
     """A server: one accepted connection."""
+
+    _handshake: ServerHandshake
 
     def __init__(self, config: ServerConfig, *, tracer: Tracer | None = None) -> None:
         super().__init__(config, is_client=False, tracer=tracer)
         # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
         # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").
         self._reader.ccs_allowed = config.shares_cookie_key
-        self._engine.start(self.make_handshake(config, tracer).handshake())
+        self._handshake = self.make_handshake(config, tracer)
+        self._engine.start(self._handshake)
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
         return ServerHandshake(config, self._engine, tracer)
+
+    @property
+    def may_send_before_finished(self) -> bool:
+        """Only where the config says so: until the client's Finished nobody knows who reads it (appendix F.1)."""
+        return self._handshake.half_rtt and self._engine.write_epoch is Epoch.APPLICATION
+
+    def send_ticket(self) -> None:
+        """Give the client one more ticket (section 4.7.1); nothing happens where the client cannot use it."""
+        self._require_established("send_ticket")
+        self._engine.run(self._handshake.send_tickets(1))
+
+    def request_client_certificate(self) -> bytes:
+        """Ask the client for a certificate now (section 4.7.2). Returns the context that ClientAuthenticated repeats.
+
+        Raises UsageError if the client did not offer post_handshake_auth, if an external PSK authenticates this
+        connection, if the config says nothing of whom to trust, or if too many requests are unanswered.
+        """
+        self._require_established("request_client_certificate")
+        return self._handshake.request_client_certificate()

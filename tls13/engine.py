@@ -6,8 +6,13 @@ The engine stands between a flow, which knows the order of messages, and a carri
 * puts handshake messages together, however they were cut, and resumes the flow with each (section 5.1);
 * makes sure that no message straddles a change of keys, by construction: keys change only through `read_secret`,
   and that refuses while anything is left in the buffer;
-* after the handshake, handles the messages that may still come (section 4.7);
+* hands what a flow must wait for (a signature made elsewhere, a ticket in a database) to the user as an event, and
+  resumes the flow with the answer;
+* after the handshake runs one flow for each transaction that may still come (section 4.7), and KeyUpdate itself;
 * is the only place where an exception becomes an alert (section 6.2).
+
+Threads: after the handshake one may read while another writes. What the reading side wants to send it leaves in
+`_owed`; the writing side sends it before its next record (`settle_debts`).
 """
 
 from __future__ import annotations
@@ -19,23 +24,28 @@ from .errors import (
     AlertDescription,
     BadKeyUpdateRequest,
     DataAcrossKeyChange,
+    EarlyDataLimitExceeded,
+    InterleavedAnswer,
+    InternalError,
     MessageTooLong,
     TooManyKeyUpdates,
-    UnrequestedCertificateRequest,
+    UsageError,
 )
-from .events import HandshakeCompleted, KeysUpdated
+from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
 from .flow import Epoch, out_of_order
-from .wire.messages import CertificateRequest, KeyUpdate, NewSessionTicket, message_class
+from .wire.messages import KeyUpdate, message_class
 from .wire.registry import HandshakeType, KeyUpdateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from .crypto.suites import Suite
     from .events import Event, Session, Tracer
-    from .flow import Flow, Need
+    from .flow import Compose, Flow, Handshake, Kinds
     from .key_schedule import TrafficSecret
 
-MAX_KEY_UPDATES = 32
-"""KeyUpdates in a row without application data between them: each costs us a key derivation, and its sender little."""
+MAX_EPOCH = 2**48 - 1
+"""Section 4.7.3: a sender MUST NOT change its keys more often."""
 
 
 class Carrier(Protocol):
@@ -49,60 +59,108 @@ class Carrier(Protocol):
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None: ...
 
+    def write_plaintext(self) -> None: ...
+
     def skip_early_data(self, budget: int) -> None: ...
 
     def stop_skipping(self) -> None: ...
+
+    def limit_records(self, receive: int | None, send: int | None) -> None: ...
 
 
 class Engine:
     """One connection's handshake and what comes after it. Implements flow.Output."""
 
-    def __init__(self, carrier: Carrier, *, is_client: bool, max_message: int, tracer: Tracer | None = None) -> None:
-        self.is_client = is_client
+    def __init__(
+        self, carrier: Carrier, *, max_message: int, max_key_updates: int, tracer: Tracer | None = None
+    ) -> None:
         self.session: Session | None = None
         self.read_epoch = self.write_epoch = Epoch.INITIAL
+        self.early_data_left = 0
+        """Bytes of early data that may still be sent (client) or accepted (server)."""
         self.key_update_owed = False
         self.key_updates_sent = self.key_updates_received = 0
+        self.buffered = 0
+        """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
         self._carrier = carrier
         self._tracer = tracer
         self._max_message = max_message
+        self._max_key_updates = max_key_updates
         self._buffer = bytearray()
-        self.buffered = 0
-        """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
-        self._flow: Flow[Session] | None = None
-        self._need: Need = ()
+        self._events: list[Event] = []
+        self._owed: list[Compose] = []
+        self._handshake: Handshake | None = None
+        self._flow: Flow[object] | None = None
+        """The handshake; afterwards a transaction of which more messages must come, if there is one."""
+        self._need: Kinds = ()
+        self._questions: dict[Awaitable[object], Flow[object]] = {}
         self._key_updates = 0
+        self._update_requested = False
         self._suite: Suite | None = None
         self._read_secret: TrafficSecret | None = None
         self._write_secret: TrafficSecret | None = None
 
-    # --- driving the flow -----------------------------------------------------------------------------------------
+    # --- driving the flows ----------------------------------------------------------------------------------------
 
-    def start(self, flow: Flow[Session]) -> None:
-        """Run the flow up to its first need; a client sends its ClientHello here."""
-        self._flow = flow
-        self._need = next(flow)
+    def start(self, handshake: Handshake) -> None:
+        """Run the handshake up to its first need; a client sends its ClientHello here."""
+        self._handshake = handshake
+        self._flow = handshake.handshake()
+        self._resume(self._flow, None)
+
+    def run(self, flow: Flow[None]) -> None:
+        """Start a transaction of our own, after the handshake."""
+        self._resume(flow, None)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
+        return self._flow is not None and not self._need
+
+    @property
+    def ready(self) -> bool:
+        """Whether `advance` may have something to do without more bytes."""
+        return bool(self._events) or self.buffered > 0
 
     def receive(self, fragment: bytes) -> Event | None:
-        """Handshake bytes, in order. Processes at most one message; the rest waits for `advance`."""
+        """Handshake bytes, in order. Processes messages up to the first event; the rest waits for `advance`."""
         self._buffer += fragment
         self.buffered = len(self._buffer)
         return self.advance()
 
     def advance(self) -> Event | None:
-        """Process the next whole message in the buffer, if there is one, and whatever follows without an event."""
-        while (raw := self._next_message()) is not None:
+        """The next event: of what has happened already, or of the next whole messages in the buffer."""
+        events = self._events
+        while not events:
+            raw = self._next_message()
+            if raw is None:
+                return None
             if self._tracer is not None:
                 self._tracer.message(False, raw, self.read_epoch)
-            event = self._resume(raw) if self._flow is not None else self._post_handshake(raw)
-            if event is not None:
-                return event
-        return None
+            if self._flow is not None:
+                self._resume(self._flow, raw)
+            else:
+                self._post_handshake(raw)
+        return events.pop(0)
+
+    def answer(self, awaitable: Awaitable[object], value: object) -> None:
+        """What a flow waits for has its answer."""
+        self._resume(self._asking(awaitable), value)
+
+    def answer_failed(self, awaitable: Awaitable[object], error: BaseException) -> None:
+        """What a flow waits for has failed: raised inside the flow, which may know what to do."""
+        self._resume(self._asking(awaitable), None, error)
+
+    def _asking(self, awaitable: Awaitable[object]) -> Flow[object]:
+        flow = self._questions.pop(awaitable, None)
+        if flow is None:
+            raise UsageError("this question has been answered already, or the connection never asked it")
+        return flow
 
     def _next_message(self) -> bytes | None:
         """A whole `struct Handshake` off the buffer. What cannot be wanted is refused by its first byte."""
         buffer = self._buffer
-        if not buffer:
+        if not buffer or self.waiting:
             return None
         self._refuse_early(buffer[0])
         if len(buffer) < 4:
@@ -119,64 +177,103 @@ class Engine:
 
     def _refuse_early(self, msg_type: int) -> None:
         """A message that cannot be wanted is not waited for: its sender could make us store it for nothing."""
-        wanted = self._need if self._flow is not None else (NewSessionTicket, KeyUpdate, CertificateRequest)
+        wanted = self._need
+        if self._flow is None and self._handshake is not None:
+            wanted = (KeyUpdate, *self._handshake.expected())
         if msg_type not in [kind.msg_type for kind in wanted]:
             raise out_of_order(bytes([msg_type]), wanted)
 
-    def _resume(self, raw: bytes) -> Event | None:
-        flow = self._flow
-        if flow is None:
-            return None
+    def _resume(self, flow: Flow[object], answer: object, error: BaseException | None = None) -> None:
+        """Let a flow go on up to its next need."""
         try:
-            self._need = flow.send(raw)
+            need = flow.send(answer) if error is None else flow.throw(error)
         except StopIteration as done:
-            self._flow = None
-            self.session = done.value
+            if flow is self._flow:
+                self._flow, self._need = None, ()
+            if self.session is None:
+                self._complete(done.value)
+            return
+        if isinstance(need, tuple):
+            self._flow, self._need = flow, need
+            return
+        if flow is self._flow:
+            # After the handshake nothing waits for one transaction's answer but that transaction.
+            self._flow, self._need = (flow if self.session is None else None), ()
+        self._questions[need] = flow
+        self._events.append(AnswerAwaited(need))
 
-            return HandshakeCompleted(done.value)
-        return None
+    def _complete(self, session: Session) -> None:
+        self.session = session
+        self._events.append(HandshakeCompleted(session))
+        if self._handshake is not None:
+            self._resume(self._handshake.opening(), None)
 
     # --- after the handshake: section 4.7 -------------------------------------------------------------------------
 
-    def _post_handshake(self, raw: bytes) -> Event | None:
-        kind = message_class(raw)
-        if kind is KeyUpdate:
-            return self._receive_key_update(KeyUpdate.decode(raw[4:]))
-        if self.is_client and kind is NewSessionTicket:
-            # Section 4.7.1: a client that does not resume silently ignores tickets; a broken one is still an error.
-            NewSessionTicket.decode(raw[4:]).judge()
-            return None
-        if self.is_client and kind is CertificateRequest:
-            raise UnrequestedCertificateRequest
-        raise out_of_order(raw, (KeyUpdate,))
+    def _post_handshake(self, raw: bytes) -> None:
+        if message_class(raw) is KeyUpdate:
+            self._receive_key_update(KeyUpdate.decode(raw[4:]))
+        elif self._handshake is not None:
+            self._resume(self._handshake.receive(raw), None)
 
-    def _receive_key_update(self, message: KeyUpdate) -> Event:
+    def _receive_key_update(self, message: KeyUpdate) -> None:
         """Section 4.7.3. The answer is only owed here: whoever writes next sends it, before any application data."""
         if message.request_update not in (KeyUpdateRequest.update_not_requested, KeyUpdateRequest.update_requested):
             raise BadKeyUpdateRequest(int(message.request_update))
         self._key_updates += 1
-        if self._key_updates > MAX_KEY_UPDATES:
+        if self._key_updates > self._max_key_updates:
             raise TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
             self.read_secret(Epoch.APPLICATION, self._suite, self._read_secret.next())
         self.key_updates_received += 1
+        self._update_requested = False
         requested = message.request_update == KeyUpdateRequest.update_requested
-        if requested:  # never False here: a writing thread that has just answered would answer again
+        if requested and self.key_updates_sent < MAX_EPOCH:
+            # Never set to False here: a writing thread that has just answered would answer again.
             self.key_update_owed = True
-        return KeysUpdated(answer_requested=requested)
+        self._events.append(KeysUpdated(answer_requested=requested))
 
-    def application_data_seen(self) -> None:
+    def application_data_seen(self, length: int) -> None:
+        """An application data record was read: is it in order here?"""
+        if self.read_epoch is Epoch.EARLY:
+            self.early_data_left -= length
+            if self.early_data_left < 0:
+                raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
+        elif self._flow is not None:
+            raise InterleavedAnswer("application data")
         self._key_updates = 0
 
-    def update_write_keys(self, request: KeyUpdateRequest) -> None:
-        """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2)."""
+    def update_write_keys(self, *, request: bool) -> None:
+        """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).
+
+        `request`: ask the peer to do the same; left out while an earlier request is not answered yet. Raises
+        InternalError at the end of all keys, 2^48 - 1 updates.
+        """
         suite, secret = self._suite, self._write_secret  # once: a reading thread's fail() may forget them meanwhile
         if secret is None or suite is None:
             return
+        if self.key_updates_sent >= MAX_EPOCH:
+            raise InternalError(f"the keys have been changed {MAX_EPOCH} times; open a new connection")
         self.key_update_owed = False
         self.key_updates_sent += 1
-        self.send(KeyUpdate(request_update=request).to_handshake())
+        request = request and not self._update_requested
+        self._update_requested = self._update_requested or request
+        wish = KeyUpdateRequest.update_requested if request else KeyUpdateRequest.update_not_requested
+        self.send(KeyUpdate(request_update=wish).to_handshake())
         self.write_secret(Epoch.APPLICATION, suite, secret.next())
+
+    @property
+    def in_debt(self) -> bool:
+        """Whether the reading side has left anything to send."""
+        return self.key_update_owed or bool(self._owed)
+
+    def settle_debts(self) -> None:
+        """Send what the reading side owes the peer. Only the writing side calls this."""
+        while self._owed and self._write_secret is not None:
+            for raw in self._owed.pop(0)(self._write_secret):
+                self.send(raw)
+        if self.key_update_owed:
+            self.update_write_keys(request=False)
 
     # --- flow.Output ----------------------------------------------------------------------------------------------
 
@@ -184,6 +281,9 @@ class Engine:
         if self._tracer is not None:
             self._tracer.message(True, raw, self.write_epoch)
         self._carrier.send_handshake(raw, self.write_epoch)
+
+    def owe(self, compose: Compose) -> None:
+        self._owed.append(compose)
 
     def send_change_cipher_spec(self) -> None:
         self._carrier.send_change_cipher_spec()
@@ -207,19 +307,40 @@ class Engine:
         if self._tracer is not None:
             self._tracer.keys(True, epoch, suite)
 
+    def write_plaintext(self) -> None:
+        self._carrier.write_plaintext()
+        self.write_epoch = Epoch.INITIAL
+
+    def receiving_secret(self) -> TrafficSecret:
+        if self._read_secret is None:
+            raise InternalError("there are no keys to read with")
+        return self._read_secret
+
     def skip_early_data(self, budget: int) -> None:
         self._carrier.skip_early_data(budget)
 
     def stop_skipping(self) -> None:
         self._carrier.stop_skipping()
 
+    def limit_early_data(self, limit: int) -> None:
+        self.early_data_left = limit
+
+    def limit_records(self, receive: int | None, send: int | None) -> None:
+        self._carrier.limit_records(receive, send)
+
+    def emit(self, event: Event) -> None:
+        self._events.append(event)
+
     # --- failing --------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> AlertDescription:
         """The one place where an exception becomes an alert (section 6.2). Forgets the secrets (section 6)."""
-        self._flow = None
+        self._flow = self._handshake = None
         self._need = ()
         self._buffer.clear()
         self.buffered = 0
+        self._events.clear()
+        self._owed.clear()
+        self._questions.clear()
         self._read_secret = self._write_secret = None
         return error.alert if isinstance(error, Abort) else AlertDescription.internal_error

@@ -72,6 +72,11 @@ class UsageError(TLSError, RuntimeError):
     """A call that makes no sense now: data sent before the handshake is complete, or after close()."""
 
 
+class StoreUnavailable(TLSError):
+    """A store of the user's (tls13.resumption.stores) cannot answer. A handshake goes on without what it would have
+    said: no resumption, no early data."""
+
+
 class Abort(TLSError):
     """We end the connection. `alert` is what the peer is told, `section` is the rule it broke.
 
@@ -161,6 +166,12 @@ class UnsupportedExtension(Abort):
     alert = AlertDescription.unsupported_extension
     section = "4.3"
     says = "the peer answers an extension that we did not send"
+
+
+class CertificateRequired(Abort):
+    alert = AlertDescription.certificate_required
+    section = "4.5.1.3"
+    says = "the client has no certificate to show, and must"
 
 
 class UnrecognizedName(Abort):
@@ -255,6 +266,41 @@ class TooMuchEarlyData(UnexpectedMessage):
     says = "the peer sent more early data than we are willing to skip"
 
 
+class EarlyDataLimitExceeded(UnexpectedMessage):
+    section = "4.7.1"
+    says = "the client sent more early data than its ticket's max_early_data_size"
+
+
+class InterleavedAnswer(UnexpectedMessage):
+    section = "4.7.2"
+    says = "something else in the middle of an answer to a CertificateRequest"
+
+
+class UnknownRequestContext(UnexpectedMessage):
+    section = "4.7.2"
+    says = "a Certificate after the handshake that answers no request of ours"
+
+
+class TooManyRequests(UnexpectedMessage):
+    section = "4.7.2"
+    says = "too many CertificateRequests without an answer between them"
+
+
+class CertificateRequestWithPsk(UnexpectedMessage):
+    section = "4.4.2"
+    says = "a CertificateRequest, although a PSK authenticates this connection"
+
+
+class TooMuchBuffered(UnexpectedMessage):
+    section = "4"
+    says = "the peer sends more than we keep while we wait for somebody else's answer"
+
+
+class HandshakeTooSlow(HandshakeFailure):
+    section = "4"
+    says = "the handshake takes longer than the config allows"
+
+
 # --- illegal_parameter --------------------------------------------------------------------------------------
 
 
@@ -321,6 +367,41 @@ class GroupChanged(IllegalParameter):
 class InvalidKeyShare(IllegalParameter):
     section = "4.3.8"
     says = "a key share that is not a valid public value of its group"
+
+
+class PskNotOffered(IllegalParameter):
+    section = "4.3.11"
+    says = "selected_identity is not one of the PSKs that we offered"
+
+
+class PskHashMismatch(IllegalParameter):
+    section = "4.3.11"
+    says = "the server chose a cipher suite whose hash is not the selected PSK's"
+
+
+class PskModeNotOffered(IllegalParameter):
+    section = "4.3.9"
+    says = "the server uses the PSK in a mode that we did not offer"
+
+
+class EarlyDataNotAcceptable(IllegalParameter):
+    section = "4.3.10"
+    says = "the server accepts early data under parameters that are not those of the first PSK"
+
+
+class TooManyKeyShares(IllegalParameter):
+    section = "4.3.8"
+    says = "more key shares than we are willing to look at"
+
+
+class TooManyExtensions(IllegalParameter):
+    section = "4.3"
+    says = "more extensions than we are willing to look at"
+
+
+class BadOidFilter(IllegalParameter):
+    section = "4.3.5"
+    says = "oid_filters asks for what it must not"
 
 
 class KeyShareMismatch(IllegalParameter):
@@ -415,12 +496,27 @@ class BadSignature(DecryptError):
     says = "the CertificateVerify signature does not verify under the certificate's key"
 
 
+class BadBinder(DecryptError):
+    section = "4.3.11"
+    says = "no PSK that we know has this binder"
+
+
 class NoCommonCipherSuite(HandshakeFailure):
     says = "client and server have no cipher suite in common"
 
 
 class NoCommonGroup(HandshakeFailure):
     says = "client and server have no key exchange group in common"
+
+
+class NoPskSelected(HandshakeFailure):
+    section = "4.3.11"
+    says = "the server selects none of our PSKs, and nothing else may authenticate it"
+
+
+class NoCertificate(HandshakeFailure):
+    section = "4.2.1"
+    says = "this server knows PSKs only, and the client offers none of them"
 
 
 class NoCommonSignatureScheme(HandshakeFailure):

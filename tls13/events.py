@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from .wire.registry import ProtocolVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from cryptography.x509 import Certificate
 
     from .crypto.suites import Suite
     from .errors import AlertDescription
     from .flow import Epoch
+    from .resumption.sessions import StoredSession
     from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
 
 
@@ -21,9 +22,10 @@ class Session(NamedTuple):
     """What a completed handshake agreed on. Immutable; holds no secrets."""
 
     cipher_suite: CipherSuite
-    group: NamedGroup
-    signature_scheme: SignatureScheme
-    """Of the server's CertificateVerify."""
+    group: NamedGroup | None
+    """None: a PSK alone (psk_ke), without forward secrecy."""
+    signature_scheme: SignatureScheme | None
+    """Of the server's CertificateVerify, which may be of the handshake that this one resumes; None: an external PSK."""
     alpn_protocol: bytes | None
     server_name: str | None
     """As the client gave it (client), or as it came in server_name (server)."""
@@ -33,6 +35,20 @@ class Session(NamedTuple):
     """The chain from the peer's certificate up to the trust anchor; empty if nothing was verified."""
     hello_retry_request: bool
     """Whether it took a HelloRetryRequest to agree."""
+    resumed: bool = False
+    """Whether the keys come from a ticket of an earlier connection; its certificates are then repeated here."""
+    psk_identity: bytes | None = None
+    """Of the external PSK, if one was used."""
+    early_data: str | None = None
+    """"accepted" or "rejected"; None if none was offered."""
+    client_scheme: SignatureScheme | None = None
+    """Of the client's CertificateVerify."""
+    ocsp_response: bytes | None = None
+    """The OCSP response (DER) that the server stapled, verified."""
+    signed_certificate_timestamps: bytes | None = None
+    """The SignedCertificateTimestampList that the peer sent (RFC 6962, section 3.3); tls13.trust.sct shows it."""
+    raw_public_key: bytes | None = None
+    """The peer's SubjectPublicKeyInfo (DER), if it authenticated with a raw public key (RFC 7250)."""
     version: ProtocolVersion = ProtocolVersion.TLS1_3
 
 
@@ -56,7 +72,58 @@ class KeysUpdated(NamedTuple):
     answer_requested: bool
 
 
-Event = HandshakeCompleted | ApplicationData | PeerClosed | KeysUpdated
+class EarlyData(NamedTuple):
+    """A server: data from before the handshake's end. Anybody can have recorded and sent it again (section 8), so act
+    on it only where doing so twice does no harm."""
+
+    data: bytes
+
+
+class EarlyDataAccepted(NamedTuple):
+    """A client: the server takes the early data."""
+
+
+class EarlyDataRejected(NamedTuple):
+    """A client: the server has thrown the early data away. It is never sent again unless you do so (4.3.10)."""
+
+    retried: bool
+    """Whether a HelloRetryRequest rejected it."""
+
+
+class TicketReceived(NamedTuple):
+    """A client: with this the next connection can be resumed (section 4.7.1)."""
+
+    session: StoredSession
+
+
+class ClientAuthenticated(NamedTuple):
+    """A server: the answer to request_client_certificate (section 4.7.2). No certificates: the client declined."""
+
+    context: bytes
+    """What request_client_certificate returned."""
+    peer_certificates: tuple[Certificate, ...]
+    verified_chain: tuple[Certificate, ...]
+
+
+class AnswerAwaited(NamedTuple):
+    """A callback or a store of the config has promised an answer: await it, and call `connection.answer(event, value)`
+    or `connection.answer_failed(event, error)`. tls13.aio does so by itself."""
+
+    awaitable: Awaitable[object]
+
+
+Event = (
+    HandshakeCompleted
+    | ApplicationData
+    | PeerClosed
+    | KeysUpdated
+    | EarlyData
+    | EarlyDataAccepted
+    | EarlyDataRejected
+    | TicketReceived
+    | ClientAuthenticated
+    | AnswerAwaited
+)
 
 
 class Tracer(Protocol):

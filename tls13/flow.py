@@ -27,12 +27,15 @@ from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, Ser
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .crypto.hkdf import Secret
     from .crypto.suites import Suite
-    from .events import Event, Tracer
+    from .events import Event, Session, Tracer
     from .key_schedule import TrafficSecret
+
+    Compose = Callable[[TrafficSecret], Iterable[bytes]]
+    """Makes messages under the secret that will protect them."""
 
 A = TypeVar("A", bound=HandshakeMessage)
 B = TypeVar("B", bound=HandshakeMessage)
@@ -85,8 +88,33 @@ class Output(Protocol):
     def limit_early_data(self, limit: int) -> None:
         """The most early data, in bytes, that the ticket allows: for the client to send, for the server to accept."""
 
+    def limit_records(self, receive: int | None, send: int | None) -> None:
+        """RFC 8449: the largest TLSInnerPlaintext, in bytes, that we asked for and that the peer asked for."""
+
+    def owe(self, compose: Compose) -> None:
+        """After the handshake: let the writing side send these messages, together, before its next record."""
+
+    def receiving_secret(self) -> TrafficSecret:
+        """The secret that protects what is being read: the BaseKey of a post-handshake Finished (4.5.3)."""
+
     def emit(self, event: Event) -> None:
         """Let the user know."""
+
+
+class Handshake(Protocol):
+    """What an engine runs: a role's handshake, and what it does afterwards (section 4.7)."""
+
+    def handshake(self) -> Flow[Session]:
+        """RFC 9846, section 2, figure 1."""
+
+    def opening(self) -> Flow[None]:
+        """What is done once the handshake is complete: a server's tickets."""
+
+    def expected(self) -> Kinds:
+        """The messages that may come now, besides KeyUpdate."""
+
+    def receive(self, raw: bytes) -> Flow[None]:
+        """The transaction that this message starts."""
 
 
 def settle(answer: T | Awaitable[T]) -> Flow[T]:
@@ -105,11 +133,9 @@ class HandshakeFlow:
     def __init__(self, output: Output, key_log: Callable[[str], None] | None, tracer: Tracer | None) -> None:
         self.output = output
         self.transcript = Transcript()
-        self.last_received = b""
+        self.last_received = self.last_sent = b""
         self.tracer = tracer
         self._key_log = key_log
-        self.wants_secrets = key_log is not None or tracer is not None
-        """Whether somebody listens to log_secret."""
 
     @overload
     def read(self, kind: type[A], /) -> Flow[A]: ...
@@ -134,11 +160,20 @@ class HandshakeFlow:
         return message
 
     def send(self, message: HandshakeMessage) -> None:
-        self.send_raw(message.to_handshake())
+        for raw in self.encoded(message):
+            self.last_sent = raw
+            self.transcript.update(raw)
+            self.output.send(raw)
 
-    def send_raw(self, raw: bytes) -> None:
-        self.transcript.update(raw)
-        self.output.send(raw)
+    def encoded(self, message: HandshakeMessage) -> Iterable[bytes]:
+        """What is sent for this message: its encoding; a scripted peer of tls13.lab has other ideas."""
+        return (message.to_handshake(),)
+
+    def log_traffic(self, which: str, client_random: bytes, client: Secret, server: Secret) -> None:
+        """The two secrets of one epoch, once they are in use: if the hook fails, the peer can still be told."""
+        if self._key_log is not None or self.tracer is not None:
+            self.log_secret(f"CLIENT_{which}", client_random, client)
+            self.log_secret(f"SERVER_{which}", client_random, server)
 
     def log_secret(self, label: str, client_random: bytes, secret: Secret) -> None:
         """One line of RFC 9850 for whoever asked for a key log."""

@@ -93,9 +93,9 @@ class EarlySecret(_Stage):
         super().__init__(extract(hash, zeros, zeros if psk is None else psk))
         self._salt = self._derived()
 
-    def binder_key(self, *, external: bool) -> TrafficSecret:
-        """The BaseKey of a PSK binder (section 4.3.11.2)."""
-        return self._traffic(b"ext binder" if external else b"res binder", self._secret.hash.empty)
+    def binder_key(self, label: bytes) -> TrafficSecret:
+        """The BaseKey of a PSK binder (section 4.3.11.2): "res binder", "ext binder", or RFC 9258's "imp binder"."""
+        return self._traffic(label, self._secret.hash.empty)
 
     def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
         return self._traffic(b"c e traffic", transcript_hash)

@@ -60,7 +60,8 @@ MAX_CIPHERTEXT: Final = 2**14 + 256
 MAX_INNER_PLAINTEXT: Final = 2**14 + 1
 """TLSInnerPlaintext: content, type and padding together (section 5.4)."""
 MAX_EMPTY_RECORDS: Final = 32
-"""Records in a row that carry nothing (empty application data, change_cipher_spec): each costs us work for nothing."""
+"""Records in a row that carry nothing (empty application data, change_cipher_spec): each costs us work for nothing.
+The default of a config's max_empty_records."""
 MAX_SEQUENCE: Final = 2**64 - 1
 TYPE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 COMPACT_AT: Final = 2**17
@@ -73,7 +74,9 @@ class RecordReader:
     The connection tells it what the protocol's state allows: `ccs_allowed`, `mid_message`, `plaintext_alert_allowed`.
     """
 
-    def __init__(self, *, max_inner_plaintext: int = MAX_INNER_PLAINTEXT) -> None:
+    def __init__(
+        self, *, max_inner_plaintext: int = MAX_INNER_PLAINTEXT, max_empty_records: int = MAX_EMPTY_RECORDS
+    ) -> None:
         self.ccs_allowed = False
         """From the first ClientHello to the peer's Finished a lone change_cipher_spec is dropped (section 5)."""
         self.mid_message = False
@@ -81,6 +84,7 @@ class RecordReader:
         self.plaintext_alert_allowed = False
         """A peer that has no keys yet may say so in plaintext; ends with the first record that decrypts."""
         self.max_inner_plaintext = max_inner_plaintext
+        self.max_empty_records = max_empty_records
         self._buffer = bytearray()
         self._start = 0
         self._aead: Aead | None = None
@@ -296,8 +300,8 @@ class RecordReader:
 
     def _count_empty_record(self) -> None:
         self._empty_records += 1
-        if self._empty_records > MAX_EMPTY_RECORDS:
-            raise TooManyEmptyRecords(f"more than {MAX_EMPTY_RECORDS}")
+        if self._empty_records > self.max_empty_records:
+            raise TooManyEmptyRecords(f"more than {self.max_empty_records}")
 
 
 class RecordWriter:
@@ -337,6 +341,10 @@ class RecordWriter:
         self._limit = suite.record_limit
         self._tag_length = suite.tag_length
         self.initial = False
+
+    def set_plaintext(self) -> None:
+        """No protection any more: ClientHello2 follows early data that was rejected (section 4.3.10)."""
+        self._aead = None
 
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data

@@ -31,14 +31,6 @@ class Transcript:
         self._hash: Hash | None = None
         self._running: hashlib._Hash | None = None
 
-    @classmethod
-    def resume_from_client_hello1_hash(cls, hash: Hash, digest: bytes) -> Self:
-        """What a server makes of a cookie: the transcript of message_hash alone."""
-        self = cls()
-        self.start(hash)
-        self.update(_message_hash(hash, digest))
-        return self
-
     def update(self, message: bytes) -> None:
         """Add a whole handshake message, as it was sent or received."""
         if self._running is not None:
@@ -58,7 +50,7 @@ class Transcript:
     def retry(self, hash: Hash) -> None:
         """A HelloRetryRequest is the second message: replace the first, ClientHello1, by message_hash (4.1)."""
         client_hello1, *rest = self._pending
-        self._pending = [_message_hash(hash, hash.new(client_hello1).digest()), *rest]
+        self._pending = [message_hash(hash, hash.new(client_hello1).digest()), *rest]
         self.start(hash)
 
     def digest(self) -> bytes:
@@ -76,5 +68,6 @@ class Transcript:
         return fork
 
 
-def _message_hash(hash: Hash, digest: bytes) -> bytes:
+def message_hash(hash: Hash, digest: bytes) -> bytes:
+    """The synthetic message that stands for ClientHello1, made of its hash."""
     return bytes((HandshakeType.message_hash, 0, 0, hash.digest_size)) + digest

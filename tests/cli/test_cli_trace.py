@@ -12,7 +12,7 @@ from tls13.errors import ProtocolVersionError
 from tls13.explain.trace import WIDTH, Narrator, printable
 from tls13.flow import Epoch
 from tls13.lab.authority import Authority
-from tls13.wire.registry import KeyUpdateRequest
+from tls13.lab.scripted import ask_for_key_update
 
 HOST = "server.example"
 
@@ -96,7 +96,7 @@ def test_a_hello_retry_request_is_told_with_what_it_wants(client_config, server_
 
 def test_a_key_update_changes_to_new_keys(client_config, server_config) -> None:
     def talk(client, server) -> None:
-        client._engine.update_write_keys(KeyUpdateRequest.update_requested)
+        ask_for_key_update(client)
 
     page, _ = account(client_config, server_config, talk=talk)
     assert arrows(page)[-2:] == [(">", "KeyUpdate"), ("<", "KeyUpdate")]

@@ -12,7 +12,7 @@ import pytest
 import tls13
 import tls13.io.protocol
 from tls13 import aio, errors
-from tls13.wire.registry import KeyUpdateRequest
+from tls13.lab.scripted import ask_for_key_update
 
 HOST = "server.example"
 LONG = 20
@@ -159,7 +159,7 @@ def test_what_a_callback_raises_comes_out_and_the_peer_is_told(server_config, cl
     class Broken(Exception):
         pass
 
-    def broken() -> float:
+    def broken(line: str) -> None:
         raise Broken
 
     async def main() -> None:
@@ -169,7 +169,7 @@ def test_what_a_callback_raises_comes_out_and_the_peer_is_told(server_config, cl
         )
         with pytest.raises(Broken):
             await aio.open_connection(
-                "127.0.0.1", port_of(server), client_config.replace(clock=broken), server_hostname=HOST
+                "127.0.0.1", port_of(server), client_config.replace(key_log=broken), server_hostname=HOST
             )
         error = await seen
         assert isinstance(error, tls13.AlertReceived)
@@ -192,7 +192,7 @@ def test_a_peer_that_asks_and_does_not_read_is_not_answered_into_memory(server_c
                 connection = writer.get_extra_info("tls13_connection")
                 asked = 200
                 for _ in range(asked):
-                    client.connection._engine.update_write_keys(KeyUpdateRequest.update_requested)
+                    ask_for_key_update(client.connection)
                     client.connection.send_data(b"x")
                     await client.send()
                     await reader.readexactly(1)

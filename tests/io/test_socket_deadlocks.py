@@ -88,9 +88,9 @@ def wait_until_full(sock: socket.socket) -> None:
 
 def ask_for_new_keys(connection: tls13.Connection) -> None:
     """Owe the other side's answer to a KeyUpdate (RFC 9846, section 4.7.3)."""
-    from tls13.wire.registry import KeyUpdateRequest
+    from tls13.lab.scripted import ask_for_key_update
 
-    connection._engine.update_write_keys(KeyUpdateRequest.update_requested)
+    ask_for_key_update(connection)
 
 
 @pytest.mark.parametrize("timeout", [None, PATIENCE])
@@ -193,13 +193,13 @@ def test_what_a_callback_raises_comes_out_and_the_peer_is_told(wire, client_conf
     class Broken(Exception):
         pass
 
-    def broken() -> float:
+    def broken(line: str) -> None:
         raise Broken
 
     one, other = wire
     server, outcome = in_thread(tls13.wrap_socket, other, server_config)
     with pytest.raises(Broken):
-        tls13.wrap_socket(one, client_config.replace(clock=broken), server_hostname=HOST)
+        tls13.wrap_socket(one, client_config.replace(key_log=broken), server_hostname=HOST)
     server.join(PATIENCE)
     assert isinstance(outcome[0], tls13.AlertReceived)
     assert outcome[0].code == tls13.AlertDescription.internal_error

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 import certs
 from certs import KeyType
+from tls13.crypto.signatures import verify
 from tls13.errors import ConfigurationError
 from tls13.trust.identity import Identity
 from tls13.wire.registry import SignatureScheme
@@ -44,7 +45,8 @@ def test_an_identity_from_pem_presents_the_certificates_of_the_file_in_der() -> 
     identity = Identity.from_pem(GOOD.pem_chain, GOOD.pem_key)
     assert identity.chain == GOOD.chain
     assert identity.der_chain == tuple(certificate.public_bytes(Encoding.DER) for certificate in GOOD.chain)
-    assert identity.private_key.public_key() == GOOD.certificate.public_key()
+    scheme = identity.signature_schemes[0]
+    verify(GOOD.certificate.public_key(), scheme, identity.sign(scheme, b"content"), b"content")
     assert not identity.reordered
 
 

@@ -158,8 +158,8 @@ def make_config(options: argparse.Namespace, key_log: KeyLogFile | None) -> Clie
     if options.insecure:
         chosen["verify"] = INSECURE_NO_VERIFICATION
     config = ClientConfig(**chosen)
-    if config.verifier is not None:
-        config.verifier.trust.load()  # now: reading it is no part of the handshake's time
+    if config.trust is not None:
+        config.trust.load()  # now: reading it is no part of the handshake's time
     return config
 
 
@@ -172,8 +172,8 @@ def describe_session(session: Session) -> Facts:
     return {
         "version": "TLSv1.3",
         "cipher_suite": session.cipher_suite.name,
-        "group": session.group.name,
-        "signature_scheme": session.signature_scheme.name,
+        "group": session.group.name if session.group is not None else None,
+        "signature_scheme": session.signature_scheme.name if session.signature_scheme is not None else None,
         "alpn": session.alpn_protocol.decode("ascii", "replace") if session.alpn_protocol is not None else None,
         "hello_retry_request": session.hello_retry_request,
         "peer_chain": [describe_certificate(certificate) for certificate in chain],

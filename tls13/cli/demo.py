@@ -79,8 +79,8 @@ def _sum_up(session: Session, tls: TLSSocket) -> None:
         ("asked", QUESTION.decode()),
         ("answered", ANSWER.decode()),
         ("cipher suite", session.cipher_suite.name),
-        ("key exchange", session.group.name),
-        ("signature", session.signature_scheme.name),
+        ("key exchange", str(session.group)),
+        ("signature", str(session.signature_scheme)),
         ("verified", " <- ".join(one.subject.rfc4514_string() for one in session.verified_chain)),
         ("bytes", f"{tls.bytes_sent} sent, {tls.bytes_received} received, to move {len(QUESTION)} and {len(ANSWER)}"),
     ]

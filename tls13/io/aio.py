@@ -47,8 +47,8 @@ async def open_connection(
     """
     loop = asyncio.get_running_loop()
     config = ClientConfig() if config is None else config
-    if config.verifier is not None and not config.verifier.trust.loaded:
-        await asyncio.to_thread(config.verifier.trust.load)
+    if config.trust is not None and not config.trust.loaded:
+        await asyncio.to_thread(config.trust.load)
     name = host if server_hostname is None else server_hostname
     connection = ClientConnection(config, server_hostname=name, tracer=tracer)
     reader = asyncio.StreamReader(limit=limit, loop=loop)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..client import ClientHandshake
-from ..connection import ClientConnection, ServerConnection
+from ..connection import ClientConnection, Connection, ServerConnection
 from ..server import ServerHandshake
 from ..wire.extensions import Extensions
 from ..wire.messages import HandshakeMessage
@@ -47,9 +47,8 @@ class _ScriptedClientHandshake(ClientHandshake):
         super().__init__(config, name, output, tracer)
         self.script = script
 
-    def send(self, message: HandshakeMessage) -> None:
-        for raw in _scripted(self.script, message):
-            self.send_raw(raw)
+    def encoded(self, message: HandshakeMessage) -> list[bytes]:
+        return _scripted(self.script, message)
 
 
 class _ScriptedServerHandshake(ServerHandshake):
@@ -57,9 +56,8 @@ class _ScriptedServerHandshake(ServerHandshake):
         super().__init__(config, output, tracer)
         self.script = script
 
-    def send(self, message: HandshakeMessage) -> None:
-        for raw in _scripted(self.script, message):
-            self.send_raw(raw)
+    def encoded(self, message: HandshakeMessage) -> list[bytes]:
+        return _scripted(self.script, message)
 
 
 def _scripted(script: Script, message: HandshakeMessage) -> list[bytes]:
@@ -110,6 +108,12 @@ class ScriptedServer(ServerConnection):
     def send_record(self, content_type: int, fragment: bytes) -> None:
         """Send a record of any type under the current keys."""
         self._writer.write(content_type, fragment, self._out)
+
+
+def ask_for_key_update(connection: Connection) -> None:
+    """A KeyUpdate with update_requested, also where an honest peer must wait for the answer to its last one (4.7.3)."""
+    connection._engine._update_requested = False
+    connection.update_keys(request_peer=True)
 
 
 # --- editing a message's extensions ---------------------------------------------------------------------------------

@@ -14,11 +14,13 @@ good one. Lists that an issuer signs for other issuers (indirect CRLs) and chang
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 
 from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
 from .names import UNREADABLE, describe, read_extension
@@ -52,6 +54,14 @@ class CrlSet:
             except UNREADABLE as error:
                 raise ConfigurationError(f"a CRL cannot be read: {error}") from None
         self.require = require
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes: the lists, and what they must cover."""
+        digest = hashlib.sha256(str(self.require).encode())
+        for one in sorted(made.fingerprint for lists in self._by_issuer.values() for made in lists):
+            digest.update(one)
+        return digest.digest()
 
     @classmethod
     def from_pem(cls, data: bytes, *, require: Required | None = None) -> Self:
@@ -106,6 +116,7 @@ class RevocationList:
 
     def __init__(self, crl: x509.CertificateRevocationList) -> None:
         self._crl = crl
+        self.fingerprint = crl.fingerprint(hashes.SHA256())
         self._point = next((one.value for one in crl.extensions if _is_point(one)), None)
         self._has_number = any(isinstance(one.value, x509.CRLNumber) for one in crl.extensions)
         entries = list(crl)

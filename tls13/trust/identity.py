@@ -9,6 +9,7 @@ A mistake in the files is found here and said in one sentence, not by the first 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,11 +18,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from tls13.crypto.signatures import schemes_for
-from tls13.errors import ConfigurationError
+from ..crypto.signatures import schemes_for, sign
+from ..errors import ConfigurationError
+from ..wire.extensions import ExtensionBody
+from .filters import satisfies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from os import PathLike
     from typing import Self, TypeAlias
 
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
         PrivateKeyTypes,
     )
 
-    from tls13.wire.registry import SignatureScheme
+    from ..wire.extensions import OIDFilter
+    from ..wire.registry import SignatureScheme
+
+    Signer: TypeAlias = Callable[[SignatureScheme, bytes], bytes | Awaitable[bytes]]
+    """Signs `content` (not hashed yet) with a key that lives elsewhere: an HSM, an agent, another process."""
 
     Password: TypeAlias = bytes | Callable[[], bytes] | None
     """The key file's password, or what to call for it: only if the key is encrypted, and only once."""
@@ -44,12 +51,22 @@ class Presentable(Protocol):
     def der_chain(self) -> tuple[bytes, ...]: ...
 
     @property
-    def private_key(self) -> CertificateIssuerPrivateKeyTypes: ...
-
-    @property
     def signature_schemes(self) -> tuple[SignatureScheme, ...]: ...
 
+    @property
+    def leaf_extensions(self) -> tuple[ExtensionBody, ...]:
+        """What may go with the end-entity certificate, to a peer that asks for it: OCSP response, SCTs (4.5.1.1)."""
+
+    def sign(self, scheme: SignatureScheme, content: bytes) -> bytes | Awaitable[bytes]:
+        """The signature of a CertificateVerify over `content`, which is not hashed yet."""
+
     def matches(self, server_name: str) -> bool: ...
+
+    def issued_by(self, authorities: Collection[bytes]) -> bool:
+        """Whether one of these (DER distinguished names) has issued a certificate of the chain (4.3.4)."""
+
+    def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
+        """Whether the leaf has the extension values that a CertificateRequest asks for (4.3.5)."""
 
 
 SMALLEST_RSA_KEY: Final = 2048
@@ -74,14 +91,26 @@ class Identity:
     leave only one way to put it right, it is put right and `reordered` says so (RFC 9846, section 4.5.1: the
     end-entity certificate MUST come first, and each following one SHOULD certify the one before it).
 
+    `leaf_extensions`: what to show beside the end-entity certificate to whoever asks: CertificateStatus,
+    SignedCertificateTimestampList (tls13.wire.extensions).
+
     Raises ConfigurationError when there is no certificate, the key belongs to none of them, it is of a kind that
     TLS 1.3 cannot sign with, or it is an RSA key of less than 2048 bits.
     """
 
-    __slots__ = ("_exact", "_wildcards", "chain", "der_chain", "names", "private_key", "reordered", "signature_schemes")
+    __slots__ = (
+        "_exact",
+        "_signer",
+        "_wildcards",
+        "chain",
+        "der_chain",
+        "leaf_extensions",
+        "names",
+        "reordered",
+        "signature_schemes",
+    )
 
     chain: Final[tuple[x509.Certificate, ...]]
-    private_key: Final[CertificateIssuerPrivateKeyTypes]
     der_chain: Final[tuple[bytes, ...]]
     """What the Certificate message carries, end-entity first."""
     signature_schemes: Final[tuple[SignatureScheme, ...]]
@@ -91,12 +120,26 @@ class Identity:
     reordered: Final[bool]
     """Whether the certificates came in another order than `chain` has them."""
 
-    def __init__(self, chain: Sequence[x509.Certificate], private_key: CertificateIssuerPrivateKeyTypes) -> None:
-        leaf = _leaf(chain, private_key)
+    leaf_extensions: Final[tuple[ExtensionBody, ...]]
+
+    def __init__(
+        self,
+        chain: Sequence[x509.Certificate],
+        private_key: CertificateIssuerPrivateKeyTypes | None = None,
+        *,
+        signer: Signer | None = None,
+        leaf_extensions: Sequence[ExtensionBody] = (),
+    ) -> None:
+        if (private_key is None) == (signer is None):
+            raise ConfigurationError("an identity needs either a private key or a signer that has it elsewhere")
+        if not chain:
+            raise ConfigurationError("an identity needs at least one certificate")
+        leaf = _leaf(chain, private_key) if private_key is not None else chain[0]
+        self.signature_schemes = _usable_schemes(private_key or leaf.public_key(), leaf)
+        self._signer: Signer = partial(sign, private_key) if signer is None else signer
         self.chain = _in_order(chain, leaf)
         self.reordered = self.chain != tuple(chain)
-        self.private_key = private_key
-        self.signature_schemes = _usable_schemes(private_key, leaf)
+        self.leaf_extensions = tuple(leaf_extensions)
         self.der_chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in self.chain)
         self.names = _dns_names(leaf)
         self._exact = frozenset(name for name in self.names if not name.startswith("*."))
@@ -122,6 +165,18 @@ class Identity:
         """`from_pem` with the content of these files. Raises OSError when one cannot be read."""
         key_pem = None if key is None else Path(key).read_bytes()
         return cls.from_pem(Path(certificate).read_bytes(), key_pem, password)
+
+    def sign(self, scheme: SignatureScheme, content: bytes) -> bytes | Awaitable[bytes]:
+        """A signature with the leaf's key, wherever that is."""
+        return self._signer(scheme, content)
+
+    def issued_by(self, authorities: Collection[bytes]) -> bool:
+        """Whether one of these distinguished names (DER) has issued a certificate of the chain."""
+        return any(certificate.issuer.public_bytes() in authorities for certificate in self.chain)
+
+    def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
+        """Whether the leaf has what the filters of a CertificateRequest ask for (RFC 9846, section 4.3.5)."""
+        return satisfies(self.chain[0], filters)
 
     def matches(self, server_name: str) -> bool:
         """Whether the leaf is for this host name: exactly, or by a "*" for its whole first label (RFC 9525, 6.3)."""
@@ -182,8 +237,6 @@ def _decrypt_key(pem: bytes, password: Password) -> PrivateKeyTypes:
 
 def _leaf(chain: Sequence[x509.Certificate], key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
     """The certificate that the key belongs to: the first, or the only one further down."""
-    if not chain:
-        raise ConfigurationError("an identity needs at least one certificate")
     public_key = key.public_key()
     fitting = [certificate for certificate in dict.fromkeys(chain) if _holds(certificate, public_key)]
     if chain[0] in fitting or len(fitting) == 1:
@@ -216,8 +269,10 @@ def _in_order(chain: Sequence[x509.Certificate], leaf: x509.Certificate) -> tupl
     return (*ordered, *rest)
 
 
-def _usable_schemes(key: CertificateIssuerPrivateKeyTypes, leaf: x509.Certificate) -> tuple[SignatureScheme, ...]:
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < SMALLEST_RSA_KEY:
+def _usable_schemes(
+    key: CertificateIssuerPrivateKeyTypes | CertificatePublicKeyTypes, leaf: x509.Certificate
+) -> tuple[SignatureScheme, ...]:
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) and key.key_size < SMALLEST_RSA_KEY:
         raise ConfigurationError(
             f"the RSA key has {key.key_size} bits: peers refuse less than {SMALLEST_RSA_KEY}, so make a new one"
         )
@@ -243,10 +298,10 @@ def _subject(certificate: x509.Certificate) -> str:
         return "(unreadable subject)"
 
 
-def _kind(key: PrivateKeyTypes) -> str:
+def _kind(key: PrivateKeyTypes | CertificatePublicKeyTypes) -> str:
     """For a sentence: what sort of key this is, and nothing else about it."""
-    if isinstance(key, rsa.RSAPrivateKey):
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
         return f"an RSA key of {key.key_size} bits"
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         return f"an EC key on {key.curve.name}"
-    return f"a key of the type {type(key).__name__.removesuffix('PrivateKey')}"
+    return f"a key of the type {type(key).__name__.removesuffix('PrivateKey').removesuffix('PublicKey')}"

@@ -19,10 +19,12 @@ Profiles:
 
 from __future__ import annotations
 
+import hashlib
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -42,7 +44,7 @@ from .names import UNREADABLE, certificate_names, describe
 from .webpki import check_web_pki
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from datetime import datetime
 
     from .crl import CrlSet
@@ -97,6 +99,31 @@ class VerifiedChain(tuple[x509.Certificate, ...]):
         return self[-1]
 
 
+class Verifier(Protocol):
+    """Whoever judges a peer's chain. ChainVerifier is ours; another may ask another machine, and promise the answer.
+
+    What it raises ends the connection: a CertificateError with its own alert, anything else with internal_error.
+    """
+
+    @property
+    def signature_schemes(self) -> tuple[SignatureScheme, ...]:
+        """What the certificates of a chain may be signed with: for signature_algorithms_cert (4.3.3)."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Up to 32 bytes, the same only for verifiers that judge alike: what it verified, a session may rely on."""
+
+    def verify_server(
+        self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime
+    ) -> Sequence[x509.Certificate] | Awaitable[Sequence[x509.Certificate]]:
+        """The chain that is believed, leaf first and trust anchor last."""
+
+    def verify_client(
+        self, chain: Sequence[x509.Certificate], now: datetime
+    ) -> Sequence[x509.Certificate] | Awaitable[Sequence[x509.Certificate]]:
+        """The same for a client's chain, which is not tied to a name."""
+
+
 class ChainVerifier:
     """Judges chains by one store, one profile and one set of CRLs. Immutable, and shared between threads."""
 
@@ -114,6 +141,19 @@ class ChainVerifier:
         self.max_depth = max_depth
         """How many intermediates may stand between the leaf and the anchor."""
         self._store: verification.Store | None = None
+        self._fingerprint = b""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes: the anchors, the profile, the limit and the CRLs."""
+        if not self._fingerprint:
+            digest = hashlib.sha256(f"{self.profile.value} {self.max_depth} {self.trust.is_pinned}".encode())
+            for anchor in sorted(one.fingerprint(hashes.SHA256()) for one in self.trust.certificates):
+                digest.update(anchor)
+            if self.crls is not None:
+                digest.update(self.crls.fingerprint)
+            self._fingerprint = digest.digest()
+        return self._fingerprint
 
     @property
     def signature_schemes(self) -> tuple[SignatureScheme, ...]:

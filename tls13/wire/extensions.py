@@ -123,6 +123,13 @@ class Extensions:
         self._bodies = {int(body.extension_type): body for body in bodies}
         return self
 
+    def replacing(self, body: ExtensionBody) -> "Extensions":
+        """A block to send with another body in the place of the one of its type."""
+        number, data = int(body.extension_type), body.encode()
+        changed = Extensions(tuple((found, data if found == number else old) for found, old in self.raw), self.place)
+        changed._bodies = {**self._bodies, number: body}
+        return changed
+
     def judge(self) -> None:
         """Decode every body that we know and refuse duplicates and misplaced extensions.
 

@@ -1,0 +1,343 @@
+"""What a server makes of a ClientHello: RFC 9846, sections 4.2.1, 4.2.2, 4.3 and 9.2.
+
+First the rules that every ClientHello must keep to; then every choice that the server has, in one look: cipher suite,
+application protocol, PSK and its mode, group, certificate. Only the opening of tickets may take time (they may be in
+a database), and only a PSK's binder is cryptography; the rest is comparing lists.
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import TYPE_CHECKING, NamedTuple
+
+from .crypto.suites import SUITES
+from .errors import (
+    BadBinder,
+    BadCompressionMethod,
+    DuplicateGroup,
+    EarlyDataWithoutPsk,
+    IllegalParameter,
+    KeyShareMismatch,
+    LegacyVersion,
+    MissingExtension,
+    NoApplicationProtocol,
+    NoCertificate,
+    NoCommonCipherSuite,
+    NoCommonGroup,
+    NoCommonSignatureScheme,
+    PreSharedKeyNotLast,
+    TooManyExtensions,
+    TooManyKeyShares,
+    UnrecognizedName,
+)
+from .flow import settle
+from .post_handshake import ServerAfterwards
+from .wire.extensions import (
+    CertificateAuthoritiesExtension,
+    EarlyDataIndication,
+    Extensions,
+    KeyShareClientHello,
+    KeyShareEntry,
+    NamedGroupList,
+    OfferedPsks,
+    ProtocolNameList,
+    PskKeyExchangeModes,
+    ServerNameList,
+    SignatureSchemeList,
+)
+from .wire.registry import ExtensionType, NamedGroup, NameType, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
+
+if TYPE_CHECKING:
+    from .config import ServerConfig
+    from .crypto.suites import Suite
+    from .flow import Flow
+    from .resumption.psk import Psk
+    from .resumption.tickets import TicketState
+    from .trust.identity import Presentable
+    from .wire.messages import ClientHello
+
+MAX_IDENTITIES = 8
+"""How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
+
+
+class Selected(NamedTuple):
+    """The PSK that the server takes, its binder verified (4.3.11)."""
+
+    position: int
+    psk: Psk
+    ticket: TicketState | None
+    """What we remember of the connection that it resumes; None: an external PSK."""
+
+
+class Choice(NamedTuple):
+    """What the server makes of a ClientHello (4.2.1)."""
+
+    suite: Suite
+    group: NamedGroup | None
+    """None: a PSK alone (psk_ke)."""
+    client_share: KeyShareEntry | None
+    """None: the client supports the group but sent no share for it."""
+    selected: Selected | None
+    early_data: bool
+    """Whether early data is accepted."""
+    identity: Presentable | None
+    """None: the PSK authenticates the server."""
+    scheme: SignatureScheme | None
+    alpn_protocol: bytes | None
+    server_name: str | None
+    name_matched: bool
+
+    @property
+    def needs_retry(self) -> bool:
+        return self.group is not None and self.client_share is None
+
+
+class Negotiation(ServerAfterwards):
+    """The part of a server's handshake that decides."""
+
+    config: ServerConfig
+    transcript_prefix = b""
+    """What comes before ClientHello in a binder's transcript: message_hash and HelloRetryRequest (4.3.11.2)."""
+
+    # --- the rules of section 4.2.2, 4.3 and 9.2 ------------------------------------------------------------------
+
+    def check_client_hello(self, hello: ClientHello) -> None:
+        """What every ClientHello must keep to, whatever is chosen. The version was judged on reading (4.3.1)."""
+        if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
+            raise LegacyVersion(hello.legacy_version)
+        if hello.legacy_compression_methods != b"\0":
+            raise BadCompressionMethod(hello.legacy_compression_methods.hex())
+        if len(hello.extensions) > self.config.max_extensions:
+            raise TooManyExtensions(f"{len(hello.extensions)}; our limit is {self.config.max_extensions}")
+        self.check_pre_shared_key(hello.extensions)
+        self.check_groups(hello.extensions)
+
+    def check_pre_shared_key(self, extensions: Extensions) -> None:
+        """Sections 4.3.9 to 4.3.11: a broken offer is refused as such, whether we would accept it or not."""
+        psks = extensions.get(OfferedPsks)
+        if psks is not None:
+            if extensions.types()[-1] != ExtensionType.pre_shared_key:
+                raise PreSharedKeyNotLast
+            if extensions.get(PskKeyExchangeModes) is None:
+                raise MissingExtension("pre_shared_key without psk_key_exchange_modes")
+            if len(psks.identities) != len(psks.binders):
+                raise IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
+        elif extensions.get(EarlyDataIndication) is not None:
+            raise EarlyDataWithoutPsk
+
+    def check_groups(self, extensions: Extensions) -> None:
+        """Sections 4.3.7, 4.3.8 and 9.2: supported_groups and key_share, each with the other, without contradiction."""
+        groups = extensions.get(NamedGroupList)
+        shares = extensions.get(KeyShareClientHello)
+        if extensions.get(OfferedPsks) is None:
+            if groups is None:
+                raise MissingExtension("ClientHello without supported_groups and without pre_shared_key")
+            if extensions.get(SignatureSchemeList) is None:
+                raise MissingExtension("ClientHello without signature_algorithms and without pre_shared_key")
+        if groups is None and shares is None:
+            return
+        if groups is None or shares is None:
+            raise MissingExtension("ClientHello without " + ("supported_groups" if groups is None else "key_share"))
+        offered = groups.named_group_list
+        if len(set(offered)) != len(offered):
+            raise DuplicateGroup("in supported_groups")
+        if len(shares.client_shares) > self.config.max_key_shares:
+            raise TooManyKeyShares(f"{len(shares.client_shares)}; our limit is {self.config.max_key_shares}")
+        remaining = iter(offered)
+        for entry in shares.client_shares:
+            # In the order of supported_groups, so each share's group is found in what remains of that list.
+            if entry.group not in remaining:
+                raise KeyShareMismatch(f"{entry.group} is repeated, out of order, or not in supported_groups")
+
+    # --- Negotiation: section 4.2.1 -------------------------------------------------------------------------------
+
+    def choose(self, hello: ClientHello) -> Flow[Choice]:
+        """Every choice the server makes, before it sends a byte. Raises HandshakeFailure where there is none."""
+        extensions = hello.extensions
+        suite = self.choose_suite(hello)
+        server_name = self.requested_name(extensions)
+        alpn_protocol = self.choose_protocol(extensions)
+        group, share = self.choose_group(extensions)
+        modes = self.usable_modes(extensions)
+        with_group = group is not None and (PskKeyExchangeMode.psk_dhe_ke in modes or not modes)
+
+        selected = None
+        postponed = with_group and share is None  # 4.2.4: after a HelloRetryRequest we look at the PSKs again
+        if modes and not postponed:
+            selected = yield from self.choose_psk(hello, suite, server_name, alpn_protocol)
+        if selected is not None and not with_group:
+            group = share = None
+        early_data = False
+        if selected is not None and EarlyDataIndication.extension_type in extensions:
+            early_data = yield from self.choose_early_data(hello, suite, selected, alpn_protocol)
+
+        identity, scheme, name_matched = None, None, False
+        if selected is None and not (postponed and modes):
+            if group is None:
+                raise NoCommonGroup("no group in common, and no PSK that we accept")
+            identity, scheme, name_matched = self.choose_identity(extensions, server_name)
+        return Choice(
+            suite=suite,
+            group=group,
+            client_share=share,
+            selected=selected,
+            early_data=early_data,
+            identity=identity,
+            scheme=scheme,
+            alpn_protocol=alpn_protocol,
+            server_name=server_name,
+            name_matched=name_matched,
+        )
+
+    def choose_suite(self, hello: ClientHello) -> Suite:
+        """Our most wanted suite of the client's; where both sides know an external PSK, one with its hash (4.3.11)."""
+        common = [code for code in self.config.cipher_suites if code in hello.cipher_suites]
+        if not common:
+            raise NoCommonCipherSuite(f"the client offers {', '.join(code.name for code in hello.cipher_suites)}")
+        psks = hello.extensions.get(OfferedPsks)
+        if psks is not None and self.config.psks:
+            hashes = [psk.hash for offered in psks.identities if (psk := self.config.psks.get(offered.identity))]
+            for code in common:
+                if SUITES[code].hash in hashes:
+                    return SUITES[code]
+        return SUITES[common[0]]
+
+    def choose_group(self, extensions: Extensions) -> tuple[NamedGroup | None, KeyShareEntry | None]:
+        """Our most wanted group among the client's shares; else, for a retry, among the groups it supports.
+
+        No group at all is an offence only if no PSK can do without one (4.2.1).
+        """
+        supported, key_share = extensions.get(NamedGroupList), extensions.get(KeyShareClientHello)
+        shares = {entry.group: entry for entry in key_share.client_shares} if key_share is not None else {}
+        for group in self.config.groups:
+            if group in shares:
+                return group, shares[group]
+        offered = supported.named_group_list if supported is not None else ()
+        for group in self.config.groups:
+            if group in offered:
+                return group, None
+        if PskKeyExchangeMode.psk_ke in self.usable_modes(extensions):
+            return None, None
+        raise NoCommonGroup(f"the client offers {', '.join(group.name for group in offered)}")
+
+    def usable_modes(self, extensions: Extensions) -> tuple[PskKeyExchangeMode, ...]:
+        """How a PSK of this ClientHello may be used (4.3.9); empty if it offers none."""
+        modes = extensions.get(PskKeyExchangeModes)
+        if modes is None or extensions.get(OfferedPsks) is None:
+            return ()
+        return tuple(mode for mode in self.config.psk_key_exchange_modes if mode in modes.ke_modes)
+
+    def choose_psk(
+        self, hello: ClientHello, suite: Suite, server_name: str | None, alpn_protocol: bytes | None
+    ) -> Flow[Selected | None]:
+        """Section 4.3.11: the first PSK that we know and that fits; its binder, and no other's, is verified."""
+        psks = hello.extensions.get(OfferedPsks)
+        for index, offered in enumerate(psks.identities[:MAX_IDENTITIES] if psks is not None else ()):
+            psk, ticket = yield from self.find_psk(offered.identity)
+            if psk is None or psk.hash is not suite.hash:
+                continue
+            if ticket is not None and not self.may_resume(ticket, server_name, alpn_protocol):
+                continue
+            if psks is not None:
+                self.check_binder(psk, psks.binders, index)
+            return Selected(index, psk, ticket)
+        if psks is not None and not self.config.identities:
+            # Appendix F.6: who only knows PSKs must not tell an unknown identity from a wrong key.
+            raise BadBinder
+        return None
+
+    def find_psk(self, identity: bytes) -> Flow[tuple[Psk | None, TicketState | None]]:
+        """The PSK of this identity: one that was given to both sides, or one of our tickets."""
+        config = self.config
+        psk = config.psks.get(identity)
+        if psk is None and config.find_psk is not None:
+            psk = yield from settle(config.find_psk(identity))
+        if psk is not None or config.tickets is None:
+            return psk, None
+        ticket = yield from config.tickets.open(identity, config.clock())
+        return (ticket.as_psk(identity), ticket) if ticket is not None else (None, None)
+
+    def may_resume(self, ticket: TicketState, server_name: str | None, alpn_protocol: bytes | None) -> bool:
+        """A ticket must not lead around authentication: it opens only what the same name and the same demands on the
+        client would have opened (CVE-2025-23419)."""
+        return (
+            not ticket.expired(self.config.clock())
+            and compare_digest(ticket.policy, self.config.client_policy)
+            and ticket.server_name == (server_name or "").lower()
+            and ticket.alpn_protocol == (alpn_protocol or b"")
+        )
+
+    def check_binder(self, psk: Psk, binders: tuple[bytes, ...], index: int) -> None:
+        """Section 4.3.11.2: over everything up to and including the identities, with the PSK's own hash."""
+        binders_length = 2 + sum(1 + len(binder) for binder in binders)
+        truncated = self.transcript_prefix + self.last_received[:-binders_length]
+        expected = psk.binder(psk.hash.new(truncated).digest())
+        if not compare_digest(binders[index], expected):
+            raise BadBinder
+
+    def choose_early_data(
+        self, hello: ClientHello, suite: Suite, selected: Selected, alpn_protocol: bytes | None
+    ) -> Flow[bool]:
+        """Sections 4.3.10 and 8: only with the first PSK, under its own parameters, and never twice."""
+        ticket, psks = selected.ticket, hello.extensions.get(OfferedPsks)
+        guard = self.config.replay_guard
+        if guard is None or ticket is None or psks is None or selected.position != 0 or self.transcript_prefix:
+            return False
+        if not ticket.max_early_data_size or not self.config.max_early_data:
+            return False
+        if ticket.cipher_suite != suite.code or ticket.alpn_protocol != (alpn_protocol or b""):
+            return False
+        refusal = yield from guard.judge(
+            ticket, psks.identities[0].obfuscated_ticket_age, psks.binders[0], self.config.clock()
+        )
+        return refusal is None
+
+    def requested_name(self, extensions: Extensions) -> str | None:
+        """The host_name of server_name (RFC 6066, section 3). Other name types are unknown and ignored."""
+        names = extensions.get(ServerNameList)
+        if names is None:
+            return None
+        hosts = [entry.host_name for entry in names.server_name_list if entry.name_type == NameType.host_name]
+        if len(hosts) > 1:
+            raise IllegalParameter("server_name holds more than one host_name")
+        if not hosts:
+            return None
+        if not all(0x21 <= byte <= 0x7E for byte in hosts[0]):
+            raise IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
+        return hosts[0].decode("ascii")
+
+    def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
+        """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme.
+
+        Of several, one that comes from an authority that the client names is taken first (4.3.4).
+        """
+        if not self.config.identities:
+            raise NoCertificate
+        schemes = extensions.get(SignatureSchemeList)
+        if schemes is None:
+            raise MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
+        accepted = schemes.supported_signature_algorithms
+        matching = [identity for identity in self.config.identities if name is not None and identity.matches(name)]
+        if not matching and name is not None and self.config.strict_server_name:
+            raise UnrecognizedName(name)
+        candidates = matching or list(self.config.identities)
+        authorities = extensions.get(CertificateAuthoritiesExtension)
+        if authorities is not None:
+            wanted = frozenset(authorities.authorities)
+            candidates.sort(key=lambda identity: not identity.issued_by(wanted))
+        for identity in candidates:
+            for scheme in self.config.signature_schemes:
+                if scheme in identity.signature_schemes and scheme in accepted:
+                    return identity, scheme, bool(matching)
+        raise NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in accepted)}")
+
+    def choose_protocol(self, extensions: Extensions) -> bytes | None:
+        """RFC 7301, section 3.2: our most wanted protocol of the client's, no protocol if either side has no list."""
+        alpn = extensions.get(ProtocolNameList)
+        if alpn is None or not self.config.alpn_protocols:
+            return None
+        for protocol in self.config.alpn_protocols:
+            if protocol in alpn.protocol_name_list:
+                return protocol
+        offered = b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace")
+        raise NoApplicationProtocol(f"the client offers {offered}")

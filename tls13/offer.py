@@ -1,0 +1,211 @@
+"""The ClientHello: RFC 9846, section 4.2.2. Everything that a client is willing to do, in one message.
+
+A second ClientHello (after HelloRetryRequest) must repeat the first but for a few fields, so both are made here, from
+the same parts. A PSK is offered with a proof that we have it: the binder, a MAC over the rest of the message, which
+is why pre_shared_key comes last.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from .crypto.groups import GROUPS
+from .crypto.suites import SUITES
+from .errors import CertificateError
+from .post_handshake import ClientAfterwards
+from .resumption.sessions import SessionKey
+from .wire.extensions import (
+    CH,
+    ClientVersions,
+    Cookie,
+    EarlyDataIndication,
+    ExtensionBody,
+    Extensions,
+    HostNameEntry,
+    KeyShareClientHello,
+    KeyShareEntry,
+    NamedGroupList,
+    OfferedPsks,
+    PostHandshakeAuth,
+    ProtocolNameList,
+    PskIdentity,
+    PskKeyExchangeModes,
+    ServerNameList,
+    SignatureSchemeList,
+    SignatureSchemeListCert,
+)
+from .wire.messages import ClientHello, HelloRetryRequest
+from .wire.registry import NamedGroup, NameType, ProtocolVersion
+
+if TYPE_CHECKING:
+    from .config import ClientConfig
+    from .crypto.groups import KeyShare
+    from .resumption.psk import Psk
+    from .resumption.sessions import StoredSession
+    from .trust.names import ServerName
+
+
+class Offer(NamedTuple):
+    """A ClientHello and what it needs to be followed up."""
+
+    hello: ClientHello
+    shares: dict[NamedGroup, KeyShare]
+    """The private half of each key share."""
+    psks: tuple[Psk, ...]
+    early_data: bool
+    """Whether early data goes with it, under the first PSK."""
+    retry: HelloRetryRequest | None = None
+
+
+class Offering(ClientAfterwards):
+    """The part of a client's handshake that makes the ClientHello."""
+
+    config: ClientConfig
+    server_name: ServerName | None
+    stored: StoredSession | None = None
+    """The session that is offered for resumption."""
+    wants_early_data = False
+    session_key: SessionKey | None = None
+    transcript_prefix = b""
+    """What comes before ClientHello2 in a binder's transcript: message_hash and HelloRetryRequest (4.3.11.2)."""
+
+    def remember(
+        self, port: int | None, partition: bytes, session: StoredSession | None, early_data: bytes | None
+    ) -> None:
+        """Which session to resume: the one that is given, or one that the config's cache has for this server."""
+        config, name = self.config, self.server_name
+        self.fingerprint = config.fingerprint
+        if config.sessions is not None and name is not None:
+            self.session_key = SessionKey(name.text, port or 0, partition, self.fingerprint)
+            if session is None:
+                session = config.sessions.take(self.session_key, config.clock())
+        if session is not None and self.may_resume(session):
+            self.stored = session
+            limit = session.max_early_data_size
+            self.wants_early_data = early_data is not None and 0 < limit >= len(early_data) and self.fits(session)
+
+    def remember_session(self, stored: StoredSession) -> None:
+        if self.config.sessions is not None and self.session_key is not None:
+            self.config.sessions.put(self.session_key, stored)
+
+    def may_resume(self, session: StoredSession) -> bool:
+        """Whether this config, today, for this name, would accept the server that the session is with.
+
+        A session must not be a way around verification: what was verified otherwise is verified again, and a chain
+        that has run out since is not believed because of a ticket (RFC 9846, section 4.7.1).
+        """
+        config, now = self.config, self.config.clock()
+        if session.expired(now) or not config.psk_key_exchange_modes:
+            return False
+        if not any(SUITES[code].hash is SUITES[session.cipher_suite].hash for code in config.cipher_suites):
+            return False
+        if session.server_name != (self.server_name.text if self.server_name is not None else ""):
+            return False
+        if config.verifier is None:
+            return not config.require_psk
+        if session.fingerprint == self.fingerprint:
+            return now < session.chain_expires_at
+        if self.server_name is None or not session.chain:
+            return False
+        try:
+            config.verifier.verify_server(
+                session.peer_certificates(), self.server_name, datetime.fromtimestamp(now, UTC)
+            )
+        except CertificateError:
+            return False
+        return True
+
+    def fits(self, session: StoredSession) -> bool:
+        """Whether early data can be sent under the parameters of the session, which are fixed (4.3.10)."""
+        config = self.config
+        protocol_offered = not session.alpn_protocol or session.alpn_protocol in config.alpn_protocols
+        return session.cipher_suite in config.cipher_suites and protocol_offered
+
+    def offered_psks(self) -> tuple[Psk, ...]:
+        """The ticket first, for early data goes with the first (4.3.10); then those that both sides were given."""
+        suites = self.config.cipher_suites
+        given = [psk for psk in self.config.psks.values() if any(SUITES[code].hash is psk.hash for code in suites)]
+        return (self.stored.as_psk(), *given) if self.stored is not None else tuple(given)
+
+    def offer(self) -> Offer:
+        """The first ClientHello, with a fresh key share for each group of `config.key_shares` (4.3.8)."""
+        config = self.config
+        shares = {group: config.key_share_source(GROUPS[group]) for group in config.key_shares}
+        psks = self.offered_psks()
+        bodies = [*self.offered_extensions(), _key_share(shares)]
+        if self.wants_early_data:
+            bodies.append(EarlyDataIndication())
+        hello = ClientHello(
+            random=config.random(32),
+            # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
+            legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
+            cipher_suites=config.cipher_suites,
+            extensions=self.with_psks(bodies, psks),
+        )
+        return Offer(self.bound(hello, psks), shares, psks, self.wants_early_data)
+
+    def offer_again(
+        self, offer: Offer, request: HelloRetryRequest, shares: dict[NamedGroup, KeyShare], cookie: Cookie | None
+    ) -> Offer:
+        """The second ClientHello: the first with the changes that the server asks for, and no others (4.2.2).
+
+        Early data is not offered again (4.3.10); the PSKs are, with binders over the longer transcript.
+        """
+        bodies = [*self.offered_extensions(), _key_share(shares)]
+        if cookie is not None:
+            bodies.append(cookie)
+        hello = offer.hello.replace(extensions=self.with_psks(bodies, offer.psks))
+        return Offer(self.bound(hello, offer.psks), shares, offer.psks, offer.early_data, request)
+
+    def offered_extensions(self) -> list[ExtensionBody]:
+        """Everything that stays the same in a second ClientHello."""
+        config = self.config
+        offered: list[ExtensionBody] = []
+        if self.server_name is not None and self.server_name.sni is not None:
+            entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
+            offered.append(ServerNameList(server_name_list=(entry,)))
+        offered.append(ClientVersions(versions=(ProtocolVersion.TLS1_3,)))
+        offered.append(NamedGroupList(named_group_list=config.groups))
+        if not config.require_psk:
+            offered.append(SignatureSchemeList(supported_signature_algorithms=config.signature_schemes))
+        if config.verifier is not None:
+            # Section 4.3.3: what chains may be signed with is another list than what a peer may sign with.
+            acceptable = config.verifier.signature_schemes
+            offered.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
+        if config.alpn_protocols:
+            offered.append(ProtocolNameList(protocol_name_list=config.alpn_protocols))
+        if config.post_handshake_auth:
+            offered.append(PostHandshakeAuth())
+        if config.psk_key_exchange_modes:
+            offered.append(PskKeyExchangeModes(ke_modes=config.psk_key_exchange_modes))
+        return offered
+
+    # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
+
+    def with_psks(self, bodies: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
+        """The extension block; its last one is pre_shared_key, with binders of the right length and no content yet."""
+        if not psks:
+            return Extensions.of(CH, *bodies)
+        now = self.config.clock()
+        identities = tuple(
+            PskIdentity(identity=psk.identity, obfuscated_ticket_age=psk.obfuscated_ticket_age(now)) for psk in psks
+        )
+        binders = tuple(bytes(psk.hash.digest_size) for psk in psks)
+        return Extensions.of(CH, *bodies, OfferedPsks(identities=identities, binders=binders))
+
+    def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
+        """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""
+        offered = hello.extensions.get(OfferedPsks)
+        if offered is None:
+            return hello
+        length = 2 + sum(1 + psk.hash.digest_size for psk in psks)
+        truncated = self.transcript_prefix + hello.to_handshake()[:-length]
+        binders = tuple(psk.binder(psk.hash.new(truncated).digest()) for psk in psks)
+        return hello.replace(extensions=hello.extensions.replacing(offered.replace(binders=binders)))
+
+
+def _key_share(shares: dict[NamedGroup, KeyShare]) -> KeyShareClientHello:
+    return KeyShareClientHello(
+        client_shares=tuple(KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items())
+    )

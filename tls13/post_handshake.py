@@ -1,0 +1,327 @@
+"""What comes after the handshake: RFC 9846, section 4.7. Tickets, and certificates on request.
+
+Each transaction is a small flow of its own, on a transcript of its own where it authenticates somebody; application
+data and other transactions go on meanwhile. What the reading side has to send it only leaves to the writing side
+(`Output.owe`), which composes it under the keys that it then has: a KeyUpdate may have come in between, and the
+messages of one answer may not be torn apart.
+
+KeyUpdate itself is the engine's (engine.py): it touches nothing but keys.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .authentication import CLIENT_CONTEXT, AuthenticatedFlow, Shown
+from .errors import (
+    CertificateRequestWithPsk,
+    TooManyRequests,
+    UnknownRequestContext,
+    UnrequestedCertificateRequest,
+    UsageError,
+)
+from .events import ClientAuthenticated, TicketReceived
+from .flow import settle
+from .key_schedule import resumption_psk
+from .resumption.sessions import StoredSession
+from .resumption.tickets import TicketState
+from .trust.filters import judge_filters
+from .wire.extensions import (
+    CR,
+    NST,
+    CertificateAuthoritiesExtension,
+    EarlyDataTicket,
+    ExtensionBody,
+    Extensions,
+    OIDFilterExtension,
+    SignatureSchemeList,
+    SignatureSchemeListCert,
+)
+from .wire.messages import Certificate, CertificateRequest, NewSessionTicket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryptography import x509
+
+    from .config import ClientConfig, ServerConfig
+    from .crypto.hkdf import Secret
+    from .events import Session
+    from .flow import Flow, Kinds
+    from .key_schedule import TrafficSecret
+    from .transcript import Transcript
+    from .trust.identity import Presentable
+    from .wire.messages import HandshakeMessage
+    from .wire.registry import SignatureScheme
+
+MAX_TICKET_LIFETIME = 604800
+"""Seconds: 7 days (section 4.7.1)."""
+
+
+class Afterwards(AuthenticatedFlow):
+    """What both roles keep of a handshake. The secrets are None where nothing can need them."""
+
+    session: Session | None = None
+    exporter_secret: Secret | None = None
+    early_exporter_secret: Secret | None = None
+    resumption_secret: Secret | None = None
+    authenticated_at: int = 0
+    """When a certificate was last verified online, in seconds since 1970: tickets do not prolong that for ever."""
+    tickets = 0
+    """How many tickets were sent or received on this connection."""
+    handshake_transcript: Transcript | None = None
+    """ClientHello..client Finished: what post-handshake authentication goes on from (section 4.5)."""
+
+    def opening(self) -> Flow[None]:
+        return
+        yield
+
+
+class ClientAfterwards(Afterwards):
+    """A client after its handshake."""
+
+    config: ClientConfig
+    fingerprint = b""
+    """Of the verifier and the name that this connection was verified with."""
+
+    def expected(self) -> Kinds:
+        return (NewSessionTicket, CertificateRequest)
+
+    def receive(self, raw: bytes) -> Flow[None]:
+        if raw[0] == NewSessionTicket.msg_type:
+            message = NewSessionTicket.decode(raw[4:])
+            message.judge()
+            self.accept_ticket(message)
+            return
+        request = CertificateRequest.decode(raw[4:])
+        request.judge()
+        yield from self.answer_request(request, raw)
+
+    # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
+
+    def accept_ticket(self, message: NewSessionTicket) -> None:
+        """Keep what the next connection needs. A client that does not resume silently ignores the ticket."""
+        session, secret = self.session, self.resumption_secret
+        if session is None or secret is None or message.ticket_lifetime == 0:
+            return
+        self.tickets += 1
+        if self.tickets > self.config.max_tickets:
+            return
+        early = message.extensions.get(EarlyDataTicket)
+        stored = StoredSession.make(
+            session,
+            ticket=message.ticket,
+            psk=resumption_psk(secret, message.ticket_nonce),
+            ticket_age_add=message.ticket_age_add,
+            ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
+            max_early_data_size=early.max_early_data_size if early is not None else 0,
+            received_at=self.config.clock(),
+            authenticated_at=self.authenticated_at,
+            fingerprint=self.fingerprint,
+        )
+        self.remember_session(stored)
+        self.output.emit(TicketReceived(stored))
+
+    def remember_session(self, stored: StoredSession) -> None:
+        """Put it where the next connection looks for it."""
+
+    # --- CertificateRequest: sections 4.4.2 and 4.7.2 -------------------------------------------------------------
+
+    def choose_identity(self, request: CertificateRequest) -> Flow[tuple[Presentable, SignatureScheme] | None]:
+        """The first of our identities that the request allows, and a scheme that it accepts; None: we have none."""
+        extensions = request.extensions
+        schemes = extensions.get(SignatureSchemeList)
+        accepted = schemes.supported_signature_algorithms if schemes is not None else ()
+        authorities = extensions.get(CertificateAuthoritiesExtension)
+        wanted = frozenset(authorities.authorities) if authorities is not None else None
+        oid_filters = extensions.get(OIDFilterExtension)
+        filters = oid_filters.filters if oid_filters is not None else ()
+        judge_filters(filters)
+        identities: Iterable[Presentable] = self.config.identities
+        if self.config.choose_identity is not None:
+            chosen = yield from settle(self.config.choose_identity(request))
+            identities = (chosen,) if chosen is not None else ()
+        for identity in identities:
+            if (wanted is not None and not identity.issued_by(wanted)) or not identity.satisfies(filters):
+                continue
+            for scheme in self.config.signature_schemes:
+                if scheme in identity.signature_schemes and scheme in accepted:
+                    return identity, scheme
+        return None
+
+    def answer_request(self, request: CertificateRequest, raw: bytes) -> Flow[None]:
+        """Section 4.7.2: our three messages, in one piece; Finished under the key that we have when it is sent."""
+        established = self.handshake_transcript
+        if established is None:
+            raise UnrequestedCertificateRequest
+        if self.session is not None and self.session.psk_identity is not None:
+            raise CertificateRequestWithPsk
+        self.unanswered += 1
+        if self.unanswered > self.config.max_certificate_requests:
+            raise TooManyRequests(self.unanswered)
+        transcript = established.fork()
+        transcript.update(raw)
+        messages: list[bytes] = []
+
+        def add(message: HandshakeMessage) -> None:
+            for one in self.encoded(message):
+                transcript.update(one)
+                messages.append(one)
+
+        chosen = yield from self.choose_identity(request)
+        identity = chosen[0] if chosen is not None else None
+        add(self.certificate(identity, request.extensions.types(), request.certificate_request_context))
+        if chosen is not None:
+            verify = yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, transcript.digest())
+            add(verify)
+
+        def compose(secret: TrafficSecret) -> list[bytes]:
+            self.unanswered -= 1
+            add(self.finished(secret, transcript.digest()))
+            return messages
+
+        self.output.owe(compose)
+
+    unanswered = 0
+
+
+class ServerAfterwards(Afterwards):
+    """A server after its handshake."""
+
+    config: ServerConfig
+    requests: dict[bytes, Transcript] | None = None
+    """The unanswered CertificateRequests, by context."""
+
+    def opening(self) -> Flow[None]:
+        yield from self.send_tickets(self.ticket_count())
+
+    def expected(self) -> Kinds:
+        return (Certificate,) if self.requests else ()
+
+    # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
+
+    def ticket_count(self) -> int:
+        """How many tickets a new connection gets."""
+        return self.config.ticket_count
+
+    def send_tickets(self, count: int) -> Flow[None]:
+        session, secret, tickets = self.session, self.resumption_secret, self.config.tickets
+        if session is None or secret is None or tickets is None:
+            return
+        config = self.config
+        for _ in range(count):
+            nonce = self.tickets.to_bytes(2, "big")
+            self.tickets += 1
+            now = config.clock()
+            lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
+            if lifetime <= 0:
+                return
+            state = TicketState.make(
+                session,
+                psk=resumption_psk(secret, nonce),
+                ticket_age_add=int.from_bytes(config.random(4), "big"),
+                ticket_lifetime=lifetime,
+                max_early_data_size=config.max_early_data,
+                issued_at=now,
+                authenticated_at=self.authenticated_at,
+                policy=config.client_policy,
+            )
+            ticket = yield from tickets.seal(state, now)
+            if ticket is None:
+                return
+            bodies = [EarlyDataTicket(max_early_data_size=config.max_early_data)] if config.max_early_data else []
+            message = NewSessionTicket(
+                ticket_lifetime=lifetime,
+                ticket_age_add=state.ticket_age_add,
+                ticket_nonce=nonce,
+                ticket=ticket,
+                extensions=Extensions.of(NST, *bodies),
+            )
+            self.output.owe(partial(self._encode, message))
+
+    def time_left(self, now: float) -> int:
+        """Seconds until a certificate must be verified again: tickets for tickets must end somewhere (4.7.1)."""
+        return int(self.authenticated_at + self.config.max_session_age - now)
+
+    def _encode(self, message: HandshakeMessage, secret: TrafficSecret) -> Iterable[bytes]:
+        return self.encoded(message)
+
+    # --- CertificateRequest: sections 4.4.2 and 4.7.2 -------------------------------------------------------------
+
+    def certificate_request(self, context: bytes = b"") -> CertificateRequest:
+        """What we ask of a client: schemes for its signature, schemes and issuers for its chain."""
+        config = self.config
+        bodies: list[ExtensionBody] = [SignatureSchemeList(supported_signature_algorithms=config.signature_schemes)]
+        if config.client_verifier is not None:
+            acceptable = config.client_verifier.signature_schemes
+            bodies.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
+        if config.certificate_authorities:
+            bodies.append(CertificateAuthoritiesExtension(authorities=config.certificate_authorities))
+        if config.oid_filters:
+            bodies.append(OIDFilterExtension(filters=config.oid_filters))
+        return CertificateRequest(certificate_request_context=context, extensions=Extensions.of(CR, *bodies))
+
+    def request_client_certificate(self) -> bytes:
+        """Send a CertificateRequest; returns its context, which nobody can foresee (section 4.4.2)."""
+        established, session = self.handshake_transcript, self.session
+        if established is None or session is None:
+            raise UsageError("the client did not offer post_handshake_auth, so it must not be asked (4.3.6)")
+        if session.psk_identity is not None:
+            raise UsageError("an external PSK authenticates this connection: no certificate may be asked for (4.4.2)")
+        if self.config.client_verifier is None:
+            raise UsageError("the config does not say whom to trust: ServerConfig(client_trust=...)")
+        requests = self.requests if self.requests is not None else {}
+        if len(requests) >= self.config.max_certificate_requests:
+            raise UsageError(f"{len(requests)} requests are unanswered; the limit is max_certificate_requests")
+        context = self.config.random(16)
+        transcript = established.fork()
+        for raw in self.encoded(self.certificate_request(context)):
+            transcript.update(raw)
+            self.output.send(raw)
+        self.requests = {**requests, context: transcript}
+        return context
+
+    def receive(self, raw: bytes) -> Flow[None]:
+        """An answer to a CertificateRequest: three messages, or two without a certificate (4.7.2)."""
+        message = Certificate.decode(raw[4:])
+        message.judge()
+        context = message.certificate_request_context
+        requests = self.requests if self.requests is not None else {}
+        transcript = requests.get(context)
+        if transcript is None:
+            raise UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
+        self.requests = {other: waiting for other, waiting in requests.items() if other != context}
+        transcript.update(raw)
+        self.transcript = transcript
+        shown, scheme = yield from self.read_client_signature(message, context)
+        yield from self.read_finished(self.output.receiving_secret())
+        verified = yield from self.verify_client(shown)
+        if shown.chain and self.session is not None:
+            self.authenticated_at = int(self.config.clock())
+            self.session = self.session._replace(
+                peer_certificates=shown.chain, verified_chain=verified, client_scheme=scheme
+            )
+        self.output.emit(ClientAuthenticated(context, shown.chain, verified))
+
+    def read_client_signature(
+        self, message: Certificate, context: bytes = b""
+    ) -> Flow[tuple[Shown, SignatureScheme | None]]:
+        """Sections 4.5.1 and 4.5.2: the client's chain and its CertificateVerify, or neither."""
+        shown = self.accept_certificate(message, self.certificate_request(context).extensions.types(), context)
+        if not shown.chain:
+            return shown, None
+        scheme = yield from self.read_certificate_verify(shown, self.config.signature_schemes, CLIENT_CONTEXT)
+        return shown, scheme
+
+    def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
+        """The verified chain of a client, up to a trust anchor of ours; empty if it showed none."""
+        verifier = self.config.client_verifier
+        if verifier is None or not shown.chain:
+            return ()
+        now = datetime.fromtimestamp(self.config.clock(), UTC)
+        verified = yield from settle(verifier.verify_client(shown.chain, now))
+        if self.tracer is not None:
+            self.tracer.verified(verified)
+        return tuple(verified)

@@ -1,0 +1,60 @@
+"""Anti-replay: RFC 9846, section 8. Early data can be recorded and sent again by anybody who sees it.
+
+Two checks together keep a server from acting on it twice. *Freshness* (8.3): the ClientHello says how old its ticket
+is, and so when it was sent; what was not sent just now is not taken. *Recording* (8.2): within that window every
+ClientHello that was taken is remembered, by its PSK binder, the part of it that we have verified. The same binder is
+not taken again; several servers must remember together, in a shared Store.
+
+What is refused is only the early data: the handshake goes on without it. That is also what happens when the store
+does not answer, and just after a start, when a store in memory cannot know what it took before.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, StoreUnavailable
+from ..flow import Flow, settle
+from .stores import MemoryStore
+
+if TYPE_CHECKING:
+    from .stores import Store
+    from .tickets import TicketState
+
+
+class ReplayGuard:
+    """Decides whether early data is taken. `window`: seconds by which a ClientHello may seem early or late, which
+    covers clocks and round trips (ten seconds on the internet, says section 8.3). `started_at`: seconds since 1970."""
+
+    def __init__(self, store: Store | None = None, *, window: float = 10.0, started_at: float = 0.0) -> None:
+        if window <= 0:
+            raise ConfigurationError(f"a replay window of {window} seconds; it must be positive")
+        self.store: Store = MemoryStore() if store is None else store
+        self.window = window
+        self.started_at = started_at
+
+    @property
+    def shared(self) -> bool:
+        return self.store.shared
+
+    def judge(self, ticket: TicketState, obfuscated_ticket_age: int, binder: bytes, now: float) -> Flow[str | None]:
+        """Why the early data is refused; None: it is taken, and never again.
+
+        `binder` must have been verified: an attacker could vary any other part.
+        """
+        if not self.store.shared and now < self.started_at + 2 * self.window:
+            return "the server has just started, and may have taken it before"
+        if not self.is_fresh(ticket, obfuscated_ticket_age, now):
+            return "the ClientHello is not fresh"
+        try:
+            first = yield from settle(self.store.add(b"0rtt:" + sha256(binder).digest(), b"", 2 * self.window))
+        except StoreUnavailable as error:
+            return f"the store does not answer: {error}"
+        return None if first else "it was taken before"
+
+    def is_fresh(self, ticket: TicketState, obfuscated_ticket_age: int, now: float) -> bool:
+        """Section 8.3: expected_arrival_time, by the client's view of the ticket's age, is about now."""
+        clients_age = (obfuscated_ticket_age - ticket.ticket_age_add) % 2**32
+        expected_arrival_time = (ticket.made_at_ms + clients_age) / 1000
+        return abs(now - expected_arrival_time) <= self.window

@@ -1,0 +1,158 @@
+# No "from __future__ import annotations" here: the annotations are declarations that wire/codec.py reads.
+"""The client's side of resumption: sessions, and the cache that has one ready for the next connection.
+
+A ticket is used once (RFC 9846, appendix C.4): whoever sees it twice knows that the two connections come from the same
+client. So taking a session out of the cache removes it, and a server is asked for as many tickets as connections are
+wanted. For the same reason sessions of different `partition`s never meet: put there what must not be linked (a
+browser's top-level site, a user).
+"""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+
+from ..crypto.suites import SUITES
+from ..errors import ConfigurationError, DecodeError
+from ..wire.codec import Opaque, Struct, UInt, Vector
+from .psk import Psk, PskKind
+from .state import VERSION, Resumable
+
+if TYPE_CHECKING:
+    from ..events import Session
+
+
+class StoredSession(Resumable):
+    """What a client needs to resume: a ticket, its PSK, and how the server was verified. As secret as a key."""
+
+    __slots__ = ()
+
+    ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
+    fingerprint: Annotated[bytes, Opaque(0, 32)]
+    """Of the verifier that believed the chain (tls13.trust.verify.Verifier)."""
+
+    @classmethod
+    def make(cls, session: "Session", *, received_at: float, **rest: Any) -> Self:
+        return cls.of(session, made_at=received_at, **rest)
+
+    def as_psk(self) -> Psk:
+        return Psk(
+            self.ticket,
+            self.psk,
+            SUITES[self.cipher_suite].hash,
+            PskKind.RESUMPTION,
+            ticket_age_add=self.ticket_age_add,
+            received_at=self.made_at_ms / 1000,
+        )
+
+    def to_bytes(self) -> bytes:
+        """For a file that only its owner can read: whoever has it can resume, and read what is resumed without
+        psk_dhe_ke."""
+        return self.encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Raises ConfigurationError for what to_bytes of this version did not make."""
+        try:
+            session = cls.decode(data)
+        except DecodeError as error:
+            raise ConfigurationError(f"this is no stored session: {error.detail}") from None
+        if session.version != VERSION or session.cipher_suite not in SUITES:
+            raise ConfigurationError(f"a stored session of version {session.version}; this is version {VERSION}")
+        return session
+
+
+class SessionKey(NamedTuple):
+    """Which connections may share a session."""
+
+    host: str
+    port: int
+    partition: bytes
+    fingerprint: bytes
+
+
+class _Saved(Struct):
+    host: Annotated[bytes, Opaque(0, 255)]
+    port: Annotated[int, UInt(2)]
+    partition: Annotated[bytes, Opaque(0, 2**16 - 1)]
+    session: Annotated[bytes, Opaque(1, 2**24 - 1)]
+
+
+class _SavedCache(Struct):
+    version: Annotated[int, UInt(1)] = VERSION
+    saved: Annotated[tuple[_Saved, ...], Vector(0, 2**32 - 1)]
+
+
+class SessionCache:
+    """Sessions of many servers, for a ClientConfig. Shared between threads, connections and configs.
+
+    `capacity`: how many sessions in all; `per_server`: how many of one server. The oldest go first.
+    """
+
+    def __init__(self, *, capacity: int = 1024, per_server: int = 8) -> None:
+        if capacity < 1 or per_server < 1:
+            raise ConfigurationError(f"a SessionCache of {capacity} sessions, {per_server} for a server, holds none")
+        self.capacity = capacity
+        self.per_server = per_server
+        self._lock = Lock()
+        self._sessions: OrderedDict[SessionKey, list[StoredSession]] = OrderedDict()
+        self._count = 0
+
+    def put(self, key: SessionKey, session: StoredSession) -> None:
+        with self._lock:
+            sessions = self._sessions.setdefault(key, [])
+            self._sessions.move_to_end(key)
+            sessions.append(session)
+            self._count += 1
+            if len(sessions) > self.per_server:
+                del sessions[0]
+                self._count -= 1
+            while self._count > self.capacity:
+                oldest, rest = next(iter(self._sessions.items()))
+                del rest[0]
+                self._count -= 1
+                if not rest:
+                    del self._sessions[oldest]
+
+    def take(self, key: SessionKey, now: float) -> StoredSession | None:
+        """The newest session that has not expired; nobody gets it again."""
+        with self._lock:
+            sessions = self._sessions.get(key, [])
+            taken = None
+            while sessions and taken is None:
+                newest = sessions.pop()
+                self._count -= 1
+                if not newest.expired(now):
+                    taken = newest
+            if not sessions:
+                self._sessions.pop(key, None)
+            return taken
+
+    def clear(self) -> None:
+        with self._lock:
+            self._sessions.clear()
+            self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def to_bytes(self) -> bytes:
+        """All sessions, as secret as keys: write them to a file that only its owner can read."""
+        with self._lock:
+            saved = tuple(
+                _Saved(host=key.host.encode(), port=key.port, partition=key.partition, session=session.to_bytes())
+                for key, sessions in self._sessions.items()
+                for session in sessions
+            )
+        return _SavedCache(saved=saved).encode()
+
+    def load(self, data: bytes) -> None:
+        """Add the sessions that to_bytes has saved. Raises ConfigurationError if it did not make `data`."""
+        try:
+            cache = _SavedCache.decode(data)
+        except DecodeError as error:
+            raise ConfigurationError(f"these are no saved sessions: {error.detail}") from None
+        if cache.version != VERSION:
+            raise ConfigurationError(f"saved sessions of version {cache.version}; this is version {VERSION}")
+        for saved in cache.saved:
+            session = StoredSession.from_bytes(saved.session)
+            self.put(SessionKey(saved.host.decode(), saved.port, saved.partition, session.fingerprint), session)

@@ -1,0 +1,118 @@
+# No "from __future__ import annotations" here: the annotations are declarations that wire/codec.py reads.
+"""What a connection leaves to the next one, as bytes: the part that a client's session and a server's ticket share.
+
+Besides the PSK and the cipher suite that it belongs to, that is who was authenticated, and how: a resumed connection
+shows no certificate, so whoever asks who its peer is gets the answer from here (RFC 9846, section 2.2).
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..wire.codec import Opaque, Struct, UInt, Vector
+from ..wire.registry import CipherSuite, SignatureScheme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..events import Session
+
+Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
+"""What the peer sent, and the chain that was believed."""
+
+VERSION = 1
+NO_SCHEME = SignatureScheme(0)
+NEVER = 2**63 - 1
+MAX_LIFETIME = 604800
+"""Seconds: 7 days (section 4.7.1)."""
+
+
+class Resumable(Struct):
+    """What both kinds of state hold. Times are seconds since 1970 unless they say otherwise. The repr shows no key."""
+
+    __slots__ = ("_certificates",)
+
+    if TYPE_CHECKING:
+        _certificates: ClassVar[Certificates]  # a slot of the instance; ClassVar says that it is no field
+
+    version: Annotated[int, UInt(1)] = VERSION
+    cipher_suite: CipherSuite
+    psk: Annotated[bytes, Opaque(32, 48)]
+    ticket_age_add: Annotated[int, UInt(4)]
+    ticket_lifetime: Annotated[int, UInt(4)]
+    made_at_ms: Annotated[int, UInt(8)]
+    """When the ticket was issued (server) or received (client): milliseconds since 1970."""
+    authenticated_at: Annotated[int, UInt(8)]
+    max_early_data_size: Annotated[int, UInt(4)]
+    server_name_bytes: Annotated[bytes, Opaque(0, 255)]
+    alpn_protocol: Annotated[bytes, Opaque(0, 255)]
+    signature_scheme: SignatureScheme
+    client_scheme: SignatureScheme
+    chain: Annotated[tuple[bytes, ...], Vector(0, 2**24 - 1, Opaque(1, 2**24 - 1))]
+    """What the peer sent: DER, end-entity certificate first."""
+    verified: Annotated[tuple[bytes, ...], Vector(0, 2**24 - 1, Opaque(1, 2**24 - 1))]
+    """The chain that was believed, up to the trust anchor."""
+    chain_expires_at: Annotated[int, UInt(8)]
+    """When the first certificate of `verified` runs out."""
+
+    @classmethod
+    def of(cls, session: "Session", *, made_at: float, **rest: Any) -> Self:
+        state = cls(
+            cipher_suite=session.cipher_suite,
+            made_at_ms=int(made_at * 1000),
+            server_name_bytes=(session.server_name or "").lower().encode("ascii"),
+            alpn_protocol=session.alpn_protocol or b"",
+            signature_scheme=session.signature_scheme or NO_SCHEME,
+            client_scheme=session.client_scheme or NO_SCHEME,
+            chain=_ders(session.peer_certificates),
+            verified=_ders(session.verified_chain),
+            chain_expires_at=min(
+                (int(one.not_valid_after_utc.timestamp()) for one in session.verified_chain), default=NEVER
+            ),
+            **rest,
+        )
+        state._keep((session.peer_certificates, session.verified_chain))
+        return state
+
+    def _keep(self, certificates: Certificates) -> Certificates:
+        """Beside the fields, so that a session that never leaves this process is not parsed again."""
+        object.__setattr__(self, "_certificates", certificates)
+        return certificates
+
+    @property
+    def server_name(self) -> str:
+        return self.server_name_bytes.decode("ascii")
+
+    def peer_certificates(self) -> tuple[x509.Certificate, ...]:
+        return self._parsed()[0]
+
+    def verified_chain(self) -> tuple[x509.Certificate, ...]:
+        return self._parsed()[1]
+
+    def _parsed(self) -> Certificates:
+        try:
+            return self._certificates
+        except AttributeError:
+            return self._keep((_parse(self.chain), _parse(self.verified)))
+
+    def schemes(self) -> tuple[SignatureScheme | None, SignatureScheme | None]:
+        """Of the server's CertificateVerify, and of the client's."""
+        return self.signature_scheme or None, self.client_scheme or None
+
+    def expired(self, now: float) -> bool:
+        """Whether the ticket is past its lifetime, or 7 days (section 4.7.1), or from the future."""
+        age = now - self.made_at_ms / 1000
+        return not -60 <= age <= min(self.ticket_lifetime, MAX_LIFETIME)
+
+    def __repr__(self) -> str:
+        name = self.server_name or "no server name"
+        return f"<{type(self).__name__} for {name}, {self.cipher_suite.name}, {self.ticket_lifetime} s>"
+
+
+def _ders(chain: "Sequence[x509.Certificate]") -> tuple[bytes, ...]:
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+
+
+def _parse(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_der_x509_certificate(der) for der in ders)
