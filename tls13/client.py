@@ -54,7 +54,7 @@ from .wire.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import ExtensionType, NamedGroup, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
+from .wire.registry import GREASE, ExtensionType, NamedGroup, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -235,15 +235,19 @@ class ClientHandshake(Offering):
             raise LegacyVersion(hello.legacy_version)
         if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
             raise SessionIdNotEchoed
-        if hello.cipher_suite not in offer.hello.cipher_suites:
+        if hello.cipher_suite not in self.config.cipher_suites:
             raise CipherSuiteNotOffered(hello.cipher_suite)
         if hello.legacy_compression_method != 0:
             raise BadCompressionMethod(hello.legacy_compression_method)
-        asked = offer.hello.extensions.types()
+        asked = self.asked(offer)
         if isinstance(hello, HelloRetryRequest):
-            asked = (*asked, ExtensionType.cookie)  # the one extension that needs no asking (4.3)
+            asked |= {ExtensionType.cookie}  # the one extension that needs no asking (4.3)
         hello.extensions.refuse_unasked(asked)
         return SUITES[hello.cipher_suite]
+
+    def asked(self, offer: Offer) -> set[int]:
+        """The extensions that may be answered: all that we sent but the reserved ones (RFC 8701, section 3.1)."""
+        return set(offer.hello.extensions.types()).difference(GREASE)
 
     def accept(self, offer: Offer, hello: ServerHello) -> Agreed:
         """The cipher suite and the shared secret; from here on both sides can encrypt (7.1)."""
@@ -293,7 +297,7 @@ class ClientHandshake(Offering):
 
     def negotiated(self, offer: Offer, message: EncryptedExtensions) -> bytes | None:
         """The application protocol, if the server chose one (4.4.1; RFC 7301, section 3.1)."""
-        message.extensions.refuse_unasked(offer.hello.extensions.types())
+        message.extensions.refuse_unasked(self.asked(offer))
         alpn = message.extensions.get(ProtocolNameList)
         if alpn is None:
             return None
@@ -309,7 +313,7 @@ class ClientHandshake(Offering):
 
     def accept_server_certificate(self, message: Certificate, offer: Offer) -> Shown:
         """Section 4.5.1: what the server shows. A server's list MUST NOT be empty."""
-        shown = self.accept_certificate(message, offer.hello.extensions.types())
+        shown = self.accept_certificate(message, self.asked(offer))
         if not shown.chain:
             raise EmptyCertificateList
         return shown

@@ -156,6 +156,8 @@ class ClientConfig(_Config):
     ClientHello carries a key share (each costs its bytes and its computation).
     alpn_protocols: for example ("h2", "http/1.1"), most wanted first.
     middlebox_compatibility: look like TLS 1.2 to what sits in between (RFC 9846, appendix E.4).
+    grease: send reserved numbers that a peer must ignore (RFC 8701); shuffle_extensions: in another order each time;
+    min_client_hello: pad the ClientHello to this many bytes (RFC 7685).
     padding: how many zero bytes to add to a record, from its content length and the room left (bytes).
     key_log: is called with each line of an RFC 9850 key log; whoever has the lines can read the connection.
     psks: external PSKs (tls13.ExternalPsk, tls13.import_psk). psk_key_exchange_modes: psk_dhe_ke, and psk_ke where
@@ -199,6 +201,9 @@ class ClientConfig(_Config):
         require_psk: bool = False,
         psk_key_exchange_modes: Sequence[PskKeyExchangeMode] | None = None,
         middlebox_compatibility: bool = True,
+        grease: bool = False,
+        shuffle_extensions: bool = False,
+        min_client_hello: int = 0,
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
@@ -239,6 +244,11 @@ class ClientConfig(_Config):
             psk_key_exchange_modes = DEFAULT_PSK_MODES if sessions is not None or psks else ()
         put("psk_key_exchange_modes", _modes(psk_key_exchange_modes))
         put("middlebox_compatibility", bool(middlebox_compatibility))
+        put("grease", bool(grease))
+        put("shuffle_extensions", bool(shuffle_extensions))
+        if not 0 <= min_client_hello <= 2**14:
+            raise ConfigurationError(f"min_client_hello is {min_client_hello} bytes; it is 0 to {2**14}")
+        put("min_client_hello", min_client_hello)
         put("max_tickets", max(0, max_tickets))
 
     verifier: Verifier | None
@@ -254,6 +264,9 @@ class ClientConfig(_Config):
     max_tickets: int
     key_shares: tuple[NamedGroup, ...]
     middlebox_compatibility: bool
+    grease: bool
+    shuffle_extensions: bool
+    min_client_hello: int
 
     @property
     def fingerprint(self) -> bytes:

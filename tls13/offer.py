@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .errors import CertificateError
+from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
 from .wire.extensions import (
@@ -36,7 +37,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import ClientHello, HelloRetryRequest
-from .wire.registry import NamedGroup, NameType, ProtocolVersion
+from .wire.registry import ExtensionType, NamedGroup, NameType, ProtocolVersion
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -66,6 +67,9 @@ class Offering(ClientAfterwards):
     stored: StoredSession | None = None
     """The session that is offered for resumption."""
     wants_early_data = False
+    grease: Grease = NO_GREASE
+    seed = b""
+    """Of the order of the extensions."""
     session_key: SessionKey | None = None
     transcript_prefix = b""
     """What comes before ClientHello2 in a binder's transcript: message_hash and HelloRetryRequest (4.3.11.2)."""
@@ -75,6 +79,10 @@ class Offering(ClientAfterwards):
     ) -> None:
         """Which session to resume: the one that is given, or one that the config's cache has for this server."""
         config, name = self.config, self.server_name
+        if config.grease:
+            self.grease = Grease(config.random)
+        if config.shuffle_extensions:
+            self.seed = config.random(16)
         self.fingerprint = config.fingerprint
         if config.sessions is not None and name is not None:
             self.session_key = SessionKey(name.text, port or 0, partition, self.fingerprint)
@@ -133,15 +141,15 @@ class Offering(ClientAfterwards):
         config = self.config
         shares = {group: config.key_share_source(GROUPS[group]) for group in config.key_shares}
         psks = self.offered_psks()
-        bodies = [*self.offered_extensions(), _key_share(shares)]
+        bodies = [*self.offered_extensions(), _key_share(shares, self.grease)]
         if self.wants_early_data:
             bodies.append(EarlyDataIndication())
         hello = ClientHello(
             random=config.random(32),
             # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
             legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
-            cipher_suites=config.cipher_suites,
-            extensions=self.with_psks(bodies, psks),
+            cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
+            extensions=self.block(bodies, psks),
         )
         return Offer(self.bound(hello, psks), shares, psks, self.wants_early_data)
 
@@ -152,47 +160,76 @@ class Offering(ClientAfterwards):
 
         Early data is not offered again (4.3.10); the PSKs are, with binders over the longer transcript.
         """
-        bodies = [*self.offered_extensions(), _key_share(shares)]
+        # Only where no other group was asked for, the shares and so the reserved one are the same as before (4.3.8).
+        grease = self.grease if shares is offer.shares else NO_GREASE
+        bodies = [*self.offered_extensions(), _key_share(shares, grease)]
         if cookie is not None:
             bodies.append(cookie)
-        hello = offer.hello.replace(extensions=self.with_psks(bodies, offer.psks))
+        hello = offer.hello.replace(extensions=self.block(bodies, offer.psks))
         return Offer(self.bound(hello, offer.psks), shares, offer.psks, offer.early_data, request)
 
     def offered_extensions(self) -> list[ExtensionBody]:
         """Everything that stays the same in a second ClientHello."""
-        config = self.config
+        config, grease = self.config, self.grease
         offered: list[ExtensionBody] = []
         if self.server_name is not None and self.server_name.sni is not None:
             entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
             offered.append(ServerNameList(server_name_list=(entry,)))
-        offered.append(ClientVersions(versions=(ProtocolVersion.TLS1_3,)))
-        offered.append(NamedGroupList(named_group_list=config.groups))
+        offered.append(ClientVersions(versions=(*grease.versions, ProtocolVersion.TLS1_3)))
+        offered.append(NamedGroupList(named_group_list=(*grease.groups, *config.groups)))
         if not config.require_psk:
-            offered.append(SignatureSchemeList(supported_signature_algorithms=config.signature_schemes))
+            schemes = (*grease.signature_schemes, *config.signature_schemes)
+            offered.append(SignatureSchemeList(supported_signature_algorithms=schemes))
         if config.verifier is not None:
             # Section 4.3.3: what chains may be signed with is another list than what a peer may sign with.
             acceptable = config.verifier.signature_schemes
             offered.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
         if config.alpn_protocols:
-            offered.append(ProtocolNameList(protocol_name_list=config.alpn_protocols))
+            offered.append(ProtocolNameList(protocol_name_list=(*grease.protocols, *config.alpn_protocols)))
         if config.post_handshake_auth:
             offered.append(PostHandshakeAuth())
         if config.psk_key_exchange_modes:
-            offered.append(PskKeyExchangeModes(ke_modes=config.psk_key_exchange_modes))
+            offered.append(PskKeyExchangeModes(ke_modes=(*grease.psk_modes, *config.psk_key_exchange_modes)))
         return offered
 
     # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
 
-    def with_psks(self, bodies: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
+    def block(self, bodies: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
         """The extension block; its last one is pre_shared_key, with binders of the right length and no content yet."""
+        if self.config.shuffle_extensions:
+            bodies = shuffled(bodies, self.seed)
+        block = Extensions.of(CH, *bodies)
+        if self.grease.extensions:
+            first, last = self.grease.extensions
+            block = block.extended(first, first=True).extended(last)
+        offered = self.psks_without_binders(psks)
+        block = self.padded(block, offered)
+        if offered is None:
+            return block
+        return block.extended((int(offered.extension_type), b"")).replacing(offered)
+
+    def padded(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
+        """With the padding extension (RFC 7685), if the ClientHello is shorter than the config wants it to be."""
+        wanted = self.config.min_client_hello
+        if not wanted:
+            return block
+        parts = [data for _, data in block.raw] + ([offered.encode()] if offered is not None else [])
+        fixed = 4 + 2 + 32 + 1 + 32 * self.config.middlebox_compatibility + 2 + 2 + 2
+        suites = 2 * (len(self.grease.cipher_suites) + len(self.config.cipher_suites))
+        length = fixed + suites + sum(4 + len(data) for data in parts)
+        if length >= wanted:
+            return block
+        return block.extended((int(ExtensionType.padding), bytes(max(0, wanted - length - 4))))
+
+    def psks_without_binders(self, psks: tuple[Psk, ...]) -> OfferedPsks | None:
         if not psks:
-            return Extensions.of(CH, *bodies)
+            return None
         now = self.config.clock()
         identities = tuple(
             PskIdentity(identity=psk.identity, obfuscated_ticket_age=psk.obfuscated_ticket_age(now)) for psk in psks
         )
         binders = tuple(bytes(psk.hash.digest_size) for psk in psks)
-        return Extensions.of(CH, *bodies, OfferedPsks(identities=identities, binders=binders))
+        return OfferedPsks(identities=identities, binders=binders)
 
     def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
         """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""
@@ -205,7 +242,8 @@ class Offering(ClientAfterwards):
         return hello.replace(extensions=hello.extensions.replacing(offered.replace(binders=binders)))
 
 
-def _key_share(shares: dict[NamedGroup, KeyShare]) -> KeyShareClientHello:
-    return KeyShareClientHello(
-        client_shares=tuple(KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items())
-    )
+def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:
+    """In the order of supported_groups (4.3.8); a reserved group's share is one byte that nobody can use (RFC 8701)."""
+    entries = [KeyShareEntry(group=group, key_exchange=b"\0") for group in grease.groups]
+    entries += [KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items()]
+    return KeyShareClientHello(client_shares=tuple(entries))

@@ -130,6 +130,12 @@ class Extensions:
         changed._bodies = {**self._bodies, number: body}
         return changed
 
+    def extended(self, *raw: tuple[int, bytes], first: bool = False) -> "Extensions":
+        """A block to send with more extensions, as bytes, at the end or at the beginning."""
+        longer = Extensions((*raw, *self.raw) if first else (*self.raw, *raw), self.place)
+        longer._bodies = self._bodies
+        return longer
+
     def judge(self) -> None:
         """Decode every body that we know and refuse duplicates and misplaced extensions.
 
