@@ -42,6 +42,8 @@ from tls13.wire.registry import (
     SignatureScheme,
 )
 
+from .requirements.cases import cases
+
 SELECTED_TLS_1_3 = SelectedVersion(selected_version=ProtocolVersion.TLS1_3)
 
 
@@ -368,7 +370,54 @@ def m_place(message):
     return message.certificate_list[0].extensions.place
 
 
-@pytest.mark.parametrize("name", REFUSED)
+HOLDS = {
+    "legacy_version": "R027 R028",
+    "session id changed": "R031",
+    "session id cut": "R031",
+    "cipher suite not offered": "R032",
+    "cipher suite of TLS 1.2": "R032",
+    "compression": "R033 R034",
+    "no supported_versions": "R036",
+    "TLS 1.2 with its own extensions": "R036 R069",
+    "downgrade to TLS 1.2": "R041 R042",
+    "downgrade to TLS 1.1": "R041 R042",
+    "selected_version TLS 1.2": "R071",
+    "selected_version unknown": "R071",
+    "no key_share": "R001",
+    "key_share of another group": "R001 R110 R111",
+    "ALPN in ServerHello": "R035 R058",
+    "unknown extension in ServerHello": "R056 R057",
+    "pre_shared_key that was not offered": "R056 R057",
+    "extension twice in ServerHello": "R060",
+    "trailing data in an extension": "R054 R055",
+    "retry without supported_versions": "R044",
+    "retry that changes nothing": "R047",
+    "retry for a group already shared": "R047 R107 R108",
+    "retry for a group not offered": "R107 R108",
+    "retry with another session id": "R046",
+    "retry with a suite not offered": "R046 R050",
+    "retry with compression": "R046",
+    "retry with legacy_version": "R046",
+    "retry with an unknown extension": "R045 R057",
+    "no EncryptedExtensions": "R148",
+    "key_share in EncryptedExtensions": "R058 R149",
+    "post_handshake_auth in EncryptedExtensions": "R098 R149",
+    "psk_key_exchange_modes in EncryptedExtensions": "R120 R149",
+    "ALPN that was not offered": "R056 R057",
+    "unknown extension in EncryptedExtensions": "R056 R057",
+    "early_data that was not offered": "R056 R057",
+    "CertificateRequest with a context": "R152",
+    "CertificateRequest without signature_algorithms": "R153",
+    "CertificateRequest before EncryptedExtensions": "R148 R150",
+    "no Certificate": "R157",
+    "Certificate with a context": "R161",
+    "status_request that was not asked for": "R057 R162",
+    "server_name in Certificate": "R058",
+}
+"""The rows of tests/requirements that a case holds."""
+
+
+@pytest.mark.parametrize("name", cases(REFUSED, HOLDS))
 def test_the_client_refuses(name, pair) -> None:
     script, offence = REFUSED[name]
     pair(server_script=script).expect_refusal_by_client(offence)
@@ -392,6 +441,7 @@ def test_messages_may_not_straddle_a_key_change(pair) -> None:
     made.expect_refusal_by_client(errors.DataAcrossKeyChange, told=False)
 
 
+@pytest.mark.requirement("R048")
 def test_a_second_hello_retry_request(pair) -> None:
     """Section 4.2.4."""
     first = retry(SELECTED_TLS_1_3, COOKIE)
@@ -407,11 +457,16 @@ def retried(change):
 @pytest.mark.parametrize(
     ("change", "offence"),
     [
-        (
+        pytest.param(
             lambda m: m.replace(cipher_suite=CipherSuite.TLS_CHACHA20_POLY1305_SHA256),
             errors.CipherSuiteChanged,
+            marks=pytest.mark.requirement("R052"),
         ),
-        (lambda m: with_extension(m, share(NamedGroup.secp256r1, bytes(65))), errors.GroupChanged),
+        pytest.param(
+            lambda m: with_extension(m, share(NamedGroup.secp256r1, bytes(65))),
+            errors.GroupChanged,
+            marks=pytest.mark.requirement("R112", "R113"),
+        ),
         (lambda m: with_raw_extension(m, ExtensionType.cookie, b"\0\1c"), errors.MisplacedExtension),
     ],
 )
@@ -429,6 +484,7 @@ def test_alpn_must_be_one_of_the_offered(chosen, pair, client_config) -> None:
     made.expect_refusal_by_client(errors.ProtocolNotOffered)
 
 
+@pytest.mark.requirement("R159")
 def test_a_certificate_request_is_answered_with_an_empty_certificate(pair) -> None:
     """Section 4.5.1: no certificate is an answer too. (The server here does not expect one, which shows it.)"""
     made = pair(server_script=before(Certificate, REQUEST))
@@ -447,6 +503,7 @@ def test_tickets_are_read_and_dropped(quick_pair) -> None:
     assert made.expect_refusal_by_client(errors.DecodeError)
 
 
+@pytest.mark.requirement("R097")
 def test_a_certificate_request_after_the_handshake_was_not_offered(quick_pair) -> None:
     """Section 4.7.2."""
     made = quick_pair(server_script=lambda m: m)
@@ -455,6 +512,7 @@ def test_a_certificate_request_after_the_handshake_was_not_offered(quick_pair) -
     made.expect_refusal_by_client(errors.UnrequestedCertificateRequest)
 
 
+@pytest.mark.requirement("R165")
 def test_extraneous_and_unordered_certificates_are_tolerated(pair, authority) -> None:
     """Section 4.5.1.2: only the end-entity certificate's place matters."""
     from cryptography.hazmat.primitives.serialization import Encoding

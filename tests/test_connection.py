@@ -63,6 +63,7 @@ def test_by_default_the_client_sends_two_key_shares(client_config) -> None:
     assert [entry.group for entry in shares] == [NamedGroup.X25519MLKEM768, NamedGroup.x25519]
 
 
+@pytest.mark.requirement("R105")
 def test_each_connection_has_key_shares_of_its_own(client_config) -> None:
     """Section 4.3.8: MUST NOT be reused."""
     first, second = (
@@ -71,6 +72,7 @@ def test_each_connection_has_key_shares_of_its_own(client_config) -> None:
     assert first[-32:] != second[-32:]
 
 
+@pytest.mark.requirement("R002")
 def test_nothing_is_sent_before_the_handshake_is_complete(quick_pair) -> None:
     made = quick_pair()
     with pytest.raises(tls13.UsageError):
@@ -78,6 +80,7 @@ def test_nothing_is_sent_before_the_handshake_is_complete(quick_pair) -> None:
     assert not made.client.handshake_complete
 
 
+@pytest.mark.requirement("D12")
 def test_a_server_sends_no_data_before_the_clients_finished(quick_pair) -> None:
     """Section 2 would allow it after the server's Finished, to a client that is not authenticated yet: not here."""
     made = quick_pair()
@@ -87,6 +90,7 @@ def test_a_server_sends_no_data_before_the_clients_finished(quick_pair) -> None:
         made.server.send_data(b"half a round trip early")
 
 
+@pytest.mark.requirement("D03")
 def test_the_client_says_what_chains_may_be_signed_with(client_config) -> None:
     """signature_algorithms_cert is exactly what its chain verifier accepts (section 4.3.3), and another list than
     what may sign a CertificateVerify: PKCS#1 in the one only, Ed25519 in the other only."""
@@ -214,6 +218,7 @@ def test_an_alert_has_two_bytes(fragment, quick_pair) -> None:
     made.expect_refusal_by_server(errors.BadAlert)
 
 
+@pytest.mark.requirement("D24")
 def test_a_failed_connection_keeps_no_traceback_and_no_keys(quick_pair) -> None:
     """Section 6: secrets of failed connections MUST be forgotten; frames would keep them alive."""
     made = quick_pair(client_script=same)
@@ -360,6 +365,7 @@ def test_keys_change_before_the_limit_of_the_aead(quick_pair) -> None:
 # --- records around the handshake: section 5 ---
 
 
+@pytest.mark.requirement("R018", "R019")
 def test_middlebox_compatibility_mode(quick_pair, client_config) -> None:
     """Appendix E.4: one change_cipher_spec from each side, if the client sent a session id; else none."""
     for on in (True, False):
@@ -412,6 +418,7 @@ def test_a_handshake_message_interrupted_by_data(quick_pair) -> None:
     made.expect_refusal_by_server(errors.InterleavedHandshake)
 
 
+@pytest.mark.requirement("R002")
 def test_application_data_instead_of_finished(quick_pair) -> None:
     """Section 2: a client's data before its Finished."""
     made = quick_pair(client_script=lambda m: m if isinstance(m, ClientHello) else None)
@@ -459,6 +466,7 @@ def offers_early_data(message):
     return message
 
 
+@pytest.mark.requirement("R126", "R131")
 @pytest.mark.parametrize("retry", [False, True], ids=["directly", "after a retry"])
 @pytest.mark.parametrize("records", [0, 1, 3])
 def test_rejected_early_data_is_skipped(retry, records, pair, client_config, server_config) -> None:

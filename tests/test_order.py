@@ -73,6 +73,7 @@ CLIENT = [case for due, wanted in WANTED.items() for case in cases(due, wanted)]
 SERVER = cases(ClientHello, (ClientHello,)) + cases(Finished, (Finished,))
 
 
+@pytest.mark.requirement("R005", "R006")
 @pytest.mark.parametrize(
     ("due", "message"), CLIENT, ids=lambda value: getattr(value, "__name__", None) or name_of(value)
 )
@@ -84,6 +85,7 @@ def test_a_client_in_each_state(due, message, quick_pair) -> None:
     assert made.client.closed
 
 
+@pytest.mark.requirement("R005", "R006")
 @pytest.mark.parametrize(
     ("due", "message"), SERVER, ids=lambda value: getattr(value, "__name__", None) or name_of(value)
 )
@@ -95,6 +97,7 @@ def test_a_server_in_each_state(due, message, quick_pair) -> None:
     assert made.server.closed
 
 
+@pytest.mark.requirement("R006")
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("message", [*EXAMPLES, *UNKNOWN], ids=name_of)
 def test_after_the_handshake(role, message, quick_pair) -> None:

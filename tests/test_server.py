@@ -25,6 +25,8 @@ from tls13.wire.registry import (
     SignatureScheme,
 )
 
+from .requirements.cases import cases
+
 E = ExtensionType
 
 
@@ -202,7 +204,36 @@ def _lengthened(raw: bytes, more: bytes) -> bytes:
     return raw[:1] + (len(raw) - 4 + len(more)).to_bytes(3, "big") + raw[4:] + more
 
 
-@pytest.mark.parametrize("name", REFUSED)
+HOLDS = {
+    "legacy_version 0x0304": "R016 R017 R063",
+    "legacy_version 0x0301": "R016 R017",
+    "legacy_version 0x0400": "R016 R017",
+    "compression 1": "R021 R022",
+    "compression 0, 1": "R021 R022",
+    "compression 1, 0": "R021 R022",
+    "no supported_versions": "R061 R062",
+    "only old versions": "R064 R065",
+    "only unknown versions": "R064 R065",
+    "no cipher suite in common": "R003 R010",
+    "bytes after the extensions": "R026",
+    "extension twice": "R060",
+    "unknown extension twice": "R060",
+    "oid_filters in ClientHello": "R058 R091",
+    "no signature_algorithms": "R076 R077",
+    "no signature scheme in common": "R003 R010",
+    "no group in common": "R003 R007 R010",
+    "group twice": "R099",
+    "share twice": "R103",
+    "shares out of order": "R101",
+    "share of a group not listed": "R101 R104",
+    "pre_shared_key not last": "R059 R144 R145",
+    "pre_shared_key without modes": "R116 R117 R118",
+    "early_data without pre_shared_key": "R123",
+}
+"""The rows of tests/requirements that a case holds."""
+
+
+@pytest.mark.parametrize("name", cases(REFUSED, HOLDS))
 def test_the_server_refuses(name, pair) -> None:
     change, offence = REFUSED[name]
     pair(client_script=hello(change)).expect_refusal_by_server(offence)
@@ -244,7 +275,15 @@ TOLERATED = {
 }
 
 
-@pytest.mark.parametrize("name", TOLERATED)
+TOLERATED_HOLDS = {
+    "unknown cipher suites": "R020",
+    "unknown versions": "R064",
+    "unknown extensions": "R024",
+    "status_request_v2 and other old things": "R024",
+}
+
+
+@pytest.mark.parametrize("name", cases(TOLERATED, TOLERATED_HOLDS))
 def test_the_server_ignores_what_it_does_not_know(name, pair) -> None:
     """Section 9.3: everything unknown MUST be ignored; the server goes on as if it were not there.
 
@@ -259,6 +298,7 @@ def test_the_server_ignores_what_it_does_not_know(name, pair) -> None:
     assert made.client.handshake_complete
 
 
+@pytest.mark.requirement("R062")
 def test_a_hello_of_tls_1_2_without_extensions(pair) -> None:
     """Section 4.3.1: it is an older version's, not a broken one's."""
 
@@ -310,7 +350,23 @@ def _flip(data: bytes) -> bytes:
     return bytes([data[0] ^ 1]) + data[1:]
 
 
-@pytest.mark.parametrize("name", RETRIED)
+RETRIED_HOLDS = {
+    "another random": "R012",
+    "another session id": "R012",
+    "fewer cipher suites": "R012",
+    "one more extension": "R012",
+    "no server_name any more": "R012",
+    "early_data": "R012",
+    "no cookie": "R072",
+    "a cookie with one bit flipped": "R072",
+    "a cookie cut short": "R072",
+    "no share": "R109",
+    "two shares": "R109",
+    "a share of another group": "R109",
+}
+
+
+@pytest.mark.parametrize("name", cases(RETRIED, RETRIED_HOLDS))
 def test_the_second_client_hello_must_be_the_first_but_for_the_share(name, pair, server_config) -> None:
     """Sections 4.2.2 and 4.3.8."""
     change, offence = RETRIED[name]
@@ -318,6 +374,7 @@ def test_the_second_client_hello_must_be_the_first_but_for_the_share(name, pair,
     made.expect_refusal_by_server(offence)
 
 
+@pytest.mark.requirement("R009", "R049", "R109")
 @pytest.mark.parametrize("groups", [[NamedGroup.secp256r1], [NamedGroup.secp521r1], [NamedGroup.x448]])
 def test_a_retry_for_a_group(groups, pair, server_config) -> None:
     made = pair(server=server_config.replace(groups=groups))
@@ -327,6 +384,7 @@ def test_a_retry_for_a_group(groups, pair, server_config) -> None:
     assert made.server.session.hello_retry_request
 
 
+@pytest.mark.requirement("R049")
 def test_a_retry_for_the_cookie_alone(pair, server_config) -> None:
     made = pair(server=server_config.replace(always_retry=True))
     made.run()
@@ -334,6 +392,7 @@ def test_a_retry_for_the_cookie_alone(pair, server_config) -> None:
     assert made.client.session.hello_retry_request
 
 
+@pytest.mark.requirement("R051", "R072")
 @pytest.mark.parametrize("groups", [[NamedGroup.secp384r1], [NamedGroup.x25519]])
 def test_another_server_finishes_the_handshake(groups, client_config, server_config) -> None:
     """Section 4.3.2: all that the first server knew is in the cookie, if the second has the same key."""
@@ -388,6 +447,7 @@ def test_nothing_but_finished_may_come(message, pair) -> None:
     pair(client_script=edit(Finished, lambda m: [message, m])).expect_refusal_by_server(errors.MessageOutOfOrder)
 
 
+@pytest.mark.requirement("R013")
 def test_client_hello_after_the_handshake_is_no_renegotiation(quick_pair) -> None:
     """Section 4.2.2."""
     sent = []
@@ -397,6 +457,7 @@ def test_client_hello_after_the_handshake_is_no_renegotiation(quick_pair) -> Non
     made.expect_refusal_by_server(errors.Renegotiation)
 
 
+@pytest.mark.requirement("R011")
 def test_the_first_message_must_be_a_client_hello(pair) -> None:
     """Section 4.2.2."""
     pair(client_script=lambda m: Finished(verify_data=bytes(32))).expect_refusal_by_server(errors.MessageOutOfOrder)
@@ -408,6 +469,7 @@ def test_more_bytes_behind_a_client_hello(pair) -> None:
     pair(client_script=script).expect_refusal_by_server(errors.DataAcrossKeyChange)
 
 
+@pytest.mark.requirement("D28")
 def test_alpn(pair, client_config, server_config) -> None:
     """RFC 7301: the server's preference decides; nothing in common ends the handshake; no list means no protocol."""
     server = server_config.replace(alpn_protocols=["h2", "http/1.1"])
@@ -424,6 +486,7 @@ def test_alpn(pair, client_config, server_config) -> None:
         assert made.client.session.alpn_protocol is None
 
 
+@pytest.mark.requirement("D30")
 def test_the_certificate_is_chosen_by_name(quick_pair, authority, identity, server_config, client_config) -> None:
     """RFC 6066, section 3, and RFC 9846, section 4.5.1.2."""
     other = authority.issue(["*.other.example"]).identity
@@ -446,6 +509,7 @@ def test_an_ip_address_is_not_sent_as_server_name(quick_pair) -> None:
     assert made.client.handshake_complete
 
 
+@pytest.mark.requirement("R009")
 def test_an_empty_key_share_asks_for_a_retry(quick_pair) -> None:
     """Section 4.3.8: an empty client_shares vector is legal."""
     made = quick_pair(client_script=hello(with_shares))

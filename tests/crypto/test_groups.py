@@ -60,6 +60,7 @@ def test_both_sides_get_one_secret_of_the_right_size(group) -> None:
     assert (group.client_share_length, group.server_share_length) == SIZES[group.code][:2]
 
 
+@pytest.mark.requirement("R105")
 @pytest.mark.parametrize("group", ALL)
 def test_no_two_exchanges_share_a_key(group) -> None:
     """Section 4.3.8: key shares are generated independently; section C.4: the server's too."""
@@ -68,6 +69,7 @@ def test_no_two_exchanges_share_a_key(group) -> None:
     assert group.encapsulate(one.public)[0] != group.encapsulate(one.public)[0]
 
 
+@pytest.mark.requirement("R105")
 @pytest.mark.parametrize("group", ALL)
 def test_a_key_share_works_once(group) -> None:
     share = group.generate()
@@ -184,6 +186,7 @@ def test_leading_zeros_of_the_secret_are_kept(group) -> None:
     assert (len(secret), secret[0]) == (size, 0)
 
 
+@pytest.mark.requirement("R115")
 @pytest.mark.parametrize("group", CURVES)
 def test_a_point_that_is_not_uncompressed_is_refused(group) -> None:
     """Section 4.3.8.2: the form byte is 4, nothing else; also when the length fits (the hybrid form 6 and 7)."""
@@ -196,6 +199,7 @@ def test_a_point_that_is_not_uncompressed_is_refused(group) -> None:
             group.encapsulate(bytes([form]) + good[1:])
 
 
+@pytest.mark.requirement("R115")
 @pytest.mark.parametrize("group", CURVES)
 def test_a_point_that_is_not_on_the_curve_is_refused(group) -> None:
     """Section 4.3.8.2: peers MUST validate each other's public key."""
@@ -207,6 +211,7 @@ def test_a_point_that_is_not_on_the_curve_is_refused(group) -> None:
     refuse(group, b"\4" + b"\xff" * (2 * size))
 
 
+@pytest.mark.requirement("R115")
 @pytest.mark.parametrize("group", CURVES)
 def test_a_coordinate_that_is_not_reduced_is_refused(group) -> None:
     """SEC 1, section 2.3.4: a coordinate of p or more is no field element, although x + p means x."""

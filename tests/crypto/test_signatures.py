@@ -168,6 +168,7 @@ def test_another_key_of_the_kind_does_not_verify_it(kind, scheme) -> None:
     refuse(kind.generate().public_key(), scheme, sign(issued.private_key, scheme, CONTENT), CONTENT)
 
 
+@pytest.mark.requirement("R078", "R080")
 @pytest.mark.parametrize(
     ("hash", "scheme"), [(hashes.SHA256(), RSAE[0]), (hashes.SHA384(), RSAE[1]), (hashes.SHA512(), RSAE[2])]
 )

@@ -283,6 +283,7 @@ def test_a_selected_version_that_nobody_offered_is_refused(version) -> None:
     refuse(raw, VersionNotOffered, AlertDescription.illegal_parameter)
 
 
+@pytest.mark.requirement("R037")
 def test_a_hello_retry_request_is_told_by_its_random() -> None:
     """Section 4.2.3: SHA-256 of "HelloRetryRequest"."""
     assert hashlib.sha256(b"HelloRetryRequest").digest() == RETRY_RANDOM
@@ -293,6 +294,7 @@ def test_a_hello_retry_request_is_told_by_its_random() -> None:
     assert decode_handshake(retry).extensions.place is Place.HRR  # type: ignore[attr-defined]
 
 
+@pytest.mark.requirement("R044")
 def test_a_hello_retry_request_needs_supported_versions() -> None:
     """Section 4.2.4: there is no HelloRetryRequest in older versions."""
     for extensions in ((), ((ExtensionType.cookie, b"\0\1x"),)):
@@ -303,6 +305,7 @@ def test_a_hello_retry_request_needs_supported_versions() -> None:
 # --- what else a message must say --------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R153")
 def test_a_certificate_request_needs_signature_algorithms() -> None:
     """Section 4.4.2: an empty block is good syntax, and misses it."""
     for block in (b"\0\0", b"\0\4\x12\x34\0\0"):
