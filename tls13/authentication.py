@@ -17,16 +17,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .crypto.signatures import check_suitable, signed_content, verify
 from .errors import (
+    BadCompressedCertificate,
     BadFinished,
     BadRequestContext,
     CertificateError,
+    CompressionNotOffered,
     DecodeError,
     SignatureSchemeNotOffered,
 )
 from .flow import HandshakeFlow, settle
 from .trust.verify import parse_chain
+from .wire.companions import CertificateCompressionAlgorithms, TimestampsWanted
+from .wire.compression import compress, decompress
 from .wire.extensions import CT, Extensions
-from .wire.messages import NO_EXTENSIONS, Certificate, CertificateEntry, CertificateVerify, Finished
+from .wire.messages import (
+    NO_EXTENSIONS,
+    Certificate,
+    CertificateEntry,
+    CertificateVerify,
+    CompressedCertificate,
+    Finished,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
     from .flow import Flow
     from .key_schedule import TrafficSecret
     from .trust.identity import Presentable
+    from .wire.extensions import ExtensionBody
     from .wire.registry import SignatureScheme
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
@@ -48,6 +60,7 @@ class Shown(NamedTuple):
 
     chain: tuple[x509.Certificate, ...]
     """Empty: a client that has no certificate to show."""
+    leaf_extensions: Extensions = NO_EXTENSIONS[CT]
 
 
 class AuthenticatedFlow(HandshakeFlow):
@@ -75,6 +88,22 @@ class AuthenticatedFlow(HandshakeFlow):
                 extensions = NO_EXTENSIONS[CT]
         return Certificate(certificate_request_context=certificate_request_context, certificate_list=tuple(entries))
 
+    def send_certificate(self, message: Certificate, peer: Extensions) -> None:
+        self.send(self.compressed(message, peer))
+
+    def compressed(self, message: Certificate, peer: Extensions) -> Certificate | CompressedCertificate:
+        """The Certificate, in fewer bytes if the peer can read them and our config has the algorithm (RFC 8879)."""
+        offered = peer.get(CertificateCompressionAlgorithms)
+        for algorithm in self.config.certificate_compression if offered is not None else ():
+            if offered is not None and algorithm in offered.algorithms:
+                body = message.encode()
+                return CompressedCertificate(
+                    algorithm=algorithm,
+                    uncompressed_length=len(body),
+                    compressed_certificate_message=compress(algorithm, body),
+                )
+        return message
+
     def certificate_verify(
         self, identity: Presentable, scheme: SignatureScheme, context: bytes, transcript_hash: bytes
     ) -> Flow[CertificateVerify]:
@@ -86,7 +115,31 @@ class AuthenticatedFlow(HandshakeFlow):
         """Section 4.5.3: a MAC over everything so far, under the traffic secret of our direction."""
         return Finished(verify_data=base_key.verify_data(transcript_hash))
 
-    # --- the peer's ----------------------------------------------------------------------------------------------
+    # --- the peer's, and what we ask of it ----------------------------------------------------------------------------
+
+    def certificate_questions(self) -> list[ExtensionBody]:
+        """What both ClientHello and CertificateRequest may ask about the certificate that answers them (4.5.1.1)."""
+        config = self.config
+        questions: list[ExtensionBody] = []
+        if config.certificate_compression:
+            questions.append(CertificateCompressionAlgorithms(algorithms=config.certificate_compression))
+        if config.signed_certificate_timestamps:
+            questions.append(TimestampsWanted())
+        return questions
+
+    def decompressed(self, message: Certificate | CompressedCertificate) -> Certificate:
+        """The Certificate, judged as if it had come by itself (RFC 8879, section 4)."""
+        if isinstance(message, Certificate):
+            return message
+        if message.algorithm not in self.config.certificate_compression:
+            raise CompressionNotOffered(message.algorithm)
+        length = message.uncompressed_length
+        if length > self.config.max_handshake_message:
+            raise BadCompressedCertificate(f"{length} bytes; our limit is {self.config.max_handshake_message}")
+        plain = decompress(message.algorithm, message.compressed_certificate_message, length)
+        certificate = Certificate.decode(plain)
+        certificate.judge()
+        return certificate
 
     def accept_certificate(self, message: Certificate, asked: Collection[int], context: bytes = b"") -> Shown:
         """Section 4.5.1: what the peer shows, in answer to the extensions `asked`, within our limits."""
@@ -97,8 +150,11 @@ class AuthenticatedFlow(HandshakeFlow):
         limit = self.config.max_certificate_chain
         if len(message.certificate_list) > limit:
             raise CertificateError(f"a chain of {len(message.certificate_list)} certificates; our limit is {limit}")
+        if not message.certificate_list:
+            return Shown(())
         ders = [entry.cert_data for entry in message.certificate_list]
-        return Shown(parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes) if ders else ())
+        chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
+        return Shown(chain, message.certificate_list[0].extensions)
 
     def read_certificate_verify(
         self, shown: Shown, offered: Collection[SignatureScheme], context: bytes

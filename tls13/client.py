@@ -14,6 +14,7 @@ from .authentication import CLIENT_CONTEXT, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .errors import (
+    BadCertificateWithPsk,
     BadCompressionMethod,
     BadRequestContext,
     CipherSuiteChanged,
@@ -25,6 +26,7 @@ from .errors import (
     GroupNotOffered,
     LegacyVersion,
     MissingExtension,
+    NoCertificateWithPsk,
     NoPskSelected,
     ProtocolNotOffered,
     PskHashMismatch,
@@ -37,7 +39,9 @@ from .events import EarlyDataAccepted, EarlyDataRejected, Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
+from .record import record_size_limit
 from .transcript import message_hash
+from .wire.companions import CertWithExternPsk, RecordSizeLimit
 from .wire.extensions import (
     Cookie,
     EarlyDataIndication,
@@ -49,6 +53,7 @@ from .wire.extensions import (
 from .wire.messages import (
     Certificate,
     CertificateRequest,
+    CompressedCertificate,
     EncryptedExtensions,
     EndOfEarlyData,
     HelloRetryRequest,
@@ -74,6 +79,8 @@ class Agreed(NamedTuple):
     suite: Suite
     group: NamedGroup | None
     psk: Psk | None
+    with_certificate: bool
+    """Whether the server shows a certificate: without a PSK, or beside an external one (RFC 8773)."""
     handshake_secret: HandshakeSecret
 
 
@@ -124,11 +131,11 @@ class ClientHandshake(Offering):
         request: CertificateRequest | None = None
         shown, scheme = Shown(()), None
         verified: tuple[x509.Certificate, ...] = ()
-        if agreed.psk is None:
-            message = yield from self.read(Certificate, CertificateRequest)
+        if agreed.with_certificate:
+            message = yield from self.read_certificate_or_request()
             if isinstance(message, CertificateRequest):
                 request = self.accept_request(message)
-                message = yield from self.read(Certificate)
+                message = yield from self.read_certificate()
             shown = self.accept_server_certificate(message, offer)
             verified = yield from self.verify_server(shown)
             scheme = yield from self.read_certificate_verify(shown, self.config.signature_schemes, SERVER_CONTEXT)
@@ -258,7 +265,14 @@ class ClientHandshake(Offering):
         group, shared_secret = self.key_exchange(offer, hello, psk)
         self.transcript.start(suite.hash)
         early_secret = psk.early_secret if psk is not None else early_secret_without_psk(suite.hash)
-        return Agreed(suite, group, psk, early_secret.handshake(shared_secret))
+        with_certificate = psk is None
+        if CertWithExternPsk.extension_type in hello.extensions:
+            if psk is None or group is None:
+                raise BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
+            with_certificate = True
+        elif psk is not None and self.config.certificate_with_psk:
+            raise NoCertificateWithPsk
+        return Agreed(suite, group, psk, with_certificate, early_secret.handshake(shared_secret))
 
     def selected_psk(self, offer: Offer, hello: ServerHello, suite: Suite) -> Psk | None:
         """Section 4.3.11: one that we offered, with the suite's hash."""
@@ -298,12 +312,26 @@ class ClientHandshake(Offering):
     def negotiated(self, offer: Offer, message: EncryptedExtensions) -> bytes | None:
         """The application protocol, if the server chose one (4.4.1; RFC 7301, section 3.1)."""
         message.extensions.refuse_unasked(self.asked(offer))
+        limit = message.extensions.get(RecordSizeLimit)
+        if limit is not None:
+            self.output.limit_records(self.config.record_size_limit, record_size_limit(limit))
         alpn = message.extensions.get(ProtocolNameList)
         if alpn is None:
             return None
         if len(alpn.protocol_name_list) != 1 or alpn.protocol_name_list[0] not in self.config.alpn_protocols:
             raise ProtocolNotOffered(b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace"))
         return alpn.protocol_name_list[0]
+
+    def read_certificate(self) -> Flow[Certificate]:
+        if self.config.certificate_compression:
+            return self.decompressed((yield from self.read(Certificate, CompressedCertificate)))
+        return (yield from self.read(Certificate))
+
+    def read_certificate_or_request(self) -> Flow[Certificate | CertificateRequest]:
+        if not self.config.certificate_compression:
+            return (yield from self.read(Certificate, CertificateRequest))
+        message = yield from self.read(Certificate, CertificateRequest, CompressedCertificate)
+        return message if isinstance(message, CertificateRequest) else self.decompressed(message)
 
     def accept_request(self, request: CertificateRequest) -> CertificateRequest:
         """Section 4.4.2: in the handshake, the context SHALL be empty."""
@@ -334,7 +362,7 @@ class ClientHandshake(Offering):
         """Our certificate, only now that the server has proved who it is; or none (4.5.1)."""
         chosen = yield from self.choose_identity(request)
         identity = chosen[0] if chosen is not None else None
-        self.send(self.certificate(identity, request.extensions.types()))
+        self.send_certificate(self.certificate(identity, request.extensions.types()), request.extensions)
         if chosen is None:
             return None
         self.send((yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, self.transcript.digest())))

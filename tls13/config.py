@@ -19,13 +19,14 @@ from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
 from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
-from .record import MAX_EMPTY_RECORDS
+from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .resumption.early_data import ReplayGuard
 from .resumption.tickets import SealedTickets
 from .trust.filters import judge_filters
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, Profile
-from .wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
+from .wire.compression import require
+from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -115,6 +116,9 @@ class _Config:
             put(name, _positive(name, given[name]))
         put("psks", _psks(given["psks"]))
         put("tolerate_legacy_version", bool(given["tolerate_legacy_version"]))
+        put("certificate_with_psk", bool(given["certificate_with_psk"]))
+        put("signed_certificate_timestamps", bool(given["signed_certificate_timestamps"]))
+        put("certificate_compression", _compression(given["certificate_compression"]))
         for name in ("key_log", "clock", "random", "key_share_source"):
             put(name, given[name])
         put("padding", _padding(given["padding"]))
@@ -129,6 +133,9 @@ class _Config:
     """The external PSKs, by identity."""
     psk_key_exchange_modes: tuple[PskKeyExchangeMode, ...]
     tolerate_legacy_version: bool
+    certificate_with_psk: bool
+    signed_certificate_timestamps: bool
+    certificate_compression: tuple[CertificateCompressionAlgorithm, ...]
     handshake_timeout: float
     max_handshake_message: int
     max_certificate_chain: int
@@ -156,6 +163,11 @@ class ClientConfig(_Config):
     ClientHello carries a key share (each costs its bytes and its computation).
     alpn_protocols: for example ("h2", "http/1.1"), most wanted first.
     middlebox_compatibility: look like TLS 1.2 to what sits in between (RFC 9846, appendix E.4).
+    certificate_compression: zlib, brotli, zstd: read compressed certificates, and send them to who reads them (RFC
+    8879). signed_certificate_timestamps: ask for them; they are passed on, not judged (RFC 6962).
+    record_size_limit: the largest record (TLSInnerPlaintext, bytes) to accept (RFC 8449). ticket_request: how many
+    tickets to ask for, of a new session and of a resumed one (RFC 9149). certificate_with_psk: authenticate with an
+    external PSK and a certificate, both (RFC 8773).
     grease: send reserved numbers that a peer must ignore (RFC 8701); shuffle_extensions: in another order each time;
     min_client_hello: pad the ClientHello to this many bytes (RFC 7685).
     padding: how many zero bytes to add to a record, from its content length and the room left (bytes).
@@ -204,6 +216,11 @@ class ClientConfig(_Config):
         grease: bool = False,
         shuffle_extensions: bool = False,
         min_client_hello: int = 0,
+        record_size_limit: int | None = None,
+        ticket_request: tuple[int, int] | None = None,
+        certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
+        signed_certificate_timestamps: bool = False,
+        certificate_with_psk: bool = False,
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
@@ -249,6 +266,14 @@ class ClientConfig(_Config):
         if not 0 <= min_client_hello <= 2**14:
             raise ConfigurationError(f"min_client_hello is {min_client_hello} bytes; it is 0 to {2**14}")
         put("min_client_hello", min_client_hello)
+        put("record_size_limit", record_size_limit if record_size_limit is None else _record_size(record_size_limit))
+        if ticket_request is not None and not all(0 <= count <= 255 for count in ticket_request):
+            raise ConfigurationError(f"ticket_request is {ticket_request}; each count is 0 to 255")
+        put("ticket_request", ticket_request)
+        if certificate_with_psk and not (psks and PskKeyExchangeMode.psk_dhe_ke in self.psk_key_exchange_modes):
+            raise ConfigurationError("certificate_with_psk needs psks, and psk_dhe_ke (RFC 8773)")
+        if certificate_with_psk and require_psk:
+            raise ConfigurationError("certificate_with_psk wants a certificate, and require_psk takes none")
         put("max_tickets", max(0, max_tickets))
 
     verifier: Verifier | None
@@ -267,6 +292,8 @@ class ClientConfig(_Config):
     grease: bool
     shuffle_extensions: bool
     min_client_hello: int
+    record_size_limit: int | None
+    ticket_request: tuple[int, int] | None
 
     @property
     def fingerprint(self) -> bytes:
@@ -296,8 +323,9 @@ class ServerConfig(_Config):
     client_auth: when to ask for them. certificate_authorities (DER names; by default those of client_trust, if they
     are few), oid_filters: which to ask for.
     tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a
-    connection gets. ticket_lifetime: seconds, 7 days at most; max_session_age: seconds from the last verification of
-    a certificate to the end of its tickets, and of theirs.
+    connection gets; max_tickets: at most, to a client that asks for another number. ticket_lifetime: seconds, 7 days
+    at most; max_session_age: seconds from the last verification of a certificate to the end of its tickets, and of
+    theirs.
     find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
     max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
     from being accepted twice. half_rtt_data: let send_data work before the client's Finished.
@@ -327,6 +355,8 @@ class ServerConfig(_Config):
         psks: Sequence[Psk] = (),
         find_psk: PskFinder | None = None,
         psk_key_exchange_modes: Sequence[PskKeyExchangeMode] | None = None,
+        max_tickets: int = 8,
+        record_size_limit: int = MAX_INNER_PLAINTEXT,
         max_early_data: int = 0,
         replay_guard: ReplayGuard | None = None,
         half_rtt_data: bool = False,
@@ -337,6 +367,9 @@ class ServerConfig(_Config):
         strict_server_name: bool = False,
         cookie_key: bytes | None = None,
         always_retry: bool = False,
+        certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
+        signed_certificate_timestamps: bool = False,
+        certificate_with_psk: bool = False,
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
@@ -385,6 +418,8 @@ class ServerConfig(_Config):
         )
         self._early_data(max_early_data, replay_guard)
         put("half_rtt_data", bool(half_rtt_data))
+        put("max_tickets", max(0, max_tickets))
+        put("record_size_limit", _record_size(record_size_limit))
 
     identities: tuple[Presentable, ...]
     select: ConfigSelector | None
@@ -409,6 +444,8 @@ class ServerConfig(_Config):
     max_early_data: int
     replay_guard: ReplayGuard | None
     half_rtt_data: bool
+    max_tickets: int
+    record_size_limit: int
     max_skipped_early_data: int
     max_extensions: int
     max_key_shares: int
@@ -519,6 +556,21 @@ def _padding(policy: PaddingPolicy | None) -> PaddingPolicy | None:
         if not 0 <= zeros <= room:
             raise ConfigurationError(f"padding asks for {zeros} zeros beside {length} bytes, where {room} fit")
     return policy
+
+
+def _record_size(limit: int) -> int:
+    if not MIN_RECORD_SIZE_LIMIT <= limit <= MAX_INNER_PLAINTEXT:
+        raise ConfigurationError(
+            f"record_size_limit is {limit} bytes; RFC 8449 has {MIN_RECORD_SIZE_LIMIT} to {MAX_INNER_PLAINTEXT}"
+        )
+    return limit
+
+
+def _compression(wanted: Sequence[CertificateCompressionAlgorithm]) -> tuple[CertificateCompressionAlgorithm, ...]:
+    algorithms = tuple(CertificateCompressionAlgorithm(one) for one in wanted)
+    for algorithm in algorithms:
+        require(algorithm)
+    return algorithms
 
 
 def _positive(name: str, value: float) -> float:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from .client import ClientHandshake
 from .engine import Engine
 from .errors import (
-    Abort,
     AlertDescription,
     AlertReceived,
     BadAlert,
@@ -26,7 +25,6 @@ from .errors import (
     ConfigurationError,
     ConnectionFailed,
     HandshakeTooSlow,
-    TLSError,
     TooManyWarnings,
     TooMuchBuffered,
     TruncatedStream,
@@ -54,6 +52,9 @@ if TYPE_CHECKING:
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
 APPLICATION_DATA = int(ContentType.application_data)
+
+PEER_ENDED = (AlertReceived, TruncatedStream, CloseNotifyInHandshake)
+"""The peer will not read an alert any more. Of everything else that goes wrong, in a callback too, it is told."""
 
 WARNING, FATAL = 1, 2
 """AlertLevel (section 6): ours to set, ignored on receipt."""
@@ -288,19 +289,19 @@ class Connection:
 
     def answer(self, question: AnswerAwaited, value: object) -> None:
         """The result of what an AnswerAwaited event holds; next_event goes on. Raises UsageError if it was answered."""
-        self._answered(lambda: self._engine.answer(question.awaitable, value))
+        self._answered(question, lambda: self._engine.answer(question.awaitable, value))
 
     def answer_failed(self, question: AnswerAwaited, error: BaseException) -> None:
         """Awaiting it raised `error`. Raised again here, unless it is one that the handshake can do without."""
-        self._answered(lambda: self._engine.answer_failed(question.awaitable, error))
+        self._answered(question, lambda: self._engine.answer_failed(question.awaitable, error))
 
-    def _answered(self, resume: Callable[[], None]) -> None:
+    def _answered(self, question: AnswerAwaited, resume: Callable[[], None]) -> None:
         if self._error is not None:
             raise self._failed(self._error)
+        if not self._engine.asks(question.awaitable):
+            raise UsageError("this question has been answered already, or the connection never asked it")
         try:
             resume()
-        except UsageError:
-            raise
         except Exception as error:  # noqa: BLE001  # as in next_event
             self._fail(error)
             raise error.with_traceback(None) from error.__cause__
@@ -348,7 +349,7 @@ class Connection:
     def _fail(self, error: Exception) -> None:
         """After a fatal error, ours or the peer's, nothing more is sent or received but our alert (section 6.2)."""
         description = self._engine.fail(error)
-        if not self._closed and (isinstance(error, Abort) or not isinstance(error, TLSError)):
+        if not self._closed and not isinstance(error, PEER_ENDED):
             self._alert_owed = description
         self._error = error
         self._reader = RecordReader()

@@ -29,7 +29,6 @@ from .errors import (
     InternalError,
     MessageTooLong,
     TooManyKeyUpdates,
-    UsageError,
 )
 from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
 from .flow import Epoch, out_of_order
@@ -145,17 +144,15 @@ class Engine:
 
     def answer(self, awaitable: Awaitable[object], value: object) -> None:
         """What a flow waits for has its answer."""
-        self._resume(self._asking(awaitable), value)
+        self._resume(self._questions.pop(awaitable), value)
 
     def answer_failed(self, awaitable: Awaitable[object], error: BaseException) -> None:
         """What a flow waits for has failed: raised inside the flow, which may know what to do."""
-        self._resume(self._asking(awaitable), None, error)
+        self._resume(self._questions.pop(awaitable), None, error)
 
-    def _asking(self, awaitable: Awaitable[object]) -> Flow[object]:
-        flow = self._questions.pop(awaitable, None)
-        if flow is None:
-            raise UsageError("this question has been answered already, or the connection never asked it")
-        return flow
+    def asks(self, awaitable: Awaitable[object]) -> bool:
+        """Whether a flow waits for this."""
+        return awaitable in self._questions
 
     def _next_message(self) -> bytes | None:
         """A whole `struct Handshake` off the buffer. What cannot be wanted is refused by its first byte."""
@@ -339,8 +336,18 @@ class Engine:
         self._need = ()
         self._buffer.clear()
         self.buffered = 0
+        for event in self._events:
+            if isinstance(event, AnswerAwaited):
+                dismiss(event.awaitable)
         self._events.clear()
         self._owed.clear()
         self._questions.clear()
         self._read_secret = self._write_secret = None
         return error.alert if isinstance(error, Abort) else AlertDescription.internal_error
+
+
+def dismiss(awaitable: Awaitable[object]) -> None:
+    """Nobody will await this: end it, so that nothing is left running and Python does not warn of it."""
+    end = getattr(awaitable, "close", None) or getattr(awaitable, "cancel", None)
+    if end is not None:
+        end()

@@ -399,6 +399,24 @@ class TooManyExtensions(IllegalParameter):
     says = "more extensions than we are willing to look at"
 
 
+class CompressionNotOffered(IllegalParameter):
+    rfc = "RFC 8879"
+    section = "4"
+    says = "a certificate compressed in a way that we did not offer"
+
+
+class BadRecordSizeLimit(IllegalParameter):
+    rfc = "RFC 8449"
+    section = "4"
+    says = "a record_size_limit below 64"
+
+
+class BadCertificateWithPsk(IllegalParameter):
+    rfc = "RFC 8773"
+    section = "5.1"
+    says = "tls_cert_with_extern_psk without what must go with it, or with what must not"
+
+
 class BadOidFilter(IllegalParameter):
     section = "4.3.5"
     says = "oid_filters asks for what it must not"
@@ -514,6 +532,12 @@ class NoPskSelected(HandshakeFailure):
     says = "the server selects none of our PSKs, and nothing else may authenticate it"
 
 
+class NoCertificateWithPsk(HandshakeFailure):
+    rfc = "RFC 8773"
+    section = "4"
+    says = "the server authenticates with the PSK alone, and this config wants a certificate as well"
+
+
 class NoCertificate(HandshakeFailure):
     section = "4.2.1"
     says = "this server knows PSKs only, and the client offers none of them"
@@ -620,6 +644,13 @@ class CertificateRevoked(CertificateError):
 class RevocationUnknown(CertificateError):
     alert = AlertDescription.certificate_unknown
     says = "no valid CRL covers the certificate"
+
+
+class BadCompressedCertificate(CertificateError):
+    alert = AlertDescription.bad_certificate
+    rfc = "RFC 8879"
+    section = "4"
+    says = "a CompressedCertificate that does not decompress to what it announces"
 
 
 class MalformedCertificate(CertificateError):

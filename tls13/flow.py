@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=HandshakeMessage)
 B = TypeVar("B", bound=HandshakeMessage)
+C = TypeVar("C", bound=HandshakeMessage)
 T = TypeVar("T")
 
 Kinds = tuple[type[HandshakeMessage], ...]
@@ -142,6 +143,9 @@ class HandshakeFlow:
 
     @overload
     def read(self, kind: type[A], other: type[B], /) -> Flow[A | B]: ...
+
+    @overload
+    def read(self, kind: type[A], other: type[B], third: type[C], /) -> Flow[A | B | C]: ...
 
     def read(self, *kinds: type[HandshakeMessage]) -> Flow[HandshakeMessage]:
         """The next message, which must be one of `kinds`, decoded, judged and added to the transcript.

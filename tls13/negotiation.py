@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .crypto.suites import SUITES
 from .errors import (
     BadBinder,
+    BadCertificateWithPsk,
     BadCompressionMethod,
     DuplicateGroup,
     EarlyDataWithoutPsk,
@@ -32,6 +33,7 @@ from .errors import (
 )
 from .flow import settle
 from .post_handshake import ServerAfterwards
+from .wire.companions import CertWithExternPsk
 from .wire.extensions import (
     CertificateAuthoritiesExtension,
     EarlyDataIndication,
@@ -81,7 +83,7 @@ class Choice(NamedTuple):
     early_data: bool
     """Whether early data is accepted."""
     identity: Presentable | None
-    """None: the PSK authenticates the server."""
+    """None: the PSK authenticates the server. With a PSK as well: RFC 8773."""
     scheme: SignatureScheme | None
     alpn_protocol: bytes | None
     server_name: str | None
@@ -124,6 +126,12 @@ class Negotiation(ServerAfterwards):
                 raise IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
         elif extensions.get(EarlyDataIndication) is not None:
             raise EarlyDataWithoutPsk
+        if CertWithExternPsk.extension_type in extensions:
+            needed = (PskKeyExchangeModes, OfferedPsks, KeyShareClientHello)
+            if any(kind.extension_type not in extensions for kind in needed):
+                raise BadCertificateWithPsk("without key_share, psk_key_exchange_modes or pre_shared_key")
+            if EarlyDataIndication.extension_type in extensions:
+                raise BadCertificateWithPsk("with early_data")
 
     def check_groups(self, extensions: Extensions) -> None:
         """Sections 4.3.7, 4.3.8 and 9.2: supported_groups and key_share, each with the other, without contradiction."""
@@ -172,7 +180,8 @@ class Negotiation(ServerAfterwards):
             early_data = yield from self.choose_early_data(hello, suite, selected, alpn_protocol)
 
         identity, scheme, name_matched = None, None, False
-        if selected is None and not (postponed and modes):
+        both = selected is not None and self.certificate_with_psk(extensions, selected, with_group=group is not None)
+        if both or (selected is None and not (postponed and modes)):
             if group is None:
                 raise NoCommonGroup("no group in common, and no PSK that we accept")
             identity, scheme, name_matched = self.choose_identity(extensions, server_name)
@@ -245,6 +254,14 @@ class Negotiation(ServerAfterwards):
             # Appendix F.6: who only knows PSKs must not tell an unknown identity from a wrong key.
             raise BadBinder
         return None
+
+    def certificate_with_psk(self, extensions: Extensions, selected: Selected, *, with_group: bool) -> bool:
+        """RFC 8773: whether the client wants a certificate beside an external PSK, and so do we."""
+        if CertWithExternPsk.extension_type not in extensions:
+            return False
+        if selected.ticket is not None:
+            raise BadCertificateWithPsk("a PSK of a ticket")
+        return with_group and self.config.certificate_with_psk
 
     def find_psk(self, identity: bytes) -> Flow[tuple[Psk | None, TicketState | None]]:
         """The PSK of this identity: one that was given to both sides, or one of our tickets."""

@@ -16,6 +16,7 @@ from .errors import CertificateError
 from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
+from .wire.companions import CertWithExternPsk, ClientTicketRequest, RecordSizeLimit
 from .wire.extensions import (
     CH,
     ClientVersions,
@@ -104,7 +105,7 @@ class Offering(ClientAfterwards):
         that has run out since is not believed because of a ticket (RFC 9846, section 4.7.1).
         """
         config, now = self.config, self.config.clock()
-        if session.expired(now) or not config.psk_key_exchange_modes:
+        if session.expired(now) or not config.psk_key_exchange_modes or config.certificate_with_psk:
             return False
         if not any(SUITES[code].hash is SUITES[session.cipher_suite].hash for code in config.cipher_suites):
             return False
@@ -186,6 +187,14 @@ class Offering(ClientAfterwards):
             offered.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
         if config.alpn_protocols:
             offered.append(ProtocolNameList(protocol_name_list=(*grease.protocols, *config.alpn_protocols)))
+        offered += self.certificate_questions()
+        if config.record_size_limit is not None:
+            offered.append(RecordSizeLimit(record_size_limit=config.record_size_limit))
+        if config.ticket_request is not None:
+            new, resumed = config.ticket_request
+            offered.append(ClientTicketRequest(new_session_count=new, resumption_count=resumed))
+        if config.certificate_with_psk:
+            offered.append(CertWithExternPsk())
         if config.post_handshake_auth:
             offered.append(PostHandshakeAuth())
         if config.psk_key_exchange_modes:

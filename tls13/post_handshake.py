@@ -39,7 +39,7 @@ from .wire.extensions import (
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
-from .wire.messages import Certificate, CertificateRequest, NewSessionTicket
+from .wire.messages import Certificate, CertificateRequest, CompressedCertificate, NewSessionTicket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,7 +172,8 @@ class ClientAfterwards(Afterwards):
 
         chosen = yield from self.choose_identity(request)
         identity = chosen[0] if chosen is not None else None
-        add(self.certificate(identity, request.extensions.types(), request.certificate_request_context))
+        message = self.certificate(identity, request.extensions.types(), request.certificate_request_context)
+        add(self.compressed(message, request.extensions))
         if chosen is not None:
             verify = yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, transcript.digest())
             add(verify)
@@ -191,6 +192,7 @@ class ServerAfterwards(Afterwards):
     """A server after its handshake."""
 
     config: ServerConfig
+    tickets_asked: int | None = None
     requests: dict[bytes, Transcript] | None = None
     """The unanswered CertificateRequests, by context."""
 
@@ -198,13 +200,17 @@ class ServerAfterwards(Afterwards):
         yield from self.send_tickets(self.ticket_count())
 
     def expected(self) -> Kinds:
-        return (Certificate,) if self.requests else ()
+        return self.certificate_kinds() if self.requests else ()
+
+    def certificate_kinds(self) -> Kinds:
+        return (Certificate, CompressedCertificate) if self.config.certificate_compression else (Certificate,)
 
     # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
 
     def ticket_count(self) -> int:
-        """How many tickets a new connection gets."""
-        return self.config.ticket_count
+        """How many tickets a new connection gets: what the client asks for (RFC 9149), if it does."""
+        asked, config = self.tickets_asked, self.config
+        return config.ticket_count if asked is None else min(asked, config.max_tickets)
 
     def send_tickets(self, count: int) -> Flow[None]:
         session, secret, tickets = self.session, self.resumption_secret, self.config.tickets
@@ -253,7 +259,10 @@ class ServerAfterwards(Afterwards):
     def certificate_request(self, context: bytes = b"") -> CertificateRequest:
         """What we ask of a client: schemes for its signature, schemes and issuers for its chain."""
         config = self.config
-        bodies: list[ExtensionBody] = [SignatureSchemeList(supported_signature_algorithms=config.signature_schemes)]
+        bodies: list[ExtensionBody] = [
+            SignatureSchemeList(supported_signature_algorithms=config.signature_schemes),
+            *self.certificate_questions(),
+        ]
         if config.client_verifier is not None:
             acceptable = config.client_verifier.signature_schemes
             bodies.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
@@ -285,8 +294,11 @@ class ServerAfterwards(Afterwards):
 
     def receive(self, raw: bytes) -> Flow[None]:
         """An answer to a CertificateRequest: three messages, or two without a certificate (4.7.2)."""
-        message = Certificate.decode(raw[4:])
-        message.judge()
+        if raw[0] == CompressedCertificate.msg_type:
+            message = self.decompressed(CompressedCertificate.decode(raw[4:]))
+        else:
+            message = Certificate.decode(raw[4:])
+            message.judge()
         context = message.certificate_request_context
         requests = self.requests if self.requests is not None else {}
         transcript = requests.get(context)

@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from .errors import (
     BadChangeCipherSpec,
     BadRecordMac,
+    BadRecordSizeLimit,
     ConfigurationError,
     ConnectionFailed,
     EmptyFragment,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .crypto.suites import Aead, Suite
+    from .wire.companions import RecordSizeLimit
 
     Buffer = bytes | bytearray | memoryview
 
@@ -59,6 +61,8 @@ MAX_CIPHERTEXT: Final = 2**14 + 256
 """TLSCiphertext.length (section 5.2)."""
 MAX_INNER_PLAINTEXT: Final = 2**14 + 1
 """TLSInnerPlaintext: content, type and padding together (section 5.4)."""
+MIN_RECORD_SIZE_LIMIT: Final = 64
+"""RFC 8449, section 4."""
 MAX_EMPTY_RECORDS: Final = 32
 """Records in a row that carry nothing (empty application data, change_cipher_spec): each costs us work for nothing.
 The default of a config's max_empty_records."""
@@ -387,6 +391,14 @@ class RecordWriter:
         if not 0 <= zeros <= room:
             raise ConfigurationError(f"the padding policy asks for {zeros} bytes where {room} fit")
         return zeros
+
+
+def record_size_limit(body: RecordSizeLimit) -> int:
+    """What a peer's record_size_limit (RFC 8449) lets us send, as a TLSInnerPlaintext in bytes. More than TLS 1.3 has
+    is no error, less than 64 is BadRecordSizeLimit."""
+    if body.record_size_limit < MIN_RECORD_SIZE_LIMIT:
+        raise BadRecordSizeLimit(body.record_size_limit)
+    return min(body.record_size_limit, MAX_INNER_PLAINTEXT)
 
 
 def pad_to_multiple_of(size: int) -> Callable[[int, int], int]:

@@ -26,7 +26,9 @@ from .events import Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
 from .negotiation import Choice, Negotiation
+from .record import record_size_limit
 from .transcript import Transcript, message_hash
+from .wire.companions import CertWithExternPsk, ClientTicketRequest, RecordSizeLimit, ServerTicketRequestHint
 from .wire.extensions import (
     EE,
     HRR,
@@ -49,6 +51,7 @@ from .wire.extensions import (
 from .wire.messages import (
     Certificate,
     ClientHello,
+    CompressedCertificate,
     EncryptedExtensions,
     EndOfEarlyData,
     HelloRetryRequest,
@@ -114,13 +117,14 @@ class ServerHandshake(Negotiation):
                 self.output.skip_early_data(self.config.max_skipped_early_data)
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
 
-        self.send_encrypted_extensions(choice)
+        limits = self.record_limits(hello)
+        self.send_encrypted_extensions(hello, choice)
         asks_client = False
         if choice.identity is not None and choice.scheme is not None:
             asks_client = self.config.client_verifier is not None and self.config.client_auth_in_handshake
             if asks_client:
                 self.send(self.certificate_request())
-            self.send(self.certificate(choice.identity, hello.extensions.types()))
+            self.send_certificate(self.certificate(choice.identity, hello.extensions.types()), hello.extensions)
             digest = self.transcript.digest()
             self.send((yield from self.certificate_verify(choice.identity, choice.scheme, SERVER_CONTEXT, digest)))
         self.send(self.finished(server_traffic, self.transcript.digest()))
@@ -131,6 +135,7 @@ class ServerHandshake(Negotiation):
         if early_traffic is not None:
             yield from self.read(EndOfEarlyData)
             self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
+        self.output.limit_records(limits[0], None)
 
         session = self.agreed(hello, choice, retried=retried)
         if asks_client:
@@ -219,6 +224,8 @@ class ServerHandshake(Negotiation):
             bodies.append(KeyShareServerHello(server_share=entry))
         if choice.selected is not None:
             bodies.append(SelectedPsk(selected_identity=choice.selected.position))
+            if choice.identity is not None:
+                bodies.append(CertWithExternPsk())
         self.send(
             ServerHello(
                 random=self.config.random(32),
@@ -229,7 +236,17 @@ class ServerHandshake(Negotiation):
         )
         return shared_secret
 
-    def send_encrypted_extensions(self, choice: Choice) -> None:
+    def record_limits(self, hello: ClientHello) -> tuple[int | None, int | None]:
+        """RFC 8449: what we accept and what the client does. Its limit holds from the first protected record on; ours
+        from its handshake keys on, for early data was written before it could know."""
+        theirs = hello.extensions.get(RecordSizeLimit)
+        if theirs is None:
+            return None, None
+        limits = self.config.record_size_limit, record_size_limit(theirs)
+        self.output.limit_records(None, limits[1])
+        return limits
+
+    def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
         bodies: list[ExtensionBody] = []
         if choice.name_matched:
             bodies.append(ServerNameAcknowledged())
@@ -237,6 +254,13 @@ class ServerHandshake(Negotiation):
             bodies.append(ProtocolNameList(protocol_name_list=(choice.alpn_protocol,)))
         if choice.early_data:
             bodies.append(EarlyDataIndication())
+        if RecordSizeLimit.extension_type in hello.extensions:
+            bodies.append(RecordSizeLimit(record_size_limit=self.config.record_size_limit))
+        tickets = hello.extensions.get(ClientTicketRequest)
+        if tickets is not None:
+            resumes = choice.selected is not None and choice.selected.ticket is not None
+            self.tickets_asked = tickets.resumption_count if resumes else tickets.new_session_count
+            bodies.append(ServerTicketRequestHint(expected_count=min(255, self.ticket_count())))
         self.send(EncryptedExtensions(extensions=Extensions.of(EE, *bodies)))
 
     # --- keys: section 7.1 ----------------------------------------------------------------------------------------
@@ -294,7 +318,10 @@ class ServerHandshake(Negotiation):
 
     def authenticate_client(self, session: Session) -> Flow[Session]:
         """Sections 4.5.1.3 and 4.5.2, in the handshake: before its Finished, the client says who it is."""
-        message = yield from self.read(Certificate)
+        if self.config.certificate_compression:
+            message = self.decompressed((yield from self.read(Certificate, CompressedCertificate)))
+        else:
+            message = yield from self.read(Certificate)
         shown, scheme = yield from self.read_client_signature(message)
         if not shown.chain:
             if self.config.client_certificate_required:

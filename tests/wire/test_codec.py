@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tls13.errors import ConfigurationError, DecodeError
+from tls13.wire import companions as c
 from tls13.wire import extensions as e
 from tls13.wire import messages as m
 from tls13.wire.codec import (
@@ -157,8 +158,19 @@ BOUNDS = [  # struct, field, floor, ceiling, one element as it stands on the wir
     (e.HostNameEntry, "host_name", 1, 2**16 - 1, b"x"),
     (e.ServerNameList, "server_name_list", 1, 2**16 - 1, b"\0\0\1x"),
     (e.ProtocolNameList, "protocol_name_list", 2, 2**16 - 1, b"\1x"),
+    (m.CompressedCertificate, "compressed_certificate_message", 1, 2**24 - 1, b"x"),
+    (c.CertificateStatusRequest, "responder_id_list", 0, 2**16 - 1, b"x"),
+    (c.CertificateStatusRequest, "request_extensions", 0, 2**16 - 1, b"x"),
+    (c.CertificateStatus, "response", 1, 2**24 - 1, b"x"),
+    (c.SignedCertificateTimestampList, "sct_list", 1, 2**16 - 1, b"\0\1x"),
+    (c.CertificateCompressionAlgorithms, "algorithms", 2, 254, b"\0\1"),
+    (c.ClientCertTypes, "client_certificate_types", 1, 255, b"\2"),
+    (c.ServerCertTypes, "server_certificate_types", 1, 255, b"\2"),
+    (c.DelegatedCredentialSchemes, "supported_signature_algorithms", 2, 2**16 - 2, b"\4\3"),
+    (c.Credential, "ASN1_subjectPublicKeyInfo", 1, 2**24 - 1, b"x"),
+    (c.DelegatedCredential, "signature", 0, 2**16 - 1, b"x"),
 ]
-"""requirements.md, section 3, "Syntax bounds"; those of RFC 6066 and RFC 7301."""
+"""requirements.md, section 3, "Syntax bounds"; those of RFCs 6066, 7301, 8879, 6962, 7250 and 9345."""
 ROWS = [pytest.param(*row, id=f"{row[0].__name__}.{row[1]}") for row in BOUNDS]
 FROM_THE_ROOM_ABOVE = {
     ("ClientHello", "extensions"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tls13.errors import AlertDescription, DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
+from tls13.wire import companions as c
 from tls13.wire import extensions as e
 from tls13.wire.extensions import ALLOWED, BODIES, Extensions, Place
 from tls13.wire.messages import Certificate, CertificateRequest, ClientHello, NewSessionTicket, decode_handshake
@@ -36,6 +37,22 @@ GOOD = {  # one good body for each struct that is declared
     e.ServerNameAcknowledged: "",
     e.ProtocolNameList: "0003 02 6832",
     e.Padding: "000000",
+    c.RecordSizeLimit: "4001",
+    c.CertificateStatusRequest: "01 0000 0000",
+    c.CertificateStatusWanted: "",
+    c.CertificateStatus: "01 000001 30",
+    c.TimestampsWanted: "",
+    c.SignedCertificateTimestampList: "0003 0001 00",
+    c.CertificateCompressionAlgorithms: "02 0001",
+    c.ClientCertTypes: "01 02",
+    c.ClientCertType: "02",
+    c.ServerCertTypes: "02 0200",
+    c.ServerCertType: "02",
+    c.DelegatedCredentialSchemes: "0002 0403",
+    c.DelegatedCredential: "00000e10 0403 000001 30 0403 0000",
+    c.CertWithExternPsk: "",
+    c.ClientTicketRequest: "0201",
+    c.ServerTicketRequestHint: "02",
 }
 KNOWN = [
     pytest.param(place, number, body, id=f"{place.name}-{body.__name__}") for (place, number), body in BODIES.items()
@@ -150,6 +167,15 @@ def test_the_bodies_that_are_opened_and_where() -> None:
         "server_name": "CH EE",
         "application_layer_protocol_negotiation": "CH EE",
         "padding": "CH",
+        "record_size_limit": "CH EE",
+        "status_request": "CH CR CT",
+        "signed_certificate_timestamp": "CH CR CT",
+        "compress_certificate": "CH CR",
+        "client_certificate_type": "CH EE",
+        "server_certificate_type": "CH EE",
+        "delegated_credential": "CH CR CT",
+        "tls_cert_with_extern_psk": "CH SH",
+        "ticket_request": "CH EE",
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.vectors_reader import SHARED, SHARED_IS_ABSENT
 from tls13.errors import AlertDescription
-from tls13.wire import extensions, messages, registry
+from tls13.wire import companions, extensions, messages, registry
 from tls13.wire.codec import Struct
 
 RFC = SHARED / "reference" / "rfc"
@@ -24,9 +24,27 @@ OF_OTHER_TEXTS = {
     "ServerNameList": "rfc6066.txt",
     "HostNameEntry": "rfc6066.txt",
     "ProtocolNameList": "rfc7301.txt",
+    "CompressedCertificate": "rfc8879.txt",
+    "CertificateCompressionAlgorithms": "rfc8879.txt",
+    "SignedCertificateTimestampList": "rfc6962.txt",
+    "ClientCertTypes": "rfc7250.txt",
+    "ClientCertType": "rfc7250.txt",
+    "ServerCertTypes": "rfc7250.txt",
+    "ServerCertType": "rfc7250.txt",
+    "DelegatedCredentialSchemes": "rfc9846-numbered.md",
+    "Credential": "rfc9345-source.draft-ietf-tls-subcerts.md",
+    "DelegatedCredential": "rfc9345-source.draft-ietf-tls-subcerts.md",
+    "CertWithExternPsk": "rfc8773.txt",
+    "ClientTicketRequest": "rfc9149.txt",
+    "ServerTicketRequestHint": "rfc9149.txt",
 }
 WITHOUT_A_STRUCT = {
     "ServerNameAcknowledged": "RFC 6066 says it in prose: the extension_data is empty",
+    "CertificateStatusRequest": "RFC 6066 has the fields of its one arm in a struct of their own, OCSPStatusRequest",
+    "CertificateStatus": "RFC 6066 has its one arm, OCSPResponse, as a vector type of its own",
+    "RecordSizeLimit": "RFC 8449 says `uint16 RecordSizeLimit;`",
+    "CertificateStatusWanted": "RFC 9846, section 4.5.1.1, says it in prose: empty",
+    "TimestampsWanted": "RFC 6962 says it in prose: empty",
     "Padding": "RFC 7685 says it in prose: any number of zero bytes",
 }
 NOT_OURS = {
@@ -44,7 +62,7 @@ NOT_OURS = {
 
 def structs() -> dict[str, type[Struct]]:
     found = {}
-    for module in (extensions, messages):
+    for module in (extensions, companions, messages):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Struct) and value.__module__ == module.__name__:
                 found[name] = value
@@ -59,7 +77,8 @@ OURS = structs()
 def normal(text: str) -> str:
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     text = re.sub(r" = [0-9a-fx]+;", ";", text)
-    text = text.replace("2^8-1", "255").replace("2^8", "256")
+    text = text.replace("2^8-2", "254").replace("2^8-1", "255").replace("2^8", "256")
+    text = re.sub(r"\bselect\(", "select (", text).replace(" <", "<")
     return re.sub(r"\s+", " ", text).strip()
 
 

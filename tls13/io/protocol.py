@@ -1,7 +1,7 @@
 """TLS between asyncio's TCP transport and an application's protocol.
 
-`TLSProtocol` is what asyncio's transport talks to; `TLSTransport` is what the application (a StreamReaderProtocol, for
-tls13.aio) talks to. Both kinds of flow control pass through. Outwards: when the kernel takes no more, asyncio calls
+`TLSProtocol` is what asyncio's transport talks to; `TLSTransport` (transport.py) is what the application (for tls13.aio
+a StreamReaderProtocol) talks to. Both kinds of flow control pass through. Outwards: when the kernel takes no more, asyncio calls
 pause_writing, which we hand on, and `drain()` waits. Inwards: when the stream's buffer is full it calls pause_reading;
 then we stop reading from the socket *and* stop opening records, so what a fast peer can make us hold is one read of
 the socket, still encrypted. Nor can it make us hold answers: while the way out is full, one is owed, however often it
@@ -10,21 +10,40 @@ asks (KeyUpdate, RFC 9846, section 4.7.3).
 close() sends close_notify and half-closes, and goes on reading until everything is out and the peer has closed its
 side, or a moment has passed: closing a socket with unread bytes would make the kernel send RST, and the peer would
 lose what it has not read yet. A peer that takes nothing for a long time is given up.
+
+What a callback or a store of the config answers later is awaited in a task of its own (questions.py). Only while the
+handshake waits for it nothing is read; afterwards data flows on. Early data comes to the application only where it
+has said that it reads it, and then apart from all other data: anybody may have recorded it and sent it again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionReset, HandshakeTimeout, OperationTimeout, TLSError, UsageError
-from ..events import ApplicationData, HandshakeCompleted, PeerClosed
+from ..events import (
+    AnswerAwaited,
+    ApplicationData,
+    ClientAuthenticated,
+    EarlyData,
+    HandshakeCompleted,
+    PeerClosed,
+)
+from .facts import remember
+from .questions import Questions
+from .transport import TLSTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography.x509 import Certificate
+
     from ..connection import Connection
+    from ..events import Event
+    from ..resumption.sessions import StoredSession
 
     ErrorHook = Callable[[BaseException, Any], None]
 
@@ -34,68 +53,6 @@ CLOSE_SECONDS = 1.0
 """How long close() waits for the peer to close its side, once everything is sent."""
 STALL_SECONDS = 30.0
 """How long close() waits for a peer that takes nothing of what is still to be sent."""
-
-
-class TLSTransport(asyncio.Transport):
-    """What the stream above writes to. Made by TLSProtocol."""
-
-    def __init__(self, protocol: TLSProtocol, raw: asyncio.Transport) -> None:
-        super().__init__()
-        self._tls = protocol
-        self._raw = raw
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Encrypt and send. Raises UsageError after write_eof or close; data after a failure is dropped, as asyncio
-        does it: the failure itself comes out where one reads or drains."""
-        self._tls.write(data)
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        """close_notify: the peer sees the end of our data, and may go on sending (RFC 9846, section 6.1)."""
-        self._tls.write_eof()
-
-    def close(self) -> None:
-        self._tls.close()
-
-    def abort(self) -> None:
-        self._raw.abort()
-
-    def is_closing(self) -> bool:
-        return self._tls.closing or self._raw.is_closing()
-
-    def pause_reading(self) -> None:
-        self._tls.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._tls.resume_reading()
-
-    def is_reading(self) -> bool:
-        return not self._tls.paused and not self.is_closing()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._raw.set_write_buffer_limits(high, low)
-
-    def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size()
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        return self._raw.get_write_buffer_limits()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._tls.app = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self._tls.app
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """tls13_connection, tls13_session; and what the TCP transport knows: peername, sockname, socket."""
-        if name == "tls13_connection":
-            return self._tls.connection
-        if name == "tls13_session":
-            return self._tls.connection.session
-        return self._raw.get_extra_info(name, default)
 
 
 class TLSProtocol(asyncio.Protocol):
@@ -109,6 +66,7 @@ class TLSProtocol(asyncio.Protocol):
         *,
         handshake_timeout: float | None,
         on_error: ErrorHook | None = None,
+        early_data: bool = False,
     ) -> None:
         self.connection = connection
         self.app = app
@@ -118,6 +76,15 @@ class TLSProtocol(asyncio.Protocol):
         """Done when the TCP transport is gone. After a failure that is bounded: see _linger."""
         self.paused = False
         self.closing = False
+        self.tickets: list[StoredSession] = []
+        self._questions = Questions(connection, loop, self._answered)
+        self._waiting = False
+        """The handshake waits for an answer: nothing is read meanwhile."""
+        self._reads_early_data = early_data
+        self._early_data: deque[bytes] = deque()
+        self._early_data_came: asyncio.Future[None] | None = None
+        self._requests: dict[bytes, asyncio.Future[tuple[Certificate, ...]]] = {}
+        """The unanswered CertificateRequests, by context."""
         self._loop = loop
         self._on_error = on_error
         self._handshake_timeout = handshake_timeout
@@ -172,10 +139,12 @@ class TLSProtocol(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._cancel_timer()
+        self._questions.cancel()
         if error is not None and self._error is None:
             self._error = ConnectionReset(getattr(error, "errno", None), f"the connection was torn down: {error}")
             self._error.__cause__ = error
         self.closing = True
+        self._give_up_requests(self._error or ConnectionReset("the connection was closed before the client answered"))
         if not self.lost.done():
             self.lost.set_result(None)
         if self._connected:
@@ -190,20 +159,53 @@ class TLSProtocol(asyncio.Protocol):
         while not self.paused:
             try:
                 event = self.connection.next_event()
+                if event is None:
+                    break
+                self._handle(event)
             except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and the application
                 self._fail(error)
                 return
-            if event is None:
-                break
-            if isinstance(event, ApplicationData):
-                if not self.closing:
-                    self.app.data_received(event.data)  # type: ignore[attr-defined]  # app is a stream protocol
-            elif isinstance(event, HandshakeCompleted):
-                self._handshake_done()
-            elif isinstance(event, PeerClosed):
-                self._peer_closed()
         if not self._full:
             self._flush()
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, ApplicationData):
+            if not self.closing:
+                self.app.data_received(event.data)  # type: ignore[attr-defined]  # app is a stream protocol
+        elif isinstance(event, HandshakeCompleted):
+            self._handshake_done()
+        elif isinstance(event, PeerClosed):
+            self._peer_closed()
+        elif isinstance(event, AnswerAwaited):
+            self._questions.ask(event)
+            self._waiting = not self.connection.handshake_complete
+            self._read_or_not()
+        elif isinstance(event, EarlyData):
+            self._early_data_arrived(event.data)
+        elif isinstance(event, ClientAuthenticated):
+            request = self._requests.pop(event.context, None)
+            if request is not None and not request.done():
+                request.set_result(event.peer_certificates)
+        else:
+            remember(event, self.tickets)
+
+    def _answered(self, error: BaseException | None) -> None:
+        """A question has its answer, or has ended the connection."""
+        self._waiting = False
+        if error is not None:
+            self._fail(error)
+            return
+        self._process()
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        raw = self._raw
+        if raw is None or raw.is_closing():
+            return
+        if self.paused or self._waiting:
+            raw.pause_reading()
+        else:
+            raw.resume_reading()
 
     def _flush(self) -> None:
         if self._raw is not None and self.connection.wants_send:
@@ -212,12 +214,30 @@ class TLSProtocol(asyncio.Protocol):
     def _handshake_done(self) -> None:
         self._cancel_timer()
         self._flush()
-        transport = self._transport
-        if transport is None or self.handshake.done():
+        if self._transport is not None and not self.handshake.done():
+            self.handshake.set_result(self._transport)
+            self._start_app()
+
+    def _start_app(self) -> None:
+        """The application begins: once the handshake is complete, or with the first early data if it reads that."""
+        if self._connected or self._transport is None:
             return
         self._connected = True
-        self.handshake.set_result(transport)
-        self.app.connection_made(transport)
+        self.app.connection_made(self._transport)
+        if self._full:
+            self.app.pause_writing()
+
+    def _early_data_arrived(self, data: bytes) -> None:
+        if not self._reads_early_data:
+            self.connection.close()
+            raise UsageError(
+                "the config accepts early data, and nobody reads it: start_server(..., early_data=True), and in the "
+                "callback await writer.recv_early_data()"
+            )
+        self._early_data.append(data)
+        if self._early_data_came is not None and not self._early_data_came.done():
+            self._early_data_came.set_result(None)
+        self._start_app()
 
     def _handshake_is_late(self) -> None:
         error = HandshakeTimeout(f"the handshake was not complete after {self._handshake_timeout:g} seconds")
@@ -226,6 +246,7 @@ class TLSProtocol(asyncio.Protocol):
         self._handshake_failed(error)
 
     def _peer_closed(self) -> None:
+        self._give_up_requests(UsageError("the client has closed its side, and will not answer"))
         if self.closing:
             self._close_if_all_is_sent()
         elif not self.app.eof_received():  # type: ignore[attr-defined]  # app is a stream protocol
@@ -262,10 +283,40 @@ class TLSProtocol(asyncio.Protocol):
         self.connection.close()
         self._flush()
 
+    def update_keys(self, *, request_peer: bool) -> None:
+        self.connection.update_keys(request_peer=request_peer)
+        self._flush()
+
+    def go_on(self) -> None:
+        """After a call of the connection's that may have made events, or something to send."""
+        self._process()
+
+    def request_client_certificate(self, context: bytes) -> asyncio.Future[tuple[Certificate, ...]]:
+        """Done when the client has answered the request with this context."""
+        request: asyncio.Future[tuple[Certificate, ...]] = self._loop.create_future()
+        request.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._requests[context] = request
+        self._flush()
+        return request
+
+    def _give_up_requests(self, error: BaseException) -> None:
+        for request in self._requests.values():
+            if not request.done():
+                request.set_exception(error)
+        self._requests.clear()
+
+    async def recv_early_data(self) -> bytes:
+        while not self._early_data:
+            if self.handshake.done():
+                self.handshake.result()
+                return b""
+            self._early_data_came = self._loop.create_future()
+            await asyncio.wait((self.handshake, self._early_data_came), return_when=asyncio.FIRST_COMPLETED)
+        return self._early_data.popleft()
+
     def pause_reading(self) -> None:
         self.paused = True
-        if self._raw is not None:
-            self._raw.pause_reading()
+        self._read_or_not()
 
     def resume_reading(self) -> None:
         if not self.paused:
@@ -278,8 +329,7 @@ class TLSProtocol(asyncio.Protocol):
         if self.paused or self._error is not None:
             return
         self._process()
-        if not self.paused and self._raw is not None and not self._raw.is_closing():
-            self._raw.resume_reading()
+        self._read_or_not()
 
     def close(self) -> None:
         if self.closing or self._raw is None:
@@ -291,7 +341,8 @@ class TLSProtocol(asyncio.Protocol):
     def _half_close(self) -> None:
         """Send FIN after what is buffered, and go on reading for the reason in the module's text."""
         self.closing = True
-        self.paused = False
+        self.paused = self._waiting = False
+        self._questions.cancel()
         self._cancel_timer()
         raw = self._raw
         if raw is None or raw.is_closing() or (self.connection.peer_closed and self._close_if_all_is_sent()):

@@ -31,7 +31,15 @@ from .extensions import (
     SelectedVersion,
     SignatureSchemeList,
 )
-from .registry import CipherSuite, ExtensionType, HandshakeType, KeyUpdateRequest, ProtocolVersion, SignatureScheme
+from .registry import (
+    CertificateCompressionAlgorithm,
+    CipherSuite,
+    ExtensionType,
+    HandshakeType,
+    KeyUpdateRequest,
+    ProtocolVersion,
+    SignatureScheme,
+)
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """SHA-256("HelloRetryRequest"): the Random that makes a ServerHello a HelloRetryRequest (section 4.2.3)."""
@@ -174,6 +182,14 @@ class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate):
             entry.extensions.judge()
 
 
+class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_certificate):
+    """RFC 8879, section 4: a Certificate in fewer bytes. It takes the Certificate's place, in the transcript too."""
+
+    algorithm: CertificateCompressionAlgorithm
+    uncompressed_length: Annotated[int, UInt(3)]
+    compressed_certificate_message: Annotated[bytes, Opaque(1, 2**24 - 1)]
+
+
 class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify):
     """Section 4.5.2."""
 
@@ -215,6 +231,7 @@ MESSAGES: dict[int, type[HandshakeMessage]] = {
         EncryptedExtensions,
         CertificateRequest,
         Certificate,
+        CompressedCertificate,
         CertificateVerify,
         Finished,
         EndOfEarlyData,

@@ -214,6 +214,14 @@ class CertificateStatusType(CodePoint):
     ocsp = 1
 
 
+class CertificateCompressionAlgorithm(CodePoint, size=2):
+    """RFC 8879, section 7.3."""
+
+    zlib = 1
+    brotli = 2
+    zstd = 3
+
+
 class KeyUpdateRequest(CodePoint):
     """RFC 9846, section 4.7.3."""
 

@@ -1,0 +1,26 @@
+"""Where nobody can wait for an async callback: plain sockets and memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..engine import dismiss
+from ..errors import UsageError
+from ..events import AnswerAwaited
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..events import Event
+
+
+def next_event(connection: Connection) -> Event | None:
+    """connection.next_event(), for drivers that cannot await. Raises UsageError for what would have to be awaited; the
+    connection is over then, and its peer told internal_error."""
+    event = connection.next_event()
+    if isinstance(event, AnswerAwaited):
+        dismiss(event.awaitable)
+        name = getattr(event.awaitable, "__qualname__", type(event.awaitable).__qualname__)
+        connection.answer_failed(
+            event, UsageError(f"{name} is async: use tls13.aio, or give the config one that is not")
+        )
+    return event
