@@ -61,6 +61,7 @@ from .wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, Signatur
 
 if TYPE_CHECKING:
     from .io import aio
+    from .io.keylog import KeyLogFile, key_log_from_environment
     from .io.memory import pump
     from .io.opening import connect, wrap_socket
     from .io.sockets import TLSSocket
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LATE = {
+    "KeyLogFile": "tls13.io.keylog",
+    "key_log_from_environment": "tls13.io.keylog",
     "aio": "tls13.io.aio",
     "pump": "tls13.io.memory",
     "TLSSocket": "tls13.io.sockets",
@@ -117,6 +120,7 @@ __all__ = [
     "GivenTicketKeys",
     "HandshakeCompleted",
     "Identity",
+    "KeyLogFile",
     "KeysUpdated",
     "MemoryStore",
     "NamedGroup",
@@ -150,6 +154,7 @@ __all__ = [
     "connect",
     "errors",
     "import_psk",
+    "key_log_from_environment",
     "pad_to_multiple_of",
     "pump",
     "wrap_socket",

@@ -90,7 +90,7 @@ class ClientHandshake(Offering):
     def __init__(
         self, config: ClientConfig, server_name: ServerName | None, output: Output, tracer: Tracer | None = None
     ) -> None:
-        super().__init__(output, config.key_log, tracer)
+        super().__init__(output, config.key_log, tracer, config.max_extensions)
         self.config = config
         self.server_name = server_name
 

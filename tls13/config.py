@@ -93,6 +93,7 @@ LIMITS = (
     "max_key_updates",
     "max_warnings",
     "max_empty_records",
+    "max_extensions",
 )
 
 
@@ -144,6 +145,7 @@ class _Config:
     max_key_updates: int
     max_warnings: int
     max_empty_records: int
+    max_extensions: int
     _arguments: dict[str, Any]
 
     def replace(self, **changes: Any) -> Self:
@@ -179,8 +181,8 @@ class ClientConfig(_Config):
     clock: seconds since 1970. random: n secure random bytes. key_share_source: a fresh key share for a group
     (a test seam).
     max_handshake_message, max_certificate_chain_bytes (bytes), max_certificate_chain (certificates),
-    max_certificate_requests (unanswered), max_key_updates, max_warnings, max_empty_records (in a row): what a peer
-    may make us hold or do.
+    max_certificate_requests (unanswered), max_key_updates, max_warnings, max_empty_records (in a row),
+    max_extensions (of a message): what a peer may make us hold or do.
 
     identities: our own certificates, for servers that ask (tls13.Identity): the first that the request allows is
     shown. choose_identity: is called with the CertificateRequest instead, and returns an identity, None, or an
@@ -236,6 +238,7 @@ class ClientConfig(_Config):
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
+        max_extensions: int = 128,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__
@@ -332,8 +335,8 @@ class ServerConfig(_Config):
     cookie_key: 32 secret bytes that seal the HelloRetryRequest's cookie; several servers that share it can finish
     each other's handshakes. always_retry: send a HelloRetryRequest even where it is not needed, to see that the
     client can receive before anything is computed for it.
-    max_skipped_early_data: how many bytes of early data to skip where it is not accepted. max_extensions,
-    max_key_shares: of a ClientHello.
+    max_skipped_early_data: how many bytes of early data to skip where it is not accepted. max_key_shares: of a
+    ClientHello.
     """
 
     def __init__(
@@ -382,11 +385,11 @@ class ServerConfig(_Config):
         max_certificate_chain_bytes: int = MAX_CHAIN_BYTES,
         max_certificate_requests: int = 4,
         max_skipped_early_data: int = 2**16,
-        max_extensions: int = 128,
         max_key_shares: int = 16,
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
+        max_extensions: int = 128,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__
@@ -401,7 +404,6 @@ class ServerConfig(_Config):
         put("cookie_key", cookie_key if cookie_key is not None else random(32))
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
-        put("max_extensions", _positive("max_extensions", max_extensions))
         put("max_key_shares", _positive("max_key_shares", max_key_shares))
         self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
         put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
@@ -447,7 +449,6 @@ class ServerConfig(_Config):
     max_tickets: int
     record_size_limit: int
     max_skipped_early_data: int
-    max_extensions: int
     max_key_shares: int
 
     def _client_authentication(

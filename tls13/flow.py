@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Generator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
-from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest
+from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest, TooManyExtensions
 from .transcript import Transcript
 from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, message_class
 from .wire.registry import HandshakeType
@@ -131,11 +131,14 @@ def settle(answer: T | Awaitable[T]) -> Flow[T]:
 class HandshakeFlow:
     """What both roles' handshakes are made of: reading, sending, and the transcript over both."""
 
-    def __init__(self, output: Output, key_log: Callable[[str], None] | None, tracer: Tracer | None) -> None:
+    def __init__(
+        self, output: Output, key_log: Callable[[str], None] | None, tracer: Tracer | None, max_extensions: int
+    ) -> None:
         self.output = output
         self.transcript = Transcript()
         self.last_received = self.last_sent = b""
         self.tracer = tracer
+        self.max_extensions = max_extensions
         self._key_log = key_log
 
     @overload
@@ -158,6 +161,9 @@ class HandshakeFlow:
         if kind not in kinds:
             raise out_of_order(raw, kinds)
         message = kind.decode(raw[4:])
+        block = message.__dict__.get("extensions")
+        if block is not None and len(block) > self.max_extensions:
+            raise TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()
         self.last_received = raw
         self.transcript.update(raw)

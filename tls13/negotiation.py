@@ -27,7 +27,6 @@ from .errors import (
     NoCommonGroup,
     NoCommonSignatureScheme,
     PreSharedKeyNotLast,
-    TooManyExtensions,
     TooManyKeyShares,
     UnrecognizedName,
 )
@@ -109,8 +108,6 @@ class Negotiation(ServerAfterwards):
             raise LegacyVersion(hello.legacy_version)
         if hello.legacy_compression_methods != b"\0":
             raise BadCompressionMethod(hello.legacy_compression_methods.hex())
-        if len(hello.extensions) > self.config.max_extensions:
-            raise TooManyExtensions(f"{len(hello.extensions)}; our limit is {self.config.max_extensions}")
         self.check_pre_shared_key(hello.extensions)
         self.check_groups(hello.extensions)
 

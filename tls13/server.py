@@ -75,7 +75,7 @@ class ServerHandshake(Negotiation):
     """Whether application data may be sent now although the client's Finished is not here (section 2)."""
 
     def __init__(self, config: ServerConfig, output: Output, tracer: Tracer | None = None) -> None:
-        super().__init__(output, config.key_log, tracer)
+        super().__init__(output, config.key_log, tracer, config.max_extensions)
         self.config = config
 
     def handshake(self) -> Flow[Session]:

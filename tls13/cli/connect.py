@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..config import INSECURE_NO_VERIFICATION, ClientConfig
 from ..errors import CertificateError, ConfigurationError, TLSError, UsageError
 from ..explain.trace import Narrator, printable
+from ..io.keylog import KeyLogFile
 from ..io.opening import connect_tcp, wrap_socket
 from ..io.sockets import TLSSocket
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
 from ..trust.store import TrustStore
 from .advice import sentence
-from .keylog import KeyLogFile
 
 if TYPE_CHECKING:
     import argparse

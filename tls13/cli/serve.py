@@ -17,10 +17,10 @@ from ..config import ServerConfig
 from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream
 from ..explain.trace import printable
 from ..io import aio
+from ..io.keylog import KeyLogFile
 from ..lab.authority import Authority
 from ..trust.identity import Identity
 from ..trust.names import certificate_names
-from .keylog import KeyLogFile
 
 if TYPE_CHECKING:
     import argparse

@@ -1,4 +1,10 @@
-"""Writing a key log where the user asks for one: RFC 9850."""
+"""Writing a key log where the user asks for one: RFC 9850. Wireshark reads it, and then the connection.
+
+    config = tls13.ClientConfig(key_log=tls13.KeyLogFile("keys.log"))
+    config = tls13.ClientConfig(key_log=tls13.key_log_from_environment())       # SSLKEYLOGFILE, if it is set
+
+Nothing looks at the environment unless it is asked to: whoever can set a variable could read everything.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +18,15 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+
+def key_log_from_environment() -> KeyLogFile | None:
+    """The key log that SSLKEYLOGFILE names (RFC 9850, section 4); None if it names none.
+
+    Raises ConfigurationError if the file cannot be written.
+    """
+    path = os.environ.get("SSLKEYLOGFILE")
+    return KeyLogFile(path) if path else None
 
 
 class KeyLogFile:
