@@ -93,6 +93,7 @@ class ClientHandshake(Offering):
         super().__init__(output, config.key_log, tracer, config.max_extensions)
         self.config = config
         self.server_name = server_name
+        self.unanswered = []
 
     def handshake(self) -> Flow[Session]:
         """RFC 9846, section 2, figures 1 to 4."""

@@ -494,6 +494,9 @@ class ServerConfig(_Config):
                 "would accept the same early data once (RFC 9846, section 8)"
             )
         put("max_early_data", limit)
+        # What our own tickets allow must not end a connection only because it is rejected (4.3.10). In small records
+        # it takes more room than that.
+        put("max_skipped_early_data", max(self.max_skipped_early_data, 2 * limit))
         put("replay_guard", guard)
 
 

@@ -31,7 +31,7 @@ from .errors import (
     TooManyKeyUpdates,
 )
 from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
-from .flow import Epoch, out_of_order
+from .flow import Epoch, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
 from .wire.registry import HandshakeType, KeyUpdateRequest
 
@@ -344,10 +344,3 @@ class Engine:
         self._questions.clear()
         self._read_secret = self._write_secret = None
         return error.alert if isinstance(error, Abort) else AlertDescription.internal_error
-
-
-def dismiss(awaitable: Awaitable[object]) -> None:
-    """Nobody will await this: end it, so that nothing is left running and Python does not warn of it."""
-    end = getattr(awaitable, "close", None) or getattr(awaitable, "cancel", None)
-    if end is not None:
-        end()

@@ -128,6 +128,13 @@ def settle(answer: T | Awaitable[T]) -> Flow[T]:
     return cast("T", answer)
 
 
+def dismiss(awaitable: Awaitable[object]) -> None:
+    """Nobody will await this: end it, so that nothing is left running and Python does not warn of it."""
+    end = getattr(awaitable, "close", None) or getattr(awaitable, "cancel", None)
+    if end is not None:
+        end()
+
+
 class HandshakeFlow:
     """What both roles' handshakes are made of: reading, sending, and the transcript over both."""
 

@@ -167,7 +167,9 @@ class Negotiation(ServerAfterwards):
         with_group = group is not None and (PskKeyExchangeMode.psk_dhe_ke in modes or not modes)
 
         selected = None
-        postponed = with_group and share is None  # 4.2.4: after a HelloRetryRequest we look at the PSKs again
+        # 4.2.4: after a HelloRetryRequest we look at the PSKs again; a ticket that works once is not opened before.
+        first = not self.transcript_prefix
+        postponed = first and (self.config.always_retry or (with_group and share is None))
         if modes and not postponed:
             selected = yield from self.choose_psk(hello, suite, server_name, alpn_protocol)
         if selected is not None and not with_group:

@@ -7,12 +7,14 @@ is why pre_shared_key comes last.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .errors import CertificateError
+from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
@@ -118,10 +120,13 @@ class Offering(ClientAfterwards):
         if self.server_name is None or not session.chain:
             return False
         try:
-            config.verifier.verify_server(
+            verified = config.verifier.verify_server(
                 session.peer_certificates(), self.server_name, datetime.fromtimestamp(now, UTC)
             )
         except CertificateError:
+            return False
+        if isinstance(verified, Awaitable):  # a ClientHello does not wait for a promise: a full handshake can
+            dismiss(verified)
             return False
         return True
 

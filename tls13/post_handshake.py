@@ -85,6 +85,8 @@ class ClientAfterwards(Afterwards):
     config: ClientConfig
     fingerprint = b""
     """Of the verifier and the name that this connection was verified with."""
+    unanswered: list[bytes]
+    """The contexts of CertificateRequests. The reading side adds, the writing side takes away."""
 
     def expected(self) -> Kinds:
         return (NewSessionTicket, CertificateRequest)
@@ -158,9 +160,9 @@ class ClientAfterwards(Afterwards):
             raise UnrequestedCertificateRequest
         if self.session is not None and self.session.psk_identity is not None:
             raise CertificateRequestWithPsk
-        self.unanswered += 1
-        if self.unanswered > self.config.max_certificate_requests:
-            raise TooManyRequests(self.unanswered)
+        self.unanswered.append(request.certificate_request_context)
+        if len(self.unanswered) > self.config.max_certificate_requests:
+            raise TooManyRequests(len(self.unanswered))
         transcript = established.fork()
         transcript.update(raw)
         messages: list[bytes] = []
@@ -179,13 +181,11 @@ class ClientAfterwards(Afterwards):
             add(verify)
 
         def compose(secret: TrafficSecret) -> list[bytes]:
-            self.unanswered -= 1
+            self.unanswered.remove(request.certificate_request_context)
             add(self.finished(secret, transcript.digest()))
             return messages
 
         self.output.owe(compose)
-
-    unanswered = 0
 
 
 class ServerAfterwards(Afterwards):
@@ -193,8 +193,8 @@ class ServerAfterwards(Afterwards):
 
     config: ServerConfig
     tickets_asked: int | None = None
-    requests: dict[bytes, Transcript] | None = None
-    """The unanswered CertificateRequests, by context."""
+    requests: dict[bytes, Transcript]
+    """The unanswered CertificateRequests, by context. The writing side adds, the reading side takes away."""
 
     def opening(self) -> Flow[None]:
         yield from self.send_tickets(self.ticket_count())
@@ -281,7 +281,7 @@ class ServerAfterwards(Afterwards):
             raise UsageError("an external PSK authenticates this connection: no certificate may be asked for (4.4.2)")
         if self.config.client_verifier is None:
             raise UsageError("the config does not say whom to trust: ServerConfig(client_trust=...)")
-        requests = self.requests if self.requests is not None else {}
+        requests = self.requests
         if len(requests) >= self.config.max_certificate_requests:
             raise UsageError(f"{len(requests)} requests are unanswered; the limit is max_certificate_requests")
         context = self.config.random(16)
@@ -289,7 +289,7 @@ class ServerAfterwards(Afterwards):
         for raw in self.encoded(self.certificate_request(context)):
             transcript.update(raw)
             self.output.send(raw)
-        self.requests = {**requests, context: transcript}
+        requests[context] = transcript
         return context
 
     def receive(self, raw: bytes) -> Flow[None]:
@@ -300,11 +300,9 @@ class ServerAfterwards(Afterwards):
             message = Certificate.decode(raw[4:])
             message.judge()
         context = message.certificate_request_context
-        requests = self.requests if self.requests is not None else {}
-        transcript = requests.get(context)
+        transcript = self.requests.pop(context, None)
         if transcript is None:
             raise UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
-        self.requests = {other: waiting for other, waiting in requests.items() if other != context}
         transcript.update(raw)
         self.transcript = transcript
         shown, scheme = yield from self.read_client_signature(message, context)

@@ -77,6 +77,7 @@ class ServerHandshake(Negotiation):
     def __init__(self, config: ServerConfig, output: Output, tracer: Tracer | None = None) -> None:
         super().__init__(output, config.key_log, tracer, config.max_extensions)
         self.config = config
+        self.requests = {}
 
     def handshake(self) -> Flow[Session]:
         """RFC 9846, section 2, figures 1 to 4."""
@@ -109,7 +110,7 @@ class ServerHandshake(Negotiation):
         server_traffic = handshake_secret.server_traffic(digest)
         self.output.write_secret(Epoch.HANDSHAKE, choice.suite, server_traffic)
         if early_traffic is not None:
-            self.output.limit_early_data(self.config.max_early_data)
+            self.output.limit_early_data(self.early_data_limit(choice))
             self.output.read_secret(Epoch.EARLY, choice.suite, early_traffic)
         else:
             self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
@@ -291,6 +292,11 @@ class ServerHandshake(Negotiation):
         self.log_secret("EXPORTER_SECRET", hello.random, self.exporter_secret)
         return client_application
 
+    def early_data_limit(self, choice: Choice) -> int:
+        """What the ticket allowed when it was made, in bytes (4.7.1)."""
+        ticket = choice.selected.ticket if choice.selected is not None else None
+        return ticket.max_early_data_size if ticket is not None else 0
+
     # --- the end --------------------------------------------------------------------------------------------------
 
     def agreed(self, hello: ClientHello, choice: Choice, *, retried: bool) -> Session:
@@ -339,5 +345,5 @@ class ServerHandshake(Negotiation):
         usable = modes is not None and any(mode in ours for mode in modes.ke_modes)
         if usable and session.psk_identity is None:
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
-        if PostHandshakeAuth.extension_type in hello.extensions:
+        if self.config.client_verifier is not None and PostHandshakeAuth.extension_type in hello.extensions:
             self.handshake_transcript = self.transcript
