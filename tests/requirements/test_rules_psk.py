@@ -35,6 +35,12 @@ OTHER = tls13.ExternalPsk(b"other", KEY[::-1])
 
 
 @pytest.fixture
+def server_config(server_config):
+    """One whose ticket keys stay the same in every config that is made from it."""
+    return server_config.replace(tickets=tls13.SealedTickets())
+
+
+@pytest.fixture
 def with_psk(client_config):
     return client_config.replace(psks=[PSK], psk_key_exchange_modes=BOTH_MODES)
 

@@ -49,8 +49,10 @@ def test_the_tables_agree_with_the_reference() -> None:
             row, seen = table[cells[0]], seen + 1
             alerts = [] if cells[4].startswith("- ") or cells[4] == "-" else re.findall(r"[a-z_]{8,}", cells[4])
             named = [name for name in alerts if name in AlertDescription.__members__]
-            assert (row.section, row.kind, [alert.name for alert in row.alerts]) == (section, cells[5], named), row.id
-            assert row.inferred == ("†" in cells[4]), row.id
+            assert (row.section, row.kind, row.inferred) == (section, cells[5], "†" in cells[4]), row.id
+            # An alert that the RFC does not name is judged by its class, so ours may be another of that class.
+            ours = [alert.name for alert in row.alerts]
+            assert ours == named or (row.inferred and set(named) < set(ours)), row.id
             assert row.text != cells[3], f"{row.id}: a wording of our own"
     assert seen == 327
 
