@@ -1,0 +1,447 @@
+"""The record layer's rules between two connections, broken by either side: RFC 9846, section 5."""
+
+from __future__ import annotations
+
+import pytest
+
+import tls13
+from tests.conftest import A_RECORD, Pair, records
+from tls13 import errors
+from tls13.record import RecordWriter
+from tls13.wire.messages import (
+    CertificateVerify,
+    ClientHello,
+    Finished,
+    HandshakeMessage,
+    KeyUpdate,
+    ServerHello,
+)
+from tls13.wire.registry import KeyUpdateRequest, NamedGroup
+
+CCS, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
+TELLS = KeyUpdate(request_update=KeyUpdateRequest.update_not_requested).to_handshake()
+ROLES = pytest.mark.parametrize("receiver", ["client", "server"])
+
+
+def same(message: HandshakeMessage) -> HandshakeMessage:
+    return message
+
+
+def plain(content_type: int, fragment: bytes, length: int | None = None) -> bytes:
+    """An unprotected record; `length`: what its header says."""
+    size = len(fragment) if length is None else length
+    return bytes([content_type, 3, 3]) + size.to_bytes(2, "big") + fragment
+
+
+class Duel:
+    """A connected pair, of which one breaks a rule and the other is to notice."""
+
+    def __init__(self, quick_pair, receiver: str, *, connected: bool = True) -> None:
+        self.made: Pair = quick_pair(client_script=same, server_script=same)
+        if connected:
+            self.made.run()
+        self.receiver = receiver
+        self.judge = self.made.client if receiver == "client" else self.made.server
+        self.breaker = self.made.server if receiver == "client" else self.made.client
+
+    def seal(self, content_type: int, content: bytes) -> None:
+        """A protected record that the writer by itself would refuse to make."""
+        self.breaker._writer._write_ciphertext(content_type, content, self.breaker._out)
+
+    def expect(self, offence, *, told: bool = True) -> None:
+        expect = self.made.expect_refusal_by_client if self.receiver == "client" else self.made.expect_refusal_by_server
+        expect(offence, told=told)
+
+
+# --- change_cipher_spec: section 5 ------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R221")
+def test_change_cipher_spec_may_come_before_every_record_until_finished(quick_pair) -> None:
+    """From the first ClientHello, sent or received, to the peer's Finished; also between protected records."""
+    made = quick_pair()
+    ccs = plain(CCS, b"\1")
+    hello = bytes(made.client.data_to_send())
+    made.server.receive_data(hello + ccs)
+    assert not list(made.server.events())
+    for record in records(bytes(made.server.data_to_send())):
+        made.client.receive_data(ccs + record)
+        list(made.client.events())
+    assert made.client.handshake_complete
+    for record in records(bytes(made.client.data_to_send())):
+        made.server.receive_data(ccs + record)
+        list(made.server.events())
+    assert made.server.handshake_complete
+
+
+@ROLES
+@pytest.mark.parametrize("fragment", [b"\0", b"\2", b"\1\1", b"", b"\1" * 3])
+@pytest.mark.requirement("R222")
+def test_any_other_change_cipher_spec_is_refused(fragment, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver, connected=False)
+    duel.breaker.inject(plain(CCS, fragment))
+    duel.expect(errors.BadChangeCipherSpec)
+
+
+@ROLES
+@pytest.mark.requirement("R222")
+def test_a_protected_change_cipher_spec_is_refused(receiver, quick_pair) -> None:
+    """Also while an unprotected one would be dropped: in the middle of the other side's flight."""
+    made = quick_pair(
+        client_script=lambda m: protected_before(Finished, m, lambda: made.client),
+        server_script=lambda m: protected_before(CertificateVerify, m, lambda: made.server),
+    )
+    if receiver == "client":
+        made.expect_refusal_by_client(errors.BadChangeCipherSpec)
+    else:
+        made.server._handshake.script = same
+        made.expect_refusal_by_server(errors.BadChangeCipherSpec)
+
+
+def protected_before(kind, message, sender):
+    if type(message) is kind:
+        sender().send_record(CCS, b"\1")
+    return message
+
+
+@pytest.mark.requirement("R223")
+def test_change_cipher_spec_before_the_first_client_hello_is_refused(quick_pair) -> None:
+    made = quick_pair()
+    made.server.receive_data(plain(CCS, b"\1"))
+    with pytest.raises(errors.BadChangeCipherSpec):
+        made.server.next_event()
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        pytest.param(
+            "client",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="Connection.send_handshake allows change_cipher_spec again when the client sends its Finished",
+            ),
+        ),
+        "server",
+    ],
+)
+@pytest.mark.requirement("R223")
+def test_change_cipher_spec_after_finished_is_refused(receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.inject(plain(CCS, b"\1"))
+    duel.expect(errors.BadChangeCipherSpec)
+
+
+# --- record types: section 5 ------------------------------------------------------------------------------------------
+
+
+@ROLES
+@pytest.mark.parametrize("content_type", [0, 19, 24, 25, 26, 255])
+@pytest.mark.requirement("R224", "R225")
+def test_a_record_of_another_type_is_refused(content_type, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver, connected=False)
+    if receiver == "server":
+        duel.breaker.data_to_send()
+    duel.breaker.inject(plain(content_type, b"a"))
+    duel.expect(errors.UnexpectedRecordType)
+
+
+@ROLES
+@pytest.mark.parametrize("content_type", [1, 19, 24, 25, 26, 255])
+@pytest.mark.requirement("R224", "R225")
+def test_a_protected_record_of_another_type_is_refused(content_type, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_record(content_type, b"a")
+    duel.expect(errors.UnexpectedRecordType)
+
+
+# --- handshake messages in records: section 5.1 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("receiver", "between", "offence"),
+    [
+        ("client", plain(ALERT, b"\1\0"), errors.InterleavedHandshake),
+        ("client", plain(CCS, b"\1"), errors.InterleavedHandshake),
+        ("server", plain(ALERT, b"\1\0"), errors.InterleavedHandshake),
+        ("server", plain(CCS, b"\1"), errors.BadChangeCipherSpec),  # before the first ClientHello is there
+    ],
+)
+@pytest.mark.requirement("R227", "R228")
+def test_nothing_comes_between_the_parts_of_a_hello(receiver, between, offence, quick_pair) -> None:
+    made = quick_pair()
+    hello = bytes(made.client.data_to_send())
+    judge = made.server
+    if receiver == "client":
+        made.server.receive_data(hello)
+        list(made.server.events())
+        hello, judge = records(bytes(made.server.data_to_send()))[0], made.client
+    judge.receive_data(plain(HANDSHAKE, hello[5:50]) + between + plain(HANDSHAKE, hello[50:]))
+    with pytest.raises(offence):
+        list(judge.events())
+
+
+@ROLES
+@pytest.mark.parametrize(("content_type", "content"), [(ALERT, b"\1\0"), (APPLICATION_DATA, b"data")])
+@pytest.mark.requirement("R227", "R228")
+def test_nothing_comes_between_the_parts_of_a_protected_message(content_type, content, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_record(HANDSHAKE, TELLS[:3])
+    duel.breaker.send_record(content_type, content)
+    duel.expect(errors.InterleavedHandshake)
+
+
+BEHIND = {
+    "ClientHello": ("server", ClientHello, 1),
+    "the second ClientHello": ("server", ClientHello, 2),
+    "ServerHello": ("client", ServerHello, 1),
+    "the server's Finished": ("client", Finished, 1),
+    "the client's Finished": ("server", Finished, 1),
+}
+
+
+@pytest.mark.parametrize("more", [b"\x18", TELLS], ids=["a part of a message", "a message"])
+@pytest.mark.parametrize("name", BEHIND)
+@pytest.mark.requirement("R229", "R230", "R231")
+def test_a_message_before_a_key_change_ends_its_record(name, more, pair, server_config) -> None:
+    """Whatever follows it in the same record would be protected with the wrong key."""
+    receiver, kind, which = BEHIND[name]
+    seen = []
+
+    def script(message):
+        if type(message) is kind:
+            seen.append(message)
+            if len(seen) == which:
+                return message.to_handshake() + more
+        return message
+
+    server = server_config.replace(groups=[NamedGroup.secp384r1]) if which == 2 else server_config
+    if receiver == "client":
+        made = pair(server_script=script)
+        made.expect_refusal_by_client(errors.DataAcrossKeyChange, told=kind is not ServerHello)
+    else:
+        made = pair(client_script=script, server=server)
+        made.expect_refusal_by_server(errors.DataAcrossKeyChange)
+
+
+@ROLES
+@pytest.mark.requirement("R229", "R230", "R231")
+def test_a_key_update_ends_its_record(receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_record(HANDSHAKE, TELLS + TELLS)
+    duel.expect(errors.DataAcrossKeyChange)
+
+
+@ROLES
+@pytest.mark.parametrize("content_type", [HANDSHAKE, ALERT])
+@pytest.mark.requirement("R232", "R250")
+def test_an_unprotected_record_without_content_is_refused(content_type, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver, connected=False)
+    if receiver == "server":
+        duel.breaker.data_to_send()
+    duel.breaker.inject(plain(content_type, b""))
+    duel.expect(errors.EmptyFragment)
+
+
+@ROLES
+@pytest.mark.parametrize("padding", [0, 100])
+@pytest.mark.parametrize("content_type", [HANDSHAKE, ALERT])
+@pytest.mark.requirement("R232", "R250")
+def test_a_protected_record_without_content_is_refused_padded_or_not(
+    content_type, padding, receiver, quick_pair
+) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker._writer._padding = lambda length, room: padding
+    duel.seal(content_type, b"")
+    duel.expect(errors.EmptyFragment)
+
+
+@ROLES
+@pytest.mark.parametrize("fragment", [b"\1", b"\1\0\1", b"\1\x5a\1\0"], ids=["half", "one and a half", "two"])
+@pytest.mark.requirement("R233", "R234")
+def test_an_alert_record_holds_one_alert(fragment, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_record(ALERT, fragment)
+    duel.expect(errors.BadAlert)
+
+
+@ROLES
+@pytest.mark.parametrize("fragment", [b"\1", b"\1\0\1", b"\1\x5a\1\0"], ids=["half", "one and a half", "two"])
+@pytest.mark.requirement("R233", "R234")
+def test_an_unprotected_alert_record_holds_one_alert(fragment, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver, connected=False)
+    if receiver == "server":
+        duel.breaker.data_to_send()
+    duel.breaker.inject(plain(ALERT, fragment))
+    duel.expect(errors.BadAlert)
+
+
+@pytest.mark.parametrize("version", [b"\0\0", b"\3\0", b"\3\1", b"\3\4", b"\xff\xff"])
+@pytest.mark.requirement("R236", "R305", "R310")
+def test_the_version_of_a_record_means_nothing(version, quick_pair) -> None:
+    """Sections 5.1, E and E.2: of the records that bring ClientHello, ServerHello and change_cipher_spec."""
+    made = quick_pair()
+    while made.client.wants_send or made.server.wants_send:
+        for sender, receiver in ((made.client, made.server), (made.server, made.client)):
+            for record in records(bytes(sender.data_to_send())):
+                protected = record[0] == APPLICATION_DATA
+                receiver.receive_data(record if protected else record[:1] + version + record[3:])
+                list(receiver.events())
+    assert made.client.handshake_complete
+    assert made.server.handshake_complete
+
+
+@ROLES
+@pytest.mark.requirement("R237", "R238")
+def test_a_plaintext_of_more_than_2_to_the_14_bytes_is_refused(receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver, connected=False)
+    if receiver == "server":
+        duel.breaker.data_to_send()
+    duel.breaker.inject(plain(HANDSHAKE, b"\2\0\x40\0", 2**14 + 1))
+    duel.expect(errors.RecordOverflow)
+
+
+@pytest.mark.requirement("R237")
+def test_a_plaintext_of_2_to_the_14_bytes_is_not(quick_pair, client_config) -> None:
+    made = quick_pair(client=client_config.replace(min_client_hello=2**14))
+    stream = bytes(made.client.data_to_send())
+    assert stream[3:5] == (2**14).to_bytes(2, "big")
+    made.server.receive_data(stream)
+    assert not list(made.server.events())
+    assert made.server.wants_send
+
+
+@ROLES
+@pytest.mark.requirement("R240")
+def test_unprotected_application_data_is_refused(receiver, quick_pair) -> None:
+    """Before there are keys; with keys it is a record that does not decrypt."""
+    duel = Duel(quick_pair, receiver, connected=False)
+    if receiver == "server":
+        duel.breaker.data_to_send()
+    duel.breaker.inject(plain(APPLICATION_DATA, b"data"))
+    duel.expect(errors.UnexpectedApplicationData)
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.inject(plain(APPLICATION_DATA, b"data" * 10))
+    duel.expect(errors.BadRecordMac)
+
+
+# --- protection: sections 5.2 to 5.4 ----------------------------------------------------------------------------------
+
+
+@ROLES
+@pytest.mark.requirement("R241", "R242", "R245")
+def test_a_ciphertext_beyond_its_limit_is_refused(receiver, quick_pair) -> None:
+    """Section 5.2: whatever it would decrypt to. Here everything but its length is right."""
+    duel = Duel(quick_pair, receiver)
+    duel.seal(APPLICATION_DATA, bytes(2**14 + 240))
+    assert duel.breaker._out[3:5] == (2**14 + 257).to_bytes(2, "big")
+    duel.expect(errors.RecordOverflow)
+
+
+@ROLES
+@pytest.mark.parametrize("where", [5, 20, -1], ids=["content", "type", "tag"])
+@pytest.mark.requirement("R243")
+def test_a_record_that_was_altered_is_refused(where, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_data(b"x" * 15)
+    duel.breaker._out[where] ^= 1
+    duel.expect(errors.BadRecordMac)
+
+
+@ROLES
+@pytest.mark.parametrize("length", [0, 1, 15, 16])
+@pytest.mark.requirement("R243")
+def test_a_record_too_short_for_its_tag_is_refused(length, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.inject(plain(APPLICATION_DATA, bytes(length)))
+    duel.expect(errors.BadRecordMac)
+
+
+@ROLES
+@pytest.mark.requirement("R246")
+def test_a_sequence_number_that_goes_on_under_new_keys_is_refused(receiver, quick_pair) -> None:
+    """Section 5.3: it is 0 for the first record under each key; here for those of the first KeyUpdate."""
+    duel = Duel(quick_pair, receiver)
+    for _ in range(3):
+        duel.breaker.send_data(b"data")
+    reached = duel.breaker._writer._sequence
+    duel.breaker.update_keys()
+    duel.made.run()
+    duel.breaker._writer._sequence = reached
+    duel.breaker.send_data(b"data")
+    duel.expect(errors.BadRecordMac, told=True)
+
+
+@ROLES
+@pytest.mark.parametrize("zeros", [0, 9, 2**14])
+@pytest.mark.requirement("R252")
+def test_a_record_of_nothing_but_zeros_is_refused(zeros, receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.seal(0, bytes(zeros))
+    duel.expect(errors.NoContentType)
+
+
+@ROLES
+@pytest.mark.requirement("R251")
+def test_the_search_for_the_type_ends_with_the_record(receiver, quick_pair) -> None:
+    """Section 5.4: what lies before it in memory, a header or another record's bytes, is not looked at."""
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.send_data(b"\x17" * 100)
+    duel.seal(0, bytes(50))
+    for chunk in (None, A_RECORD):
+        duel.made.chunk = chunk
+    duel.expect(errors.NoContentType)
+
+
+@ROLES
+@pytest.mark.parametrize(("content", "padding"), [(2**14 + 1, 0), (1, 2**14), (2**14, 1)])
+@pytest.mark.requirement("R253", "R245")
+def test_padding_does_not_make_room_for_more(content, padding, receiver, quick_pair) -> None:
+    """Section 5.4: content, type and padding together have 2^14 + 1 bytes at most."""
+    duel = Duel(quick_pair, receiver)
+    duel.breaker._writer._padding = lambda length, room: padding
+    duel.breaker._writer._pad = lambda policy, length: padding
+    duel.seal(APPLICATION_DATA, bytes(content))
+    duel.expect(errors.RecordOverflow)
+
+
+@ROLES
+@pytest.mark.requirement("R253")
+def test_the_largest_records_are_read(receiver, quick_pair) -> None:
+    duel = Duel(quick_pair, receiver)
+    duel.breaker._writer._padding = lambda length, room: room
+    for content in (b"\1", bytes(2**14)):
+        duel.breaker.send_data(content)
+        assert duel.breaker._out[3:5] == (2**14 + 17).to_bytes(2, "big")
+        seen = duel.made.run()[0 if receiver == "client" else 1]
+        assert seen == [tls13.ApplicationData(content)]
+
+
+# --- limits: sections 5.3 and 5.5 -------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R247")
+def test_a_sender_stops_before_its_sequence_number_wraps() -> None:
+    """Section 5.3; the AEAD's limit comes long before, so it is lifted here."""
+    from tests.test_record import IV, KEY, SUITE
+
+    writer = RecordWriter()
+    writer.set_keys(SUITE, KEY, IV)
+    writer._sequence = writer._limit = 2**64
+    out = bytearray()
+    with pytest.raises(errors.KeyLimitReached):
+        writer.write(APPLICATION_DATA, b"data", out)
+    assert not out
+
+
+@ROLES
+@pytest.mark.requirement("R254")
+def test_keys_change_before_the_limit_of_the_aead_is_reached(receiver, quick_pair) -> None:
+    """Section 5.5, for every record in one call: application data that reaches beyond the limit of the key."""
+    duel = Duel(quick_pair, receiver)
+    writer, reader = duel.breaker._writer, duel.judge._reader
+    writer._sequence = reader._sequence = writer._limit - 3
+    duel.breaker.send_data(b"x" * 2**16)
+    seen = duel.made.run()[0 if receiver == "client" else 1]
+    assert seen[0] == tls13.KeysUpdated(answer_requested=False)
+    assert b"".join(event.data for event in seen[1:]) == b"x" * 2**16
