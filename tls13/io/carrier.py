@@ -66,9 +66,9 @@ class Carrier:
             size = self.sock.recv_into(buffer)
         except (BlockingIOError, InterruptedError) as error:
             raise WantRead(errno.EAGAIN, "nothing to read yet") from error
-        except TimeoutError as error:
-            raise OperationTimeout(f"nothing came within {self.sock.gettimeout():g} seconds") from error
-        except ConnectionError as error:
+        except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # Python's own; the kernel's has a number
+                raise OperationTimeout(f"nothing came within {self.sock.gettimeout():g} seconds") from error
             raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
         if size:
             self.bytes_received += size
@@ -92,9 +92,9 @@ class Carrier:
                 sent = self.sock.send(self.unsent)
             except (BlockingIOError, InterruptedError) as error:
                 raise WantWrite(errno.EAGAIN, "the send buffer is full") from error
-            except TimeoutError as error:
-                raise OperationTimeout(f"nothing could be sent for {self.sock.gettimeout():g} seconds") from error
             except OSError as error:
+                if isinstance(error, TimeoutError) and error.errno is None:
+                    raise OperationTimeout(f"nothing could be sent for {self.sock.gettimeout():g} seconds") from error
                 raise ConnectionReset(error.errno, f"the connection was torn down: {error.strerror}") from error
             self._sent(sent)
 

@@ -1,4 +1,4 @@
-"""What a socket is asked besides its bytes: names, options, times, files, and what the handshake agreed on.
+"""What a socket is asked besides its bytes: names, options, times and files.
 
 Nothing here sends or receives. It is apart so that `sockets.py` can be read for what matters there: the locks, the
 waiting, and the closing.
@@ -9,22 +9,22 @@ from __future__ import annotations
 import io
 import socket
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ..crypto.suites import SUITES
 from .carrier import Carrier
+from .facts import Facts
 
 if TYPE_CHECKING:
     from ..connection import Connection
-    from ..events import Session
 
 
-class SocketFace(ABC):
+class SocketFace(Facts, ABC):
     """The part of TLSSocket that looks like socket.socket and ssl.SSLSocket. Times are in seconds."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._sock = sock
         self._connection = connection
+        self._tickets = []
         self._carrier = Carrier(sock, connection)
         self._plaintext = memoryview(b"")
         """Decrypted, and not yet asked for."""
@@ -84,38 +84,6 @@ class SocketFace(ABC):
     @property
     def bytes_sent(self) -> int:
         return self._carrier.bytes_sent
-
-    @property
-    def connection(self) -> Connection:
-        """The connection underneath."""
-        return self._connection
-
-    @property
-    def session(self) -> Session | None:
-        """What the handshake agreed on."""
-        return self._connection.session
-
-    def version(self) -> str | None:
-        return "TLSv1.3" if self.session is not None else None
-
-    def cipher(self) -> tuple[str, str, int] | None:
-        """Name, protocol, and bits of the key, as ssl.SSLSocket.cipher() gives them."""
-        if self.session is None:
-            return None
-        suite = SUITES[self.session.cipher_suite]
-        return suite.code.name, "TLSv1.3", 8 * suite.key_length
-
-    def selected_alpn_protocol(self) -> str | None:
-        protocol = self.session.alpn_protocol if self.session is not None else None
-        return protocol.decode("ascii", "backslashreplace") if protocol is not None else None
-
-    def getpeercert(self, binary_form: Literal[True] = True) -> bytes | None:
-        """The peer's certificate in DER; None if it showed none."""
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        if self.session is None or not self.session.peer_certificates:
-            return None
-        return self.session.peer_certificates[0].public_bytes(Encoding.DER)
 
     def makefile(
         self,

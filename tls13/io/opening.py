@@ -21,6 +21,7 @@ from .sockets import TLSSocket
 if TYPE_CHECKING:
     from ..connection import Connection
     from ..events import Tracer
+    from ..resumption.sessions import StoredSession
 
 
 def wrap_socket(
@@ -30,6 +31,10 @@ def wrap_socket(
     server_hostname: str | bytes | None = None,
     do_handshake_on_connect: bool = True,
     handshake_timeout: float | None = 30.0,
+    port: int | None = None,
+    partition: bytes = b"",
+    session: StoredSession | None = None,
+    early_data: bytes | None = None,
     tracer: Tracer | None = None,
 ) -> TLSSocket:
     """TLS over a connected stream socket: a client with a ClientConfig, a server with a ServerConfig.
@@ -37,14 +42,27 @@ def wrap_socket(
     server_hostname: whom the server must prove to be (clients only). handshake_timeout: seconds for the whole
     handshake; a non-blocking socket's handshake is left to do_handshake. TCP_NODELAY is set: records are complete,
     waiting to fill a segment only delays them. If the handshake fails, the socket is closed.
+
+    For clients that resume: `session` is from a TLSSocket's stored_sessions; without it the config's SessionCache is
+    asked, for this name, `port` (the socket's, unless given) and `partition`. `early_data` is sent with the
+    ClientHello if the session allows it. Anybody may replay it to the server, so it must do no harm twice; unless
+    the TLSSocket's session.early_data then is "accepted", the server has not had it, and it is yours to send again.
     """
     if sock.type & 0xF != socket.SOCK_STREAM:
         raise ConfigurationError("TLS needs a stream socket (SOCK_STREAM)")
     connection: Connection
     if isinstance(config, ClientConfig):
-        connection = ClientConnection(config, server_hostname=server_hostname, tracer=tracer)
-    elif server_hostname is not None:
-        raise ConfigurationError("server_hostname is for clients")
+        connection = ClientConnection(
+            config,
+            server_hostname=server_hostname,
+            port=_port(sock) if port is None else port,
+            partition=partition,
+            session=session,
+            early_data=early_data,
+            tracer=tracer,
+        )
+    elif server_hostname is not None or session is not None or early_data is not None:
+        raise ConfigurationError("server_hostname, session and early_data are for clients")
     else:
         connection = ServerConnection(config, tracer=tracer)
     if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -59,6 +77,14 @@ def wrap_socket(
     return tls
 
 
+def _port(sock: socket.socket) -> int | None:
+    """Of the peer, where it has one."""
+    try:
+        return int(sock.getpeername()[1]) if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+    except OSError:
+        return None
+
+
 def connect(
     address: tuple[str, int],
     config: ClientConfig | None = None,
@@ -68,13 +94,17 @@ def connect(
     handshake_timeout: float | None = 30.0,
     timeout: float | None = None,
     keepalive: bool = False,
+    partition: bytes = b"",
+    session: StoredSession | None = None,
+    early_data: bytes | None = None,
     tracer: Tracer | None = None,
 ) -> TLSSocket:
     """Connect to (host, port) and complete the handshake. server_hostname: `host` unless given.
 
     All times in seconds: connect_timeout for TCP, handshake_timeout for the whole handshake, timeout for each later
-    read and write (None: no limit). keepalive sets SO_KEEPALIVE. Raises NameNotFound, ConnectionRefused,
-    ConnectTimeout, ConnectFailed, and what wrap_socket raises. No descriptor is left behind.
+    read and write (None: no limit). keepalive sets SO_KEEPALIVE. partition, session, early_data: see wrap_socket.
+    Raises NameNotFound, ConnectionRefused, ConnectTimeout, ConnectFailed, and what wrap_socket raises. No descriptor is
+    left behind.
     """
     host, port = address
     config = ClientConfig() if config is None else config
@@ -84,7 +114,17 @@ def connect(
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.settimeout(timeout)
         name = host if server_hostname is None else server_hostname
-        return wrap_socket(sock, config, server_hostname=name, handshake_timeout=handshake_timeout, tracer=tracer)
+        return wrap_socket(
+            sock,
+            config,
+            server_hostname=name,
+            handshake_timeout=handshake_timeout,
+            port=port,
+            partition=partition,
+            session=session,
+            early_data=early_data,
+            tracer=tracer,
+        )
     except BaseException:
         sock.close()
         raise

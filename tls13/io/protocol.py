@@ -1,11 +1,11 @@
 """TLS between asyncio's TCP transport and an application's protocol.
 
 `TLSProtocol` is what asyncio's transport talks to; `TLSTransport` (transport.py) is what the application (for tls13.aio
-a StreamReaderProtocol) talks to. Both kinds of flow control pass through. Outwards: when the kernel takes no more, asyncio calls
-pause_writing, which we hand on, and `drain()` waits. Inwards: when the stream's buffer is full it calls pause_reading;
-then we stop reading from the socket *and* stop opening records, so what a fast peer can make us hold is one read of
-the socket, still encrypted. Nor can it make us hold answers: while the way out is full, one is owed, however often it
-asks (KeyUpdate, RFC 9846, section 4.7.3).
+a StreamReaderProtocol) talks to. Both kinds of flow control pass through. Outwards: when the kernel takes no more,
+asyncio calls pause_writing, which we hand on, and `drain()` waits. Inwards: when the stream's buffer is full it calls
+pause_reading; then we stop reading from the socket *and* stop opening records, so what a fast peer can make us hold is
+one read of the socket, still encrypted. Nor can it make us hold answers: while the way out is full, one is owed,
+however often it asks (KeyUpdate, RFC 9846, section 4.7.3).
 
 close() sends close_notify and half-closes, and goes on reading until everything is out and the peer has closed its
 side, or a moment has passed: closing a socket with unread bytes would make the kernel send RST, and the peer would
@@ -53,6 +53,11 @@ CLOSE_SECONDS = 1.0
 """How long close() waits for the peer to close its side, once everything is sent."""
 STALL_SECONDS = 30.0
 """How long close() waits for a peer that takes nothing of what is still to be sent."""
+
+NOBODY_READS_EARLY_DATA = (
+    "the config accepts early data, and nobody reads it: start_server(..., early_data=True), and in the callback "
+    "await writer.recv_early_data()"
+)
 
 
 class TLSProtocol(asyncio.Protocol):
@@ -159,12 +164,12 @@ class TLSProtocol(asyncio.Protocol):
         while not self.paused:
             try:
                 event = self.connection.next_event()
-                if event is None:
-                    break
-                self._handle(event)
             except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and the application
                 self._fail(error)
                 return
+            if event is None:
+                break
+            self._handle(event)
         if not self._full:
             self._flush()
 
@@ -177,8 +182,8 @@ class TLSProtocol(asyncio.Protocol):
         elif isinstance(event, PeerClosed):
             self._peer_closed()
         elif isinstance(event, AnswerAwaited):
-            self._questions.ask(event)
             self._waiting = not self.connection.handshake_complete
+            self._questions.ask(event)
             self._read_or_not()
         elif isinstance(event, EarlyData):
             self._early_data_arrived(event.data)
@@ -230,10 +235,8 @@ class TLSProtocol(asyncio.Protocol):
     def _early_data_arrived(self, data: bytes) -> None:
         if not self._reads_early_data:
             self.connection.close()
-            raise UsageError(
-                "the config accepts early data, and nobody reads it: start_server(..., early_data=True), and in the "
-                "callback await writer.recv_early_data()"
-            )
+            self._fail(UsageError(NOBODY_READS_EARLY_DATA))
+            return
         self._early_data.append(data)
         if self._early_data_came is not None and not self._early_data_came.done():
             self._early_data_came.set_result(None)
@@ -283,20 +286,17 @@ class TLSProtocol(asyncio.Protocol):
         self.connection.close()
         self._flush()
 
-    def update_keys(self, *, request_peer: bool) -> None:
-        self.connection.update_keys(request_peer=request_peer)
+    def go_on(self) -> None:
+        """After a call of the connection's that has made events, or something to send."""
+        self._process()
         self._flush()
 
-    def go_on(self) -> None:
-        """After a call of the connection's that may have made events, or something to send."""
-        self._process()
-
-    def request_client_certificate(self, context: bytes) -> asyncio.Future[tuple[Certificate, ...]]:
+    def client_certificate(self, context: bytes) -> asyncio.Future[tuple[Certificate, ...]]:
         """Done when the client has answered the request with this context."""
         request: asyncio.Future[tuple[Certificate, ...]] = self._loop.create_future()
         request.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._requests[context] = request
-        self._flush()
+        self.go_on()
         return request
 
     def _give_up_requests(self, error: BaseException) -> None:

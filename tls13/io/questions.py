@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InternalError
+from ..errors import InternalError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,13 @@ class Questions:
         self._over = False
 
     def ask(self, question: AnswerAwaited) -> None:
-        """Await it in a task of its own. Raises ValueError for a future of another event loop."""
-        future = asyncio.ensure_future(question.awaitable, loop=self._loop)
+        """Await it in a task of its own, which ends when the connection does."""
+        future: asyncio.Future[Any]
+        try:
+            future = asyncio.ensure_future(question.awaitable, loop=self._loop)
+        except ValueError as error:
+            future = self._loop.create_future()
+            future.set_exception(UsageError(f"a callback or store of the config cannot be awaited here: {error}"))
         self._pending.add(future)
         future.add_done_callback(partial(self._answered, question))
 

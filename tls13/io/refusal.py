@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..engine import dismiss
 from ..errors import UsageError
 from ..events import AnswerAwaited
+from ..flow import dismiss
 
 if TYPE_CHECKING:
     from ..connection import Connection

@@ -11,7 +11,11 @@ the reader finds a fatal error while the writer is stuck. No alert gets past a r
 writer sends helps nobody any more; so the reader shuts the stream down, and the writer's call ends with an error.
 
 Non-blocking. A record that is half sent cannot be taken back, so `send` raises WantWrite until the rest of it is
-gone, and is then to be called again with the same data; it will not be encrypted twice. `recv` raises WantRead.
+gone, and is then to be called again with the same data; it will not be encrypted twice. `recv` raises WantRead. The
+same holds after a time-out; other data in its place is refused, because it would silently not be sent.
+
+Early data. Anybody who saw it may have sent it again (RFC 9846, section 8), so a server that accepts it reads it with
+a call of its own, `recv_early_data`, and `recv` refuses to pass it by.
 
 Closing. Closing a socket while unread bytes wait in its receive buffer makes the kernel send RST, and RST makes the
 peer forget what it has not read yet: our last data, or the alert that says what went wrong. So we half-close, drain
@@ -22,15 +26,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Self
 
-from ..errors import ConnectionFailed, HandshakeTimeout, OperationTimeout, TLSError, UsageError
-from ..events import ApplicationData, PeerClosed
+from ..errors import ConnectionFailed, HandshakeTimeout, OperationTimeout, TLSError, UsageError, WantWrite
+from ..events import ApplicationData, EarlyData, PeerClosed
 from .carrier import GOODBYE_SECONDS, seconds_until
-from .face import SocketFace
+from .facts import remember
+from .later import LaterFace
+from .refusal import next_event
 
 if TYPE_CHECKING:
     import io
@@ -45,18 +50,17 @@ SEND_UNIT = 2**16
 """Bytes encrypted at a time: four records for each call of the kernel, in a buffer that stays in the cache."""
 
 
-class TLSSocket(SocketFace):
+class TLSSocket(LaterFace):
     """A socket that speaks TLS 1.3. Made by `tls13.connect` and `tls13.wrap_socket`."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         super().__init__(sock, connection)
-        self._read_lock = threading.Lock()
-        self._write_lock = threading.Lock()
-        self._accepted = 0
-        """How much of the data of a `send` that is to be repeated is encrypted already."""
+        self._unfinished = b""
+        """The data of a `send` that is to be repeated: it is encrypted already."""
+        self._early_data = bytearray()
+        """Received, and not yet asked for; the config's max_early_data is its limit."""
         self._read_error: TLSError | None = None
         """Found behind data that was delivered first; the next read raises it."""
-        self._end_of_data = False
 
     # --- handshake ------------------------------------------------------------------------------------------------
 
@@ -84,14 +88,25 @@ class TLSSocket(SocketFace):
         """Send what there is, process what has come, and read more if that was not enough."""
         self._carrier.flush(deadline)
         try:
-            event = self._connection.next_event()
+            event = next_event(self._connection)
         except Exception:  # a callback's too: of every failure the peer is told
             self._carrier.say_goodbye()
             raise
+        self._note(event)
         if event is None and not self._connection.wants_send:
             if deadline is not None:
                 self._sock.settimeout(seconds_until(deadline))
             self._carrier.receive()
+
+    def _note(self, event: Event | None) -> None:
+        """Keep what somebody will ask for."""
+        if isinstance(event, EarlyData):
+            self._early_data += event.data
+        elif isinstance(event, PeerClosed):
+            self._end_of_data = True
+        else:
+            self._note_answer(event)
+            remember(event, self._tickets)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -108,6 +123,21 @@ class TLSSocket(SocketFace):
             data = self._plaintext or self._next_plaintext()
             self._plaintext = data[bufsize:]
             return bytes(data[:bufsize])
+
+    def recv_early_data(self, bufsize: int = 2**16) -> bytes:
+        """A server's: at most `bufsize` bytes of early data; b"" when there is no more, and the handshake complete.
+
+        Before the handshake is complete (wrap_socket with do_handshake_on_connect=False) the client may be somebody
+        who has recorded what it sends: act only on what does no harm twice. Afterwards it is the client itself, who
+        may have sent the same to another server as well (section 8). Raises what do_handshake raises.
+        """
+        with self._read_lock, self._write_lock:
+            while not self._early_data and not self._connection.handshake_complete:
+                self._handshake_step(None)
+            self._carrier.flush()
+            data = bytes(self._early_data[:bufsize])
+            del self._early_data[:bufsize]
+            return data
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """As recv, into a buffer: fills it with as many records as have arrived, and waits only for the first."""
@@ -145,25 +175,34 @@ class TLSSocket(SocketFace):
         if self._read_error is not None:
             error, self._read_error = self._read_error, None
             raise error
+        if self._early_data:
+            raise UsageError("early data is here, which anybody may have replayed: read it first, by recv_early_data")
+        if self._held:
+            return memoryview(self._held.popleft())
         while not self._end_of_data:
             if not self._connection.handshake_complete:
                 raise UsageError("read before the handshake is complete; call do_handshake")
-            event = self._next_event()
+            event = self._read_event()
             if isinstance(event, ApplicationData):
                 return memoryview(event.data)
-            if isinstance(event, PeerClosed):
-                self._end_of_data = True
-            self._flush_if_idle()
             if event is None:
                 if not wait:
                     break
                 self._carrier.receive()
         return memoryview(b"")
 
+    def _read_event(self) -> Event | None:
+        """The next event, noted; what it makes us owe the peer is sent if that goes at once."""
+        event = self._next_event()
+        if not isinstance(event, ApplicationData):
+            self._note(event)
+            self._flush_if_idle()
+        return event
+
     def _next_event(self) -> Event | None:
         """The connection's next event. If there is a fatal error instead, the peer is told before we are."""
         try:
-            return self._connection.next_event()
+            return next_event(self._connection)
         except ConnectionFailed:
             raise  # the peer has been told
         except Exception:
@@ -201,14 +240,24 @@ class TLSSocket(SocketFace):
     def _send(self, view: memoryview) -> int:
         if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
-        if not self._accepted:
+        unit = view[:SEND_UNIT]
+        if self._unfinished:
+            if not self._is_repeated(view):
+                raise UsageError("an earlier send is not finished: call it again with the same data first")
+            unit = view[: len(self._unfinished)]
+        else:
             self._carrier.flush()
-            unit = view[:SEND_UNIT]
             self._connection.send_data(unit)
-            self._accepted = len(unit)
-        self._carrier.flush()
-        accepted, self._accepted = self._accepted, 0
-        return min(accepted, len(view))
+        try:
+            self._carrier.flush()
+        except (OperationTimeout, WantWrite):
+            self._unfinished = bytes(unit)
+            raise
+        self._unfinished = b""
+        return len(unit)
+
+    def _is_repeated(self, view: memoryview) -> bool:
+        return view[: len(self._unfinished)] == self._unfinished
 
     def _flush_if_idle(self) -> None:
         """Send what is owed, if nobody is writing and as far as it goes at once. See the module's text.
@@ -247,6 +296,8 @@ class TLSSocket(SocketFace):
                 self._carrier.flush()
         if how in (socket.SHUT_RD, socket.SHUT_RDWR):
             self._end_of_data = True
+            self._plaintext = memoryview(b"")
+            self._held.clear()
         if how == socket.SHUT_RDWR:
             self._sock.shutdown(how)
 
