@@ -1,0 +1,543 @@
+"""Certificate, CertificateVerify and Finished, broken by either role: RFC 9846, section 4.5.
+
+Both sides show certificates here, so that each rule is tried on the client that checks a server and on the server
+that checks a client.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+import certs
+import tls13
+from tests.conftest import HOST, PairMaker
+from tests.requirements.cases import cases
+from tls13 import errors
+from tls13.crypto.signatures import sign, signed_content
+from tls13.errors import AlertDescription
+from tls13.lab.authority import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, KeyType, key_usage
+from tls13.lab.scripted import with_extension, with_raw_extension
+from tls13.wire.extensions import CT, Extensions, OIDFilter, SignatureSchemeList, SignatureSchemeListCert
+from tls13.wire.messages import (
+    Certificate,
+    CertificateEntry,
+    CertificateRequest,
+    CertificateVerify,
+    ClientHello,
+    EncryptedExtensions,
+    Finished,
+    KeyUpdate,
+)
+from tls13.wire.registry import ExtensionType, KeyUpdateRequest, SignatureScheme
+
+A = AlertDescription
+ROLES = pytest.mark.parametrize("signer", ["server", "client"])
+CONTEXTS = {"server": b"TLS 1.3, server CertificateVerify", "client": b"TLS 1.3, client CertificateVerify"}
+USAGES = {"server": SERVER_AUTH, "client": CLIENT_AUTH}
+TELLS = KeyUpdate(request_update=KeyUpdateRequest.update_not_requested)
+
+
+class Presented:
+    """An identity that shows whatever it is told to, where tls13.Identity would refuse to."""
+
+    def __init__(self, good: tls13.Identity, der_chain, key, schemes=None) -> None:
+        self.good, self.der_chain, self.key = good, tuple(der_chain), key
+        self.signature_schemes = good.signature_schemes if schemes is None else schemes
+
+    def __getattr__(self, name):
+        return getattr(self.good, name)
+
+    def sign(self, scheme, content) -> bytes:
+        return sign(self.key, scheme, content)
+
+    def matches(self, server_name) -> bool:
+        return True
+
+    def issued_by(self, authorities) -> bool:
+        return True
+
+
+class Both(NamedTuple):
+    """Makes pairs whose two sides show certificates; `signer` breaks a rule, the other one is to notice."""
+
+    quick_pair: PairMaker
+    client: tls13.ClientConfig
+    server: tls13.ServerConfig
+
+    def showing(self, signer: str, identity, *, trust=None, clock=None) -> Both:
+        """The same, but for what one side shows, and whom the other trusts."""
+        client, server = self.client, self.server
+        if clock is not None:
+            client, server = client.replace(clock=clock), server.replace(clock=clock)
+        if signer == "server":
+            return Both(
+                self.quick_pair,
+                client.replace(**({"trust": trust} if trust else {})),
+                server.replace(identity=identity),
+            )
+        return Both(
+            self.quick_pair,
+            client.replace(identities=identity),
+            server.replace(**({"client_trust": trust} if trust else {}), certificate_authorities=[]),
+        )
+
+    def pair(self, signer: str = "", script=None, other_script=None, host=HOST):
+        scripts = {"server_script": None, "client_script": None}
+        if signer:
+            scripts[f"{signer}_script"] = script
+            scripts["client_script" if signer == "server" else "server_script"] = other_script
+        return self.quick_pair(client=self.client, server=self.server, host=host, **scripts)
+
+    def refused(self, signer: str, offence, script=None, other_script=None, *, host=HOST, told: bool = True):
+        made = self.pair(signer, script, other_script, host)
+        if signer == "server":
+            return made.expect_refusal_by_client(offence, told=told)
+        return made.expect_refusal_by_server(offence, told=told)
+
+
+@pytest.fixture(scope="session")
+def client_issued(authority: Authority) -> Issued:
+    return authority.issue([], common_name="somebody", usages=[CLIENT_AUTH])
+
+
+@pytest.fixture
+def both(quick_pair, client_config, server_config, client_issued, trust) -> Both:
+    return Both(
+        quick_pair,
+        client_config.replace(identities=client_issued.identity),
+        server_config.replace(client_trust=trust),
+    )
+
+
+def edit(kind, change):
+    return lambda message: change(message) if type(message) is kind else message
+
+
+def test_both_sides_are_authenticated(both) -> None:
+    """The pair that the others break."""
+    made = both.pair()
+    made.run()
+    assert made.client.session.peer_certificates == made.server.config.identities[0].chain
+    assert made.server.session.peer_certificates == made.client.config.identities[0].chain
+
+
+# --- Certificate: section 4.5.1 ---------------------------------------------------------------------------------------
+
+
+@ROLES
+@pytest.mark.parametrize("blob", [b"\x99\x01\x0d\x04", b"\xc6\x41\x04" + bytes(62)], ids=["old", "new"])
+@pytest.mark.requirement("R167")
+def test_an_openpgp_certificate_is_refused(blob, signer, both) -> None:
+    """RFC 6091's certificates are no longer defined: what comes is read as X.509, and is none."""
+    script = edit(Certificate, lambda m: m.replace(certificate_list=(CertificateEntry(cert_data=blob),)))
+    both.refused(signer, errors.MalformedCertificate, script)
+
+
+@pytest.mark.requirement("R168", "R180")
+def test_a_server_that_shows_no_certificate_is_refused(both) -> None:
+    script = edit(Certificate, lambda m: m.replace(certificate_list=()))
+    both.refused("server", errors.EmptyCertificateList, script)
+
+
+# --- status_request_v2: section 4.5.1.1 -------------------------------------------------------------------------------
+
+V2 = ExtensionType.status_request_v2
+
+
+def in_first_entry(message: Certificate) -> Certificate:
+    entry = message.certificate_list[0].replace(extensions=Extensions(((V2, b"\2\0\0\1x"),), CT))
+    return message.replace(certificate_list=(entry, *message.certificate_list[1:]))
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["unasked", "asked"])
+@pytest.mark.parametrize("kind", [EncryptedExtensions, CertificateRequest, Certificate])
+@pytest.mark.requirement("R170")
+def test_a_server_that_sends_status_request_v2_is_refused(kind, asked, both) -> None:
+    change = in_first_entry if kind is Certificate else lambda m: with_raw_extension(m, V2)
+    asks = edit(ClientHello, lambda m: with_raw_extension(m, V2, b"\0\0")) if asked else None
+    both.refused("server", errors.MisplacedExtension, edit(kind, change), asks)
+
+
+@pytest.mark.parametrize("body", [b"", b"\0\0", b"\0\7\2\0\4\0\0\0\0", b"\xff" * 50])
+@pytest.mark.requirement("R170", "R171")
+def test_a_server_reads_over_status_request_v2_and_never_answers_it(body, both) -> None:
+    sent = []
+    made = both.pair(
+        "server", lambda m: sent.append(m) or m, edit(ClientHello, lambda m: with_raw_extension(m, V2, body))
+    )
+    made.run()
+    assert made.server.handshake_complete
+    for message in sent:
+        blocks = [message.extensions] if hasattr(message, "extensions") else []
+        if isinstance(message, Certificate):
+            blocks = [entry.extensions for entry in message.certificate_list]
+        assert not [block for block in blocks if V2 in block.types()]
+
+
+# --- which certificates: section 4.5.1.2 ------------------------------------------------------------------------------
+
+
+def workshop_case(name: str, signer: str, both: Both) -> tuple[Both, str]:
+    """One side shows a chain of certs/, and the other trusts that chain's root."""
+    shop = certs.workshop()
+    case = certs.catalogue()[name]
+    exhibit = case.exhibit(shop)
+    roots = [x509.load_der_x509_certificate(root) for root in exhibit.roots]
+    good = shop.good(KeyType.ECDSA_P256, client=signer == "client").identity
+    identity = Presented(good, exhibit.chain, exhibit.private_key)
+    trust = tls13.TrustStore.from_certificates(roots)
+    broken = both.showing(signer, identity, trust=trust, clock=lambda: shop.now.timestamp())
+    if signer == "server":
+        own = tls13.TrustStore.from_certificates([shop.root.certificate])
+        return broken._replace(
+            server=broken.server.replace(client_trust=own), client=with_good_client(broken, shop)
+        ), case.host
+    own = tls13.TrustStore.from_certificates([shop.root.certificate])
+    return broken._replace(
+        client=broken.client.replace(trust=own), server=broken.server.replace(identity=shop.good().identity)
+    ), HOST
+
+
+def with_good_client(both: Both, shop) -> tls13.ClientConfig:
+    return both.client.replace(identities=shop.good(client=True).identity)
+
+
+@ROLES
+@pytest.mark.parametrize("name", ["version-1", "version-1-with-extensions"])
+@pytest.mark.requirement("R173")
+def test_a_certificate_that_is_not_x509_version_3_is_refused(name, signer, both) -> None:
+    broken, host = workshop_case(name, signer, both)
+    assert broken.refused(signer, errors.CertificateError, host=host).alert == A.unsupported_certificate
+
+
+@ROLES
+@pytest.mark.parametrize("name", ["md5-leaf"])
+@pytest.mark.requirement("R181")
+def test_a_chain_signed_with_md5_is_refused(name, signer, both) -> None:
+    broken, host = workshop_case(name, signer, both)
+    assert broken.refused(signer, errors.WeakSignature, host=host).alert == A.bad_certificate
+
+
+@ROLES
+@pytest.mark.requirement("R174")
+def test_a_key_for_which_no_scheme_was_listed_is_refused(signer, both, authority) -> None:
+    """The peer is made to believe that RSA was asked for; who really asked for ECDSA only refuses the signature."""
+    issued = authority.issue([HOST], key_type=KeyType.RSA_2048, usages=[USAGES[signer]])
+    ecdsa, everything = (SignatureScheme.ecdsa_secp256r1_sha256,), both.client.signature_schemes
+    listed = SignatureSchemeList(supported_signature_algorithms=everything)
+    asks = edit(ClientHello if signer == "server" else CertificateRequest, lambda m: with_extension(m, listed))
+    broken = both.showing(signer, issued.identity)
+    if signer == "server":
+        broken = broken._replace(client=broken.client.replace(signature_schemes=ecdsa))
+    else:
+        broken = broken._replace(server=broken.server.replace(signature_schemes=ecdsa))
+    broken.refused(signer, errors.SignatureSchemeNotOffered, None, asks)
+
+
+@pytest.mark.requirement("R174")
+def test_a_server_without_a_key_that_the_client_accepts_does_not_show_another(both, authority) -> None:
+    rsa = authority.issue([HOST], key_type=KeyType.RSA_2048)
+    made = both.showing("server", rsa.identity)
+    made = made._replace(client=made.client.replace(signature_schemes=[SignatureScheme.ecdsa_secp256r1_sha256]))
+    made.pair().expect_refusal_by_server(errors.NoCommonSignatureScheme)
+
+
+@ROLES
+@pytest.mark.requirement("R175", "R179")
+def test_a_certificate_whose_key_may_not_sign_is_refused(signer, both, authority) -> None:
+    """keyUsage is there, and digitalSignature is not in it."""
+    key = KeyType.ECDSA_P256.generate()
+    draft = authority.draft([HOST], key.public_key(), usages=[USAGES[signer]])
+    for usage, refused in ((key_usage(digital_signature=True), False), (key_usage(crl_sign=True), True)):
+        leaf = authority.sign(draft.with_extension(usage, critical=True))
+        shown = both.showing(signer, tls13.Identity([leaf], key))
+        if refused:
+            assert shown.refused(signer, errors.WrongUsage).alert == A.unsupported_certificate
+        else:
+            shown.pair().run()
+
+
+@ROLES
+@pytest.mark.requirement("R175")
+def test_a_certificate_without_key_usage_is_accepted(signer, both, authority) -> None:
+    key = KeyType.ECDSA_P256.generate()
+    draft = authority.draft([HOST], key.public_key(), usages=[USAGES[signer]]).without_extension(x509.KeyUsage)
+    made = both.showing(signer, tls13.Identity([authority.sign(draft)], key)).pair()
+    made.run()
+    assert made.server.handshake_complete
+
+
+@ROLES
+@pytest.mark.parametrize(
+    ("key_type", "scheme"),
+    [
+        (KeyType.ECDSA_P384, SignatureScheme.ecdsa_secp256r1_sha256),
+        (KeyType.RSA_2048, SignatureScheme.ecdsa_secp256r1_sha256),
+        (KeyType.ECDSA_P256, SignatureScheme.ed25519),
+        (KeyType.ED25519, SignatureScheme.ecdsa_secp256r1_sha256),
+        (KeyType.RSA_2048, SignatureScheme.rsa_pss_pss_sha256),
+    ],
+    ids=lambda value: value.name,
+)
+@pytest.mark.requirement("R175", "R187")
+def test_a_scheme_that_does_not_fit_the_key_is_refused(key_type, scheme, signer, both, authority) -> None:
+    issued = authority.issue([HOST], key_type=key_type, usages=[USAGES[signer]])
+    script = edit(CertificateVerify, lambda m: m.replace(algorithm=scheme))
+    both.showing(signer, issued.identity).refused(signer, errors.SignatureSchemeUnsuitable, script)
+
+
+EMAIL = bytes.fromhex("300a06082b06010505070304")
+"""extendedKeyUsage in DER: emailProtection."""
+
+
+@pytest.mark.requirement("R176")
+def test_a_client_shows_the_certificate_that_the_filters_ask_for(both, authority) -> None:
+    """Section 4.3.5. An extension without matching rules is not looked at; where nothing matches, nothing is shown."""
+    plain, mail = (
+        authority.issue([], common_name=name, usages=[CLIENT_AUTH, *usages]).identity
+        for name, usages in (("plain", []), ("mail", [ExtendedKeyUsageOID.EMAIL_PROTECTION]))
+    )
+    filters = [
+        OIDFilter(certificate_extension_oid=oid(ExtensionOID.EXTENDED_KEY_USAGE), certificate_extension_values=EMAIL),
+        OIDFilter(certificate_extension_oid=oid(x509.ObjectIdentifier("1.2.3.4")), certificate_extension_values=b"?"),
+    ]
+    optional = both.server.replace(oid_filters=filters, client_auth=tls13.ClientAuth.OPTIONAL)
+    for identities, shown in (([plain, mail], mail.chain), ([mail], mail.chain), ([plain], ())):
+        made = both._replace(client=both.client.replace(identities=identities), server=optional).pair()
+        made.run()
+        assert made.server.session.peer_certificates == shown
+
+
+def oid(identifier: x509.ObjectIdentifier) -> bytes:
+    first, second, *rest = map(int, identifier.dotted_string.split("."))
+    assert max(rest) < 128
+    content = bytes([40 * first + second, *rest])
+    return bytes([6, len(content)]) + content
+
+
+@pytest.mark.xfail(
+    strict=True, reason="Negotiation.choose_identity does not look at signature_algorithms_cert, nor at chains"
+)
+@pytest.mark.requirement("R177")
+def test_a_server_prefers_a_chain_whose_signatures_the_client_listed(both, identity) -> None:
+    """signature_algorithms_cert decides, also where the first identity could sign the CertificateVerify."""
+    by_rsa = Authority.create(now=certs.workshop().now, common_name="RSA root", key_type=KeyType.RSA_2048)
+    other = by_rsa.issue([HOST])
+    only_ecdsa = SignatureSchemeListCert(supported_signature_algorithms=(SignatureScheme.ecdsa_secp256r1_sha256,))
+    made = both._replace(server=both.server.replace(identity=[other.identity, identity])).pair(
+        "server", None, edit(ClientHello, lambda m: with_extension(m, only_ecdsa))
+    )
+    made.run()
+    assert made.client.session.peer_certificates == identity.chain
+
+
+@pytest.mark.parametrize(
+    "lists_sha1",
+    [
+        pytest.param(
+            False,
+            marks=pytest.mark.xfail(
+                strict=True, reason="Negotiation.choose_identity does not look at what a chain is signed with"
+            ),
+        ),
+        True,
+    ],
+)
+@pytest.mark.requirement("R178")
+def test_a_chain_signed_with_sha1_is_not_shown_unless_the_client_lists_it(lists_sha1, both) -> None:
+    shop = certs.workshop()
+    exhibit = certs.catalogue()["sha1-leaf"].exhibit(shop)
+    weak = tls13.Identity(tuple(map(x509.load_der_x509_certificate, exhibit.chain)), exhibit.private_key)
+    schemes = (SignatureScheme.ecdsa_secp256r1_sha256, *([SignatureScheme.ecdsa_sha1] if lists_sha1 else []))
+    listed = SignatureSchemeListCert(supported_signature_algorithms=schemes)
+    made = both.showing("server", weak).pair("server", None, edit(ClientHello, lambda m: with_extension(m, listed)))
+    if lists_sha1:
+        made.expect_refusal_by_client(errors.WeakSignature)
+    else:
+        made.expect_refusal_by_server(errors.NoCommonSignatureScheme)
+
+
+@ROLES
+@pytest.mark.requirement("R179")
+def test_a_chain_to_nobody_we_trust_is_answered_with_a_certificate_alert(signer, both) -> None:
+    stranger = certs.workshop().stranger.issue([HOST], usages=[USAGES[signer]])
+    error = both.showing(signer, stranger.identity, trust=both.client.trust).refused(signer, errors.UnknownIssuer)
+    assert error.alert == A.unknown_ca
+
+
+# --- CertificateVerify: section 4.5.2 ---------------------------------------------------------------------------------
+
+MISPLACED = {
+    "no CertificateVerify": (edit(CertificateVerify, lambda m: []), "R182 R183 R184"),
+    "CertificateVerify before Certificate": (
+        edit(Certificate, lambda m: [CertificateVerify(algorithm=SignatureScheme.ed25519, signature=b""), m]),
+        "R184",
+    ),
+    "something between Certificate and CertificateVerify": (edit(CertificateVerify, lambda m: [TELLS, m]), "R184"),
+    "Certificate twice": (edit(Certificate, lambda m: [m, m]), "R184"),
+    "CertificateVerify twice": (edit(CertificateVerify, lambda m: [m, m]), "R184"),
+    "something between CertificateVerify and Finished": (edit(Finished, lambda m: [TELLS, m]), "R184 R210"),
+    "Finished before CertificateVerify": (
+        edit(CertificateVerify, lambda m: [Finished(verify_data=bytes(32)), m]),
+        "R184",
+    ),
+}
+
+
+@ROLES
+@pytest.mark.parametrize("name", cases(MISPLACED, {name: ids for name, (_, ids) in MISPLACED.items()}))
+def test_the_three_messages_come_in_their_order(name, signer, both) -> None:
+    both.refused(signer, errors.MessageOutOfOrder, MISPLACED[name][0])
+
+
+@pytest.mark.requirement("R183")
+def test_a_certificate_verify_behind_an_empty_certificate_is_refused(both) -> None:
+    """Who shows nothing signs nothing."""
+    optional = both._replace(server=both.server.replace(client_auth=tls13.ClientAuth.OPTIONAL))
+    script = edit(Certificate, lambda m: m.replace(certificate_list=()))
+    optional.refused("client", errors.MessageOutOfOrder, script)
+
+
+NOT_LISTED = (
+    SignatureScheme.rsa_pkcs1_sha256,
+    SignatureScheme.rsa_pkcs1_sha1,
+    SignatureScheme.ecdsa_sha1,
+    SignatureScheme(0x0202),
+    SignatureScheme(0xFE00),
+)
+
+
+@ROLES
+@pytest.mark.parametrize("scheme", NOT_LISTED, ids=lambda scheme: f"{int(scheme):04x}")
+@pytest.mark.requirement("R185", "R186", "R188")
+def test_a_scheme_that_was_not_listed_is_refused(scheme, signer, both) -> None:
+    """SHA-1 and PKCS #1 are never listed for CertificateVerify."""
+    script = edit(CertificateVerify, lambda m: m.replace(algorithm=scheme))
+    error = both.refused(signer, errors.SignatureSchemeNotOffered, script)
+    assert error.alert == A.illegal_parameter
+
+
+@ROLES
+@pytest.mark.requirement("R185", "R186")
+def test_a_scheme_that_we_know_and_did_not_list_is_refused(signer, both) -> None:
+    """The one that the certificate's key is for, and whose signature is right: but it was not asked for."""
+    schemes = (SignatureScheme.ecdsa_secp384r1_sha384, SignatureScheme.ecdsa_secp256r1_sha256)
+    listed = SignatureSchemeList(supported_signature_algorithms=schemes)
+    asks = edit(ClientHello if signer == "server" else CertificateRequest, lambda m: with_extension(m, listed))
+    side = {"server": "client", "client": "server"}[signer]
+    if side == "client":
+        only = both._replace(client=both.client.replace(signature_schemes=schemes[:1], identities=()))
+        only = only._replace(server=only.server.replace(client_trust=None))
+    else:
+        shop_key = certs.workshop().good(KeyType.ECDSA_P384)
+        own = tls13.TrustStore.from_certificates([certs.workshop().root.certificate])
+        only = both._replace(
+            server=both.server.replace(signature_schemes=schemes[:1], identity=shop_key.identity),
+            client=both.client.replace(trust=own),
+        )
+    only.refused(signer, errors.SignatureSchemeNotOffered, None, asks)
+
+
+@pytest.mark.requirement("R188")
+def test_nobody_here_signs_with_sha1(both) -> None:
+    only_sha1 = SignatureSchemeList(
+        supported_signature_algorithms=(SignatureScheme.ecdsa_sha1, SignatureScheme.rsa_pkcs1_sha1)
+    )
+    made = both.pair("server", None, edit(ClientHello, lambda m: with_extension(m, only_sha1)))
+    made.expect_refusal_by_server(errors.NoCommonSignatureScheme)
+    optional = both._replace(server=both.server.replace(client_auth=tls13.ClientAuth.OPTIONAL))
+    made = optional.pair("client", None, edit(CertificateRequest, lambda m: with_extension(m, only_sha1)))
+    made.run()
+    assert made.server.session.peer_certificates == ()
+
+
+def flip(data: bytes, where: int = -1) -> bytes:
+    changed = bytearray(data)
+    changed[where] ^= 1
+    return bytes(changed)
+
+
+SIGNATURES = {
+    "a bit flipped": lambda m, resign: m.replace(signature=flip(m.signature)),
+    "empty": lambda m, resign: m.replace(signature=b""),
+    "a byte more": lambda m, resign: m.replace(signature=m.signature + b"\0"),
+    "the other role's context": lambda m, resign: resign(other=True),
+    "another transcript": lambda m, resign: resign(digest=bytes(32)),
+    "another key": lambda m, resign: resign(key=KeyType.ECDSA_P256.generate()),
+    "without the 64 spaces": lambda m, resign: resign(cut=64),
+}
+
+
+@ROLES
+@pytest.mark.parametrize("name", cases(SIGNATURES, dict.fromkeys(SIGNATURES, "R189 R190")))
+def test_a_signature_that_does_not_verify_is_refused(name, signer, both, issued, client_issued) -> None:
+    box = []
+
+    def resign(*, other=False, digest=None, key=None, cut=0):
+        """A signature that is as good as the real one but for one thing."""
+        flow = box[0]._handshake
+        role = signer if not other else {"server": "client", "client": "server"}[signer]
+        content = signed_content(CONTEXTS[role], digest or flow.transcript.digest())[cut:]
+        own = issued if signer == "server" else client_issued
+        scheme = SignatureScheme.ecdsa_secp256r1_sha256
+        return CertificateVerify(algorithm=scheme, signature=sign(key or own.private_key, scheme, content))
+
+    for change, good in ((lambda m: resign(), True), (lambda m: SIGNATURES[name](m, resign), False)):
+        made = both.pair(signer, edit(CertificateVerify, change))
+        box[:] = [made.server if signer == "server" else made.client]
+        if good:
+            made.run()
+        elif signer == "server":
+            made.expect_refusal_by_client(errors.BadSignature)
+        else:
+            made.expect_refusal_by_server(errors.BadSignature)
+
+
+# --- Finished: section 4.5.3 ------------------------------------------------------------------------------------------
+
+FINISHED = {
+    "the first bit": (lambda data: flip(data, 0), errors.BadFinished),
+    "the last bit": (lambda data: flip(data), errors.BadFinished),
+    "zeros": (lambda data: bytes(len(data)), errors.BadFinished),
+    "a byte less": (lambda data: data[:-1], errors.DecodeError),
+    "a byte more": (lambda data: data + b"\0", errors.DecodeError),
+    "empty": (lambda data: b"", errors.DecodeError),
+    "another hash's length": (lambda data: data + data[:16], errors.DecodeError),
+}
+
+
+@ROLES
+@pytest.mark.parametrize("authenticated", [False, True], ids=["server only", "both"])
+@pytest.mark.parametrize("name", cases(FINISHED, dict.fromkeys(FINISHED, "R191")))
+def test_a_wrong_finished_is_refused(name, authenticated, signer, both) -> None:
+    change, offence = FINISHED[name]
+    if not authenticated:
+        both = both._replace(server=both.server.replace(client_trust=None))
+    both.refused(signer, offence, edit(Finished, lambda m: m.replace(verify_data=change(m.verify_data))))
+
+
+@pytest.mark.requirement("R191")
+def test_finished_covers_every_message(both) -> None:
+    """Whatever an attacker changes on the way, the two transcripts differ. Here: a byte of ClientHello's random."""
+    made = both.pair()
+    hello = bytearray(made.client.data_to_send())
+    hello[5 + 4 + 2 + 5] ^= 1
+    made.server.receive_data(hello)
+    list(made.server.events())
+    made.client.receive_data(made.server.data_to_send())
+    with pytest.raises(errors.BadRecordMac):  # the keys differ too: the transcript goes into them (7.1)
+        list(made.client.events())
+
+
+@ROLES
+@pytest.mark.requirement("R192")
+def test_what_follows_finished_under_the_handshake_keys_is_refused(signer, both) -> None:
+    broken = both.pair(signer, edit(Finished, lambda m: [m, TELLS]))
+    if signer == "server":
+        broken.expect_refusal_by_client(errors.BadRecordMac, told=False)
+    else:
+        broken.expect_refusal_by_server(errors.BadRecordMac)
