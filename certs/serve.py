@@ -20,6 +20,7 @@ import tls13
 from certs.catalogue import DOMAIN, catalogue
 from tls13 import aio
 from tls13.crypto.signatures import schemes_for, sign
+from tls13.wire.registry import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -66,6 +67,9 @@ class Exhibited:
 
     def sign(self, scheme: SignatureScheme, content: bytes) -> bytes:
         return sign(self.private_key, scheme, content)
+
+    certificate_type = CertificateType.X509
+    delegated_credential = None
 
     @property
     def leaf_extensions(self) -> tuple[ExtensionBody, ...]:

@@ -12,6 +12,7 @@ So what makes and checks them takes the transcript's hash from its caller.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,13 +24,21 @@ from .errors import (
     CertificateError,
     CompressionNotOffered,
     DecodeError,
+    MalformedCertificate,
     SignatureSchemeNotOffered,
 )
 from .flow import HandshakeFlow, settle
+from .trust.delegated import NOT_ALLOWED, check
+from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
-from .wire.companions import CertificateCompressionAlgorithms, TimestampsWanted
+from .wire.companions import (
+    CertificateCompressionAlgorithms,
+    DelegatedCredential,
+    DelegatedCredentialSchemes,
+    TimestampsWanted,
+)
 from .wire.compression import compress, decompress
-from .wire.extensions import CT, Extensions
+from .wire.extensions import CT, Extensions, SignatureSchemeList
 from .wire.messages import (
     NO_EXTENSIONS,
     Certificate,
@@ -38,6 +47,7 @@ from .wire.messages import (
     CompressedCertificate,
     Finished,
 )
+from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from .config import ClientConfig, ServerConfig
+    from .crypto.signatures import KeyHolder
     from .flow import Flow
     from .key_schedule import TrafficSecret
     from .trust.identity import Presentable
@@ -58,8 +69,12 @@ CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
 class Shown(NamedTuple):
     """What the peer's Certificate says of it, parsed; nothing of it is believed yet."""
 
-    chain: tuple[x509.Certificate, ...]
-    """Empty: a client that has no certificate to show."""
+    holder: KeyHolder | None
+    """Whose key signs; None: a client that has nothing to show."""
+    chain: tuple[x509.Certificate, ...] = ()
+    """Empty with a raw public key, too."""
+    raw_public_key: bytes | None = None
+    """SubjectPublicKeyInfo (RFC 7250); it is one that our config trusts."""
     leaf_extensions: Extensions = NO_EXTENSIONS[CT]
 
 
@@ -125,6 +140,9 @@ class AuthenticatedFlow(HandshakeFlow):
             questions.append(CertificateCompressionAlgorithms(algorithms=config.certificate_compression))
         if config.signed_certificate_timestamps:
             questions.append(TimestampsWanted())
+        if config.delegated_credentials:
+            schemes = tuple(scheme for scheme in config.signature_schemes if scheme not in NOT_ALLOWED)
+            questions.append(DelegatedCredentialSchemes(supported_signature_algorithms=schemes))
         return questions
 
     def decompressed(self, message: Certificate | CompressedCertificate) -> Certificate:
@@ -141,7 +159,31 @@ class AuthenticatedFlow(HandshakeFlow):
         certificate.judge()
         return certificate
 
-    def accept_certificate(self, message: Certificate, asked: Collection[int], context: bytes = b"") -> Shown:
+    def scheme_for(self, identity: Presentable, peer: Extensions) -> SignatureScheme | None:
+        """Our most wanted scheme that the identity can sign with and the peer verifies (4.3.3); None if there is none.
+
+        Of a delegated credential, the peer must want the scheme of its key and the scheme that it is signed with.
+        """
+        schemes = peer.get(SignatureSchemeList)
+        accepted = schemes.supported_signature_algorithms if schemes is not None else ()
+        credential = identity.delegated_credential
+        if credential is not None:
+            wanted = peer.get(DelegatedCredentialSchemes)
+            if wanted is None or credential.algorithm not in accepted:
+                return None
+            accepted = wanted.supported_signature_algorithms
+        usable = (one for one in self.config.signature_schemes if one in identity.signature_schemes)
+        return next((scheme for scheme in usable if scheme in accepted), None)
+
+    def accept_certificate(
+        self,
+        message: Certificate,
+        asked: Collection[int],
+        context: bytes = b"",
+        *,
+        kind: CertificateType = CertificateType.X509,
+        trusted_raw_keys: Collection[bytes] = (),
+    ) -> Shown:
         """Section 4.5.1: what the peer shows, in answer to the extensions `asked`, within our limits."""
         if message.certificate_request_context != context:
             raise BadRequestContext("Certificate does not repeat the certificate_request_context of its request")
@@ -151,23 +193,44 @@ class AuthenticatedFlow(HandshakeFlow):
         if len(message.certificate_list) > limit:
             raise CertificateError(f"a chain of {len(message.certificate_list)} certificates; our limit is {limit}")
         if not message.certificate_list:
-            return Shown(())
+            return Shown(None)
         ders = [entry.cert_data for entry in message.certificate_list]
+        if kind == CertificateType.RawPublicKey:
+            if len(ders) != 1:
+                raise MalformedCertificate(f"{len(ders)} entries where one raw public key was agreed on")
+            return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
-        return Shown(chain, message.certificate_list[0].extensions)
+        return Shown(chain[0], chain, leaf_extensions=message.certificate_list[0].extensions)
 
     def read_certificate_verify(
-        self, shown: Shown, offered: Collection[SignatureScheme], context: bytes
+        self, holder: KeyHolder, offered: Collection[SignatureScheme], context: bytes
     ) -> Flow[SignatureScheme]:
         """Section 4.5.2: the peer signs the transcript up to its Certificate with the key it just showed."""
         signed = signed_content(context, self.transcript.digest())
         message = yield from self.read(CertificateVerify)
         if message.algorithm not in offered:
             raise SignatureSchemeNotOffered(message.algorithm)
-        certificate = shown.chain[0]
-        check_suitable(message.algorithm, certificate)
-        verify(certificate.public_key(), message.algorithm, message.signature, signed)
+        check_suitable(message.algorithm, holder)
+        verify(holder.public_key(), message.algorithm, message.signature, signed)
         return message.algorithm
+
+    def signing_key(
+        self, shown: Shown, holder: KeyHolder, context: bytes
+    ) -> tuple[KeyHolder, Collection[SignatureScheme]]:
+        """Whose key signs, and with what: the certificate's, or that of a credential it delegates to (RFC 9345)."""
+        offered = self.config.signature_schemes
+        credential = shown.leaf_extensions.get(DelegatedCredential)
+        if credential is None:
+            return holder, offered
+        key = check(
+            credential,
+            shown.chain[0],
+            datetime.fromtimestamp(self.config.clock(), UTC),
+            context=context,
+            algorithms=offered,
+            credential_algorithms=offered,
+        )
+        return key, (credential.cred.dc_cert_verify_algorithm,)
 
     def read_finished(self, base_key: TrafficSecret) -> Flow[None]:
         """Section 4.5.3: the peer has seen exactly the messages that we have."""

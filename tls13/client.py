@@ -17,6 +17,7 @@ from .errors import (
     BadCertificateWithPsk,
     BadCompressionMethod,
     BadRequestContext,
+    CertificateTypeNotOffered,
     CipherSuiteChanged,
     CipherSuiteNotOffered,
     EarlyDataNotAcceptable,
@@ -41,7 +42,8 @@ from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash
-from .wire.companions import CertWithExternPsk, RecordSizeLimit
+from .trust import delegated
+from .wire.companions import CertWithExternPsk, ClientCertType, RecordSizeLimit, ServerCertType
 from .wire.extensions import (
     Cookie,
     EarlyDataIndication,
@@ -59,12 +61,21 @@ from .wire.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import GREASE, ExtensionType, NamedGroup, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
+from .wire.registry import (
+    GREASE,
+    CertificateType,
+    ExtensionType,
+    NamedGroup,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from .config import ClientConfig
+    from .crypto.signatures import KeyHolder
     from .crypto.suites import Suite
     from .events import Tracer
     from .flow import Flow, Output
@@ -130,16 +141,17 @@ class ClientHandshake(Offering):
             self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
 
         request: CertificateRequest | None = None
-        shown, scheme = Shown(()), None
+        shown, scheme = Shown(None), None
         verified: tuple[x509.Certificate, ...] = ()
         if agreed.with_certificate:
             message = yield from self.read_certificate_or_request()
             if isinstance(message, CertificateRequest):
                 request = self.accept_request(message)
                 message = yield from self.read_certificate()
-            shown = self.accept_server_certificate(message, offer)
+            shown, holder = self.accept_server_certificate(message, offer, parameters)
             verified = yield from self.verify_server(shown)
-            scheme = yield from self.read_certificate_verify(shown, self.config.signature_schemes, SERVER_CONTEXT)
+            holder, schemes = self.signing_key(shown, holder, delegated.SERVER_CONTEXT)
+            scheme = yield from self.read_certificate_verify(holder, schemes, SERVER_CONTEXT)
         yield from self.read_finished(server_traffic)
 
         main_secret = agreed.handshake_secret.main()
@@ -171,6 +183,8 @@ class ClientHandshake(Offering):
             hello_retry_request=offer.retry is not None,
             early_data=("accepted" if accepted else "rejected") if offer.early_data else None,
             client_scheme=client_scheme,
+            raw_public_key=shown.raw_public_key,
+            signed_certificate_timestamps=shown.leaf_extensions.find(ExtensionType.signed_certificate_timestamp),
         )
         return self.finish(agreed, session, main_secret)
 
@@ -340,16 +354,26 @@ class ClientHandshake(Offering):
             raise BadRequestContext("CertificateRequest in the handshake has a context")
         return request
 
-    def accept_server_certificate(self, message: Certificate, offer: Offer) -> Shown:
+    def accept_server_certificate(
+        self, message: Certificate, offer: Offer, parameters: EncryptedExtensions
+    ) -> tuple[Shown, KeyHolder]:
         """Section 4.5.1: what the server shows. A server's list MUST NOT be empty."""
-        shown = self.accept_certificate(message, self.asked(offer))
-        if not shown.chain:
+        chosen = parameters.extensions.get(ServerCertType)
+        kind = chosen.server_certificate_type if chosen is not None else CertificateType.X509
+        if kind not in self.server_certificate_types():
+            raise CertificateTypeNotOffered(f"the server shows {kind.name}")
+        own = parameters.extensions.get(ClientCertType)
+        if own is not None:
+            self.client_certificate_type = own.client_certificate_type
+        trusted = self.config.server_raw_keys
+        shown = self.accept_certificate(message, self.asked(offer), kind=kind, trusted_raw_keys=trusted)
+        if shown.holder is None:
             raise EmptyCertificateList
-        return shown
+        return shown, shown.holder
 
     def verify_server(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
         """The verified chain, up to a trust anchor; empty only under INSECURE_NO_VERIFICATION."""
-        if self.config.verifier is None or self.server_name is None:
+        if self.config.verifier is None or self.server_name is None or not shown.chain:
             return ()
         now = datetime.fromtimestamp(self.config.clock(), UTC)
         verified = yield from settle(self.config.verifier.verify_server(shown.chain, self.server_name, now))
@@ -381,6 +405,7 @@ class ClientHandshake(Offering):
                 client_scheme=stored.schemes()[1],
                 peer_certificates=stored.peer_certificates(),
                 verified_chain=stored.verified_chain(),
+                raw_public_key=stored.raw_public_key or None,
             )
         elif agreed.psk is not None:
             session = session._replace(psk_identity=agreed.psk.identity)

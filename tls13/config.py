@@ -29,7 +29,7 @@ from .wire.compression import require
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from .resumption.psk import Psk
     from .resumption.sessions import SessionCache
@@ -120,6 +120,7 @@ class _Config:
         put("certificate_with_psk", bool(given["certificate_with_psk"]))
         put("signed_certificate_timestamps", bool(given["signed_certificate_timestamps"]))
         put("certificate_compression", _compression(given["certificate_compression"]))
+        put("delegated_credentials", bool(given["delegated_credentials"]))
         for name in ("key_log", "clock", "random", "key_share_source"):
             put(name, given[name])
         put("padding", _padding(given["padding"]))
@@ -137,6 +138,7 @@ class _Config:
     certificate_with_psk: bool
     signed_certificate_timestamps: bool
     certificate_compression: tuple[CertificateCompressionAlgorithm, ...]
+    delegated_credentials: bool
     handshake_timeout: float
     max_handshake_message: int
     max_certificate_chain: int
@@ -187,8 +189,10 @@ class ClientConfig(_Config):
     identities: our own certificates, for servers that ask (tls13.Identity): the first that the request allows is
     shown. choose_identity: is called with the CertificateRequest instead, and returns an identity, None, or an
     awaitable of it. post_handshake_auth: servers may also ask later (section 4.7.2).
-    sessions: a tls13.SessionCache, for resumption. require_psk: the server must use one of `psks`; no certificate
-    is accepted. verifier: judges chains in place of trust, profile and crls (tls13.trust.verify.Verifier).
+    sessions: a tls13.SessionCache, for resumption. require_psk: the server must use one of `psks`; no certificate is
+    accepted. server_raw_keys: SubjectPublicKeyInfos (DER) that are believed without a certificate (RFC 7250); without
+    `trust`, nothing else is. delegated_credentials: accept them (RFC 9345). verifier: judges chains in place of trust,
+    profile and crls (tls13.trust.verify.Verifier).
     max_tickets: how many tickets of one connection are kept.
 
     Raises ConfigurationError for what cannot work.
@@ -202,6 +206,7 @@ class ClientConfig(_Config):
         crls: CrlSet | None = None,
         verify: InsecureNoVerification | None = None,
         verifier: Verifier | None = None,
+        server_raw_keys: Collection[bytes] = (),
         cipher_suites: Sequence[CipherSuite] = DEFAULT_CIPHER_SUITES,
         groups: Sequence[NamedGroup] = DEFAULT_GROUPS,
         key_shares: Sequence[NamedGroup] | None = None,
@@ -222,6 +227,7 @@ class ClientConfig(_Config):
         ticket_request: tuple[int, int] | None = None,
         certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
         signed_certificate_timestamps: bool = False,
+        delegated_credentials: bool = False,
         certificate_with_psk: bool = False,
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
@@ -248,11 +254,13 @@ class ClientConfig(_Config):
             raise ConfigurationError("require_psk without psks: no server could be accepted")
         if verifier is not None and (trust is not None or crls is not None or verify is not None):
             raise ConfigurationError("verifier takes the place of trust, crls and verify: give one or the other")
-        if verify is None and verifier is None and not require_psk:
+        only_raw_keys = bool(server_raw_keys) and trust is None
+        if verify is None and verifier is None and not require_psk and not only_raw_keys:
             trust = TrustStore.system() if trust is None else trust
             verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("verifier", verifier)
         put("trust", trust)
+        put("server_raw_keys", frozenset(server_raw_keys))
         put("require_psk", bool(require_psk))
         put("needs_server_name", verifier is not None)
         put("key_shares", self._key_shares(key_shares))
@@ -283,6 +291,7 @@ class ClientConfig(_Config):
     """None: INSECURE_NO_VERIFICATION, or require_psk."""
     trust: TrustStore | None
     """What our own verifier believes. Load it where blocking is allowed: reading a system's store takes time."""
+    server_raw_keys: frozenset[bytes]
     require_psk: bool
     needs_server_name: bool
     identities: tuple[Presentable, ...]
@@ -301,6 +310,11 @@ class ClientConfig(_Config):
     @property
     def fingerprint(self) -> bytes:
         """How servers are verified under this config; a session that was verified so need not be verified again."""
+        if self.server_raw_keys:
+            return hashlib.sha256(b"".join(sorted(self.server_raw_keys)) + self._verifier_fingerprint()).digest()
+        return self._verifier_fingerprint()
+
+    def _verifier_fingerprint(self) -> bytes:
         return self.verifier.fingerprint if self.verifier is not None else b""
 
     def _key_shares(self, wanted: Sequence[NamedGroup] | None) -> tuple[NamedGroup, ...]:
@@ -323,8 +337,9 @@ class ServerConfig(_Config):
     awaitable of it. strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the
     first.
     client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
-    client_auth: when to ask for them. certificate_authorities (DER names; by default those of client_trust, if they
-    are few), oid_filters: which to ask for.
+    client_raw_keys: SubjectPublicKeyInfos (DER) of clients that need none (RFC 7250); client_auth: when to ask for
+    them. certificate_authorities (DER names; by default those of client_trust, if they are few), oid_filters: which to
+    ask for.
     tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a
     connection gets; max_tickets: at most, to a client that asks for another number. ticket_lifetime: seconds, 7 days
     at most; max_session_age: seconds from the last verification of a certificate to the end of its tickets, and of
@@ -348,6 +363,7 @@ class ServerConfig(_Config):
         client_profile: Profile = Profile.DEFAULT,
         client_crls: CrlSet | None = None,
         client_verifier: Verifier | None = None,
+        client_raw_keys: Collection[bytes] = (),
         client_auth: ClientAuth = ClientAuth.REQUIRED,
         certificate_authorities: Sequence[bytes] | None = None,
         oid_filters: Sequence[OIDFilter] = (),
@@ -372,6 +388,7 @@ class ServerConfig(_Config):
         always_retry: bool = False,
         certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
         signed_certificate_timestamps: bool = False,
+        delegated_credentials: bool = False,
         certificate_with_psk: bool = False,
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
@@ -405,6 +422,7 @@ class ServerConfig(_Config):
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
         put("max_key_shares", _positive("max_key_shares", max_key_shares))
+        put("client_raw_keys", frozenset(client_raw_keys))
         self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
         put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
         put("oid_filters", tuple(oid_filters))
@@ -431,8 +449,10 @@ class ServerConfig(_Config):
     cookie_key: bytes
     always_retry: bool
     client_verifier: Verifier | None
-    """None: clients are never asked for a certificate."""
-    client_auth_in_handshake: bool
+    client_raw_keys: frozenset[bytes]
+    knows_clients: bool
+    """Whether there is anybody to believe; otherwise clients are never asked for a certificate."""
+    asks_in_handshake: bool
     client_certificate_required: bool
     client_policy: bytes
     """A digest of what is demanded of clients: a ticket opens only under the one that it was issued under."""
@@ -465,9 +485,13 @@ class ServerConfig(_Config):
         if trust is not None:
             verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("client_verifier", verifier)
-        put("client_auth_in_handshake", auth is not ClientAuth.LATER)
+        put("knows_clients", verifier is not None or bool(self.client_raw_keys))
+        put("asks_in_handshake", self.knows_clients and auth is not ClientAuth.LATER)
         put("client_certificate_required", auth is ClientAuth.REQUIRED)
-        demand = auth.value.encode() + verifier.fingerprint if verifier is not None else b"none"
+        demand = b"none"
+        if self.knows_clients:
+            judge = verifier.fingerprint if verifier is not None else b""
+            demand = b"".join((auth.value.encode(), judge, *sorted(self.client_raw_keys)))
         put("client_policy", hashlib.sha256(demand).digest())
 
     @staticmethod

@@ -285,6 +285,12 @@ class Connection:
         self._send_alert(WARNING, AlertDescription.close_notify)
         self._closed = True
 
+    def abandon(self, error: Exception) -> None:
+        """End the connection for a reason of the caller's own: the peer is told internal_error (or an Abort's alert),
+        and every later call says so. Does nothing if it has failed already."""
+        if self._error is None:
+            self._fail(error)
+
     # --- answers and keys -------------------------------------------------------------------------------------------
 
     def answer(self, question: AnswerAwaited, value: object) -> None:

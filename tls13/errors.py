@@ -417,6 +417,12 @@ class BadCertificateWithPsk(IllegalParameter):
     says = "tls_cert_with_extern_psk without what must go with it, or with what must not"
 
 
+class BadDelegatedCredential(IllegalParameter):
+    rfc = "RFC 9345"
+    section = "4.1.3"
+    says = "a delegated credential that is not valid"
+
+
 class BadOidFilter(IllegalParameter):
     section = "4.3.5"
     says = "oid_filters asks for what it must not"
@@ -644,6 +650,26 @@ class CertificateRevoked(CertificateError):
 class RevocationUnknown(CertificateError):
     alert = AlertDescription.certificate_unknown
     says = "no valid CRL covers the certificate"
+
+
+class BadPublicKey(CertificateError):
+    alert = AlertDescription.bad_certificate
+    rfc = "RFC 7250"
+    section = "3"
+    says = "no SubjectPublicKeyInfo of a key that we know"
+
+
+class UnknownPublicKey(CertificateError):
+    alert = AlertDescription.certificate_unknown
+    rfc = "RFC 7250"
+    section = "6"
+    says = "a raw public key that is not among those that are trusted"
+
+
+class CertificateTypeNotOffered(CertificateError):
+    rfc = "RFC 7250"
+    section = "4.2"
+    says = "client and server have no type of certificate in common"
 
 
 class BadCompressedCertificate(CertificateError):

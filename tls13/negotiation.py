@@ -15,6 +15,7 @@ from .errors import (
     BadBinder,
     BadCertificateWithPsk,
     BadCompressionMethod,
+    CertificateTypeNotOffered,
     DuplicateGroup,
     EarlyDataWithoutPsk,
     IllegalParameter,
@@ -32,7 +33,7 @@ from .errors import (
 )
 from .flow import settle
 from .post_handshake import ServerAfterwards
-from .wire.companions import CertWithExternPsk
+from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (
     CertificateAuthoritiesExtension,
     EarlyDataIndication,
@@ -46,7 +47,15 @@ from .wire.extensions import (
     ServerNameList,
     SignatureSchemeList,
 )
-from .wire.registry import ExtensionType, NamedGroup, NameType, ProtocolVersion, PskKeyExchangeMode, SignatureScheme
+from .wire.registry import (
+    CertificateType,
+    ExtensionType,
+    NamedGroup,
+    NameType,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+)
 
 if TYPE_CHECKING:
     from .config import ServerConfig
@@ -332,7 +341,6 @@ class Negotiation(ServerAfterwards):
         schemes = extensions.get(SignatureSchemeList)
         if schemes is None:
             raise MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
-        accepted = schemes.supported_signature_algorithms
         matching = [identity for identity in self.config.identities if name is not None and identity.matches(name)]
         if not matching and name is not None and self.config.strict_server_name:
             raise UnrecognizedName(name)
@@ -341,11 +349,28 @@ class Negotiation(ServerAfterwards):
         if authorities is not None:
             wanted = frozenset(authorities.authorities)
             candidates.sort(key=lambda identity: not identity.issued_by(wanted))
+        types = extensions.get(ServerCertTypes)
+        accepted = types.server_certificate_types if types is not None else (CertificateType.X509,)
+        candidates = [identity for identity in candidates if identity.certificate_type in accepted]
+        if not candidates:
+            raise CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
         for identity in candidates:
-            for scheme in self.config.signature_schemes:
-                if scheme in identity.signature_schemes and scheme in accepted:
-                    return identity, scheme, bool(matching)
-        raise NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in accepted)}")
+            scheme = self.scheme_for(identity, extensions)
+            if scheme is not None:
+                return identity, scheme, bool(matching)
+        offered = schemes.supported_signature_algorithms
+        raise NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in offered)}")
+
+    def choose_client_certificate_type(self, extensions: Extensions) -> CertificateType:
+        """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of."""
+        types = extensions.get(ClientCertTypes)
+        offered = types.client_certificate_types if types is not None else (CertificateType.X509,)
+        for kind in offered:
+            if kind == CertificateType.RawPublicKey and self.config.client_raw_keys:
+                return kind
+            if kind == CertificateType.X509 and (self.config.client_verifier is not None or types is None):
+                return kind
+        raise CertificateTypeNotOffered(f"the client has {', '.join(one.name for one in offered)}")
 
     def choose_protocol(self, extensions: Extensions) -> bytes | None:
         """RFC 7301, section 3.2: our most wanted protocol of the client's, no protocol if either side has no list."""

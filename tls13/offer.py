@@ -18,7 +18,13 @@ from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
-from .wire.companions import CertWithExternPsk, ClientTicketRequest, RecordSizeLimit
+from .wire.companions import (
+    CertWithExternPsk,
+    ClientCertTypes,
+    ClientTicketRequest,
+    RecordSizeLimit,
+    ServerCertTypes,
+)
 from .wire.extensions import (
     CH,
     ClientVersions,
@@ -40,7 +46,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import ClientHello, HelloRetryRequest
-from .wire.registry import ExtensionType, NamedGroup, NameType, ProtocolVersion
+from .wire.registry import CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -113,8 +119,10 @@ class Offering(ClientAfterwards):
             return False
         if session.server_name != (self.server_name.text if self.server_name is not None else ""):
             return False
+        if config.server_raw_keys and session.raw_public_key in config.server_raw_keys:
+            return True
         if config.verifier is None:
-            return not config.require_psk
+            return not config.require_psk and not config.server_raw_keys
         if session.fingerprint == self.fingerprint:
             return now < session.chain_expires_at
         if self.server_name is None or not session.chain:
@@ -193,6 +201,12 @@ class Offering(ClientAfterwards):
         if config.alpn_protocols:
             offered.append(ProtocolNameList(protocol_name_list=(*grease.protocols, *config.alpn_protocols)))
         offered += self.certificate_questions()
+        types = self.server_certificate_types()
+        if CertificateType.RawPublicKey in types:
+            offered.append(ServerCertTypes(server_certificate_types=types))
+        own = tuple(dict.fromkeys(identity.certificate_type for identity in config.identities))
+        if CertificateType.RawPublicKey in own:
+            offered.append(ClientCertTypes(client_certificate_types=own))
         if config.record_size_limit is not None:
             offered.append(RecordSizeLimit(record_size_limit=config.record_size_limit))
         if config.ticket_request is not None:
@@ -205,6 +219,15 @@ class Offering(ClientAfterwards):
         if config.psk_key_exchange_modes:
             offered.append(PskKeyExchangeModes(ke_modes=(*grease.psk_modes, *config.psk_key_exchange_modes)))
         return offered
+
+    def server_certificate_types(self) -> tuple[CertificateType, ...]:
+        """What a server may show: a raw public key if we know some, a chain unless we believe nothing else."""
+        config = self.config
+        if not config.server_raw_keys:
+            return (CertificateType.X509,)
+        if config.verifier is None:
+            return (CertificateType.RawPublicKey,)
+        return CertificateType.RawPublicKey, CertificateType.X509
 
     # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from .flow import settle
 from .key_schedule import resumption_psk
 from .resumption.sessions import StoredSession
 from .resumption.tickets import TicketState
+from .trust import delegated
 from .trust.filters import judge_filters
 from .wire.extensions import (
     CR,
@@ -40,6 +41,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import Certificate, CertificateRequest, CompressedCertificate, NewSessionTicket
+from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +71,8 @@ class Afterwards(AuthenticatedFlow):
     resumption_secret: Secret | None = None
     authenticated_at: int = 0
     """When a certificate was last verified online, in seconds since 1970: tickets do not prolong that for ever."""
+    client_certificate_type = CertificateType.X509
+    """What a client shows when it is asked (RFC 7250)."""
     tickets = 0
     """How many tickets were sent or received on this connection."""
     handshake_transcript: Transcript | None = None
@@ -134,8 +138,6 @@ class ClientAfterwards(Afterwards):
     def choose_identity(self, request: CertificateRequest) -> Flow[tuple[Presentable, SignatureScheme] | None]:
         """The first of our identities that the request allows, and a scheme that it accepts; None: we have none."""
         extensions = request.extensions
-        schemes = extensions.get(SignatureSchemeList)
-        accepted = schemes.supported_signature_algorithms if schemes is not None else ()
         authorities = extensions.get(CertificateAuthoritiesExtension)
         wanted = frozenset(authorities.authorities) if authorities is not None else None
         oid_filters = extensions.get(OIDFilterExtension)
@@ -146,11 +148,13 @@ class ClientAfterwards(Afterwards):
             chosen = yield from settle(self.config.choose_identity(request))
             identities = (chosen,) if chosen is not None else ()
         for identity in identities:
+            if identity.certificate_type != self.client_certificate_type:
+                continue
             if (wanted is not None and not identity.issued_by(wanted)) or not identity.satisfies(filters):
                 continue
-            for scheme in self.config.signature_schemes:
-                if scheme in identity.signature_schemes and scheme in accepted:
-                    return identity, scheme
+            scheme = self.scheme_for(identity, extensions)
+            if scheme is not None:
+                return identity, scheme
         return None
 
     def answer_request(self, request: CertificateRequest, raw: bytes) -> Flow[None]:
@@ -279,7 +283,7 @@ class ServerAfterwards(Afterwards):
             raise UsageError("the client did not offer post_handshake_auth, so it must not be asked (4.3.6)")
         if session.psk_identity is not None:
             raise UsageError("an external PSK authenticates this connection: no certificate may be asked for (4.4.2)")
-        if self.config.client_verifier is None:
+        if not self.config.knows_clients:
             raise UsageError("the config does not say whom to trust: ServerConfig(client_trust=...)")
         requests = self.requests
         if len(requests) >= self.config.max_certificate_requests:
@@ -308,10 +312,13 @@ class ServerAfterwards(Afterwards):
         shown, scheme = yield from self.read_client_signature(message, context)
         yield from self.read_finished(self.output.receiving_secret())
         verified = yield from self.verify_client(shown)
-        if shown.chain and self.session is not None:
+        if shown.holder is not None and self.session is not None:
             self.authenticated_at = int(self.config.clock())
             self.session = self.session._replace(
-                peer_certificates=shown.chain, verified_chain=verified, client_scheme=scheme
+                peer_certificates=shown.chain,
+                verified_chain=verified,
+                raw_public_key=shown.raw_public_key,
+                client_scheme=scheme,
             )
         self.output.emit(ClientAuthenticated(context, shown.chain, verified))
 
@@ -319,11 +326,17 @@ class ServerAfterwards(Afterwards):
         self, message: Certificate, context: bytes = b""
     ) -> Flow[tuple[Shown, SignatureScheme | None]]:
         """Sections 4.5.1 and 4.5.2: the client's chain and its CertificateVerify, or neither."""
-        shown = self.accept_certificate(message, self.certificate_request(context).extensions.types(), context)
-        if not shown.chain:
+        shown = self.accept_certificate(
+            message,
+            self.certificate_request(context).extensions.types(),
+            context,
+            kind=self.client_certificate_type,
+            trusted_raw_keys=self.config.client_raw_keys,
+        )
+        if shown.holder is None:
             return shown, None
-        scheme = yield from self.read_certificate_verify(shown, self.config.signature_schemes, CLIENT_CONTEXT)
-        return shown, scheme
+        holder, offered = self.signing_key(shown, shown.holder, delegated.CLIENT_CONTEXT)
+        return shown, (yield from self.read_certificate_verify(holder, offered, CLIENT_CONTEXT))
 
     def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
         """The verified chain of a client, up to a trust anchor of ours; empty if it showed none."""

@@ -28,7 +28,16 @@ from .key_schedule import early_secret_without_psk
 from .negotiation import Choice, Negotiation
 from .record import record_size_limit
 from .transcript import Transcript, message_hash
-from .wire.companions import CertWithExternPsk, ClientTicketRequest, RecordSizeLimit, ServerTicketRequestHint
+from .wire.companions import (
+    CertWithExternPsk,
+    ClientCertType,
+    ClientCertTypes,
+    ClientTicketRequest,
+    RecordSizeLimit,
+    ServerCertType,
+    ServerCertTypes,
+    ServerTicketRequestHint,
+)
 from .wire.extensions import (
     EE,
     HRR,
@@ -119,10 +128,12 @@ class ServerHandshake(Negotiation):
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
 
         limits = self.record_limits(hello)
+        if self.config.knows_clients:
+            self.client_certificate_type = self.choose_client_certificate_type(hello.extensions)
         self.send_encrypted_extensions(hello, choice)
         asks_client = False
         if choice.identity is not None and choice.scheme is not None:
-            asks_client = self.config.client_verifier is not None and self.config.client_auth_in_handshake
+            asks_client = self.config.asks_in_handshake
             if asks_client:
                 self.send(self.certificate_request())
             self.send_certificate(self.certificate(choice.identity, hello.extensions.types()), hello.extensions)
@@ -257,6 +268,12 @@ class ServerHandshake(Negotiation):
             bodies.append(EarlyDataIndication())
         if RecordSizeLimit.extension_type in hello.extensions:
             bodies.append(RecordSizeLimit(record_size_limit=self.config.record_size_limit))
+        if choice.identity is not None and ServerCertTypes.extension_type in hello.extensions:
+            bodies.append(ServerCertType(server_certificate_type=choice.identity.certificate_type))
+        # RFC 7250, section 4.2: left out where no certificate is asked for.
+        asks = choice.identity is not None and self.config.asks_in_handshake
+        if asks and ClientCertTypes.extension_type in hello.extensions:
+            bodies.append(ClientCertType(client_certificate_type=self.client_certificate_type))
         tickets = hello.extensions.get(ClientTicketRequest)
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None
@@ -320,6 +337,7 @@ class ServerHandshake(Negotiation):
             psk_identity=selected.psk.identity if selected is not None and ticket is None else None,
             early_data=early_data,
             client_scheme=ticket.schemes()[1] if ticket is not None else None,
+            raw_public_key=ticket.raw_public_key or None if ticket is not None else None,
         )
 
     def authenticate_client(self, session: Session) -> Flow[Session]:
@@ -329,12 +347,17 @@ class ServerHandshake(Negotiation):
         else:
             message = yield from self.read(Certificate)
         shown, scheme = yield from self.read_client_signature(message)
-        if not shown.chain:
+        if shown.holder is None:
             if self.config.client_certificate_required:
                 raise CertificateRequired
             return session
         verified = yield from self.verify_client(shown)
-        return session._replace(peer_certificates=shown.chain, verified_chain=verified, client_scheme=scheme)
+        return session._replace(
+            peer_certificates=shown.chain,
+            verified_chain=verified,
+            raw_public_key=shown.raw_public_key,
+            client_scheme=scheme,
+        )
 
     def finish(self, hello: ClientHello, session: Session, main_secret: MainSecret) -> None:
         """Keep what section 4.7 may need, and nothing else."""
@@ -345,5 +368,5 @@ class ServerHandshake(Negotiation):
         usable = modes is not None and any(mode in ours for mode in modes.ke_modes)
         if usable and session.psk_identity is None:
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
-        if self.config.client_verifier is not None and PostHandshakeAuth.extension_type in hello.extensions:
+        if self.config.knows_clients and PostHandshakeAuth.extension_type in hello.extensions:
             self.handshake_transcript = self.transcript

@@ -7,7 +7,7 @@ still stand inside certificates, never in a CertificateVerify.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+
+class KeyHolder(Protocol):
+    """What carries a public key: a certificate, or a bare SubjectPublicKeyInfo (public_keys.py)."""
+
+    @property
+    def public_key_algorithm_oid(self) -> x509.ObjectIdentifier: ...
+
+    def public_key(self) -> PublicKeyTypes: ...
+
 
 KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (
     (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, "ed25519"),
@@ -70,7 +81,7 @@ DEFAULT_SIGNATURE_SCHEMES: tuple[SignatureScheme, ...] = tuple(SignatureScheme(c
 """What may sign a CertificateVerify, in order of preference: small and fast first."""
 
 
-def key_kind(key: object, certificate: x509.Certificate | None = None) -> str | None:
+def key_kind(key: object, holder: KeyHolder | None = None) -> str | None:
     """What a key is, in the words of the table; None for kinds that TLS 1.3 does not sign with.
 
     An RSA key does not know whether it is restricted to PSS: `cryptography` shows both as plain RSA keys. Only the
@@ -79,14 +90,14 @@ def key_kind(key: object, certificate: x509.Certificate | None = None) -> str | 
     if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         return key.curve.name if key.curve.name in ("secp256r1", "secp384r1", "secp521r1") else None
     if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        pss = certificate is not None and certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        pss = holder is not None and holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
         return "RSASSA-PSS" if pss else "rsaEncryption"
     return next((kind for private, public, kind in KEY_KINDS if isinstance(key, (private, public))), None)
 
 
-def schemes_for(key: object, certificate: x509.Certificate | None = None) -> tuple[SignatureScheme, ...]:
+def schemes_for(key: object, holder: KeyHolder | None = None) -> tuple[SignatureScheme, ...]:
     """What a private or public key can be used with in a CertificateVerify, in order of preference."""
-    kind = key_kind(key, certificate)
+    kind = key_kind(key, holder)
     # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
     size = (key.key_size + 6) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
     return tuple(
@@ -94,14 +105,14 @@ def schemes_for(key: object, certificate: x509.Certificate | None = None) -> tup
     )
 
 
-def check_suitable(scheme: SignatureScheme, certificate: x509.Certificate) -> None:
+def check_suitable(scheme: SignatureScheme, holder: KeyHolder) -> None:
     """Section 4.5.2: the scheme MUST be compatible with the key. Raises SignatureSchemeUnsuitable."""
     try:
-        key = certificate.public_key()
+        key = holder.public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise SignatureSchemeUnsuitable(f"{scheme} with a key that cannot be read") from None
-    if scheme not in schemes_for(key, certificate):
-        raise SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, certificate) or 'unknown'}")
+    if scheme not in schemes_for(key, holder):
+        raise SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, holder) or 'unknown'}")
 
 
 def signed_content(context: bytes, transcript_hash: bytes) -> bytes:

@@ -53,6 +53,8 @@ class Resumable(Struct):
     """What the peer sent: DER, end-entity certificate first."""
     verified: Annotated[tuple[bytes, ...], Vector(0, 2**24 - 1, Opaque(1, 2**24 - 1))]
     """The chain that was believed, up to the trust anchor."""
+    raw_public_key: Annotated[bytes, Opaque(0, 2**16 - 1)]
+    """What the peer showed in the place of a chain (RFC 7250)."""
     chain_expires_at: Annotated[int, UInt(8)]
     """When the first certificate of `verified` runs out."""
 
@@ -67,6 +69,7 @@ class Resumable(Struct):
             client_scheme=session.client_scheme or NO_SCHEME,
             chain=_ders(session.peer_certificates),
             verified=_ders(session.verified_chain),
+            raw_public_key=session.raw_public_key or b"",
             chain_expires_at=min(
                 (int(one.not_valid_after_utc.timestamp()) for one in session.verified_chain), default=NEVER
             ),

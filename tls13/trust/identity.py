@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from ..crypto.signatures import schemes_for, sign
 from ..errors import ConfigurationError
+from ..wire.companions import DelegatedCredential
 from ..wire.extensions import ExtensionBody
+from ..wire.registry import CertificateType
 from .filters import satisfies
 
 if TYPE_CHECKING:
@@ -62,6 +64,14 @@ class Presentable(Protocol):
 
     def matches(self, server_name: str) -> bool: ...
 
+    @property
+    def certificate_type(self) -> CertificateType:
+        """X509, or RawPublicKey: then der_chain is one SubjectPublicKeyInfo (RFC 7250)."""
+
+    @property
+    def delegated_credential(self) -> DelegatedCredential | None:
+        """One of `leaf_extensions`, whose key signs in place of the certificate's (RFC 9345)."""
+
     def issued_by(self, authorities: Collection[bytes]) -> bool:
         """Whether one of these (DER distinguished names) has issued a certificate of the chain (4.3.4)."""
 
@@ -91,8 +101,9 @@ class Identity:
     leave only one way to put it right, it is put right and `reordered` says so (RFC 9846, section 4.5.1: the
     end-entity certificate MUST come first, and each following one SHOULD certify the one before it).
 
-    `leaf_extensions`: what to show beside the end-entity certificate to whoever asks: CertificateStatus,
-    SignedCertificateTimestampList (tls13.wire.extensions).
+    `delegated_credential`: the private key is the credential's, not the certificate's (tls13.trust.delegated); only
+    peers that ask for one are shown it. `leaf_extensions`: what to show beside the end-entity certificate to whoever
+    asks: CertificateStatus, SignedCertificateTimestampList (tls13.wire.companions).
 
     Raises ConfigurationError when there is no certificate, the key belongs to none of them, it is of a kind that
     TLS 1.3 cannot sign with, or it is an RSA key of less than 2048 bits.
@@ -102,7 +113,9 @@ class Identity:
         "_exact",
         "_signer",
         "_wildcards",
+        "certificate_type",
         "chain",
+        "delegated_credential",
         "der_chain",
         "leaf_extensions",
         "names",
@@ -111,6 +124,8 @@ class Identity:
     )
 
     chain: Final[tuple[x509.Certificate, ...]]
+    certificate_type: Final[CertificateType]
+    delegated_credential: Final[DelegatedCredential | None]
     der_chain: Final[tuple[bytes, ...]]
     """What the Certificate message carries, end-entity first."""
     signature_schemes: Final[tuple[SignatureScheme, ...]]
@@ -128,14 +143,23 @@ class Identity:
         private_key: CertificateIssuerPrivateKeyTypes | None = None,
         *,
         signer: Signer | None = None,
+        delegated_credential: DelegatedCredential | None = None,
         leaf_extensions: Sequence[ExtensionBody] = (),
     ) -> None:
         if (private_key is None) == (signer is None):
             raise ConfigurationError("an identity needs either a private key or a signer that has it elsewhere")
         if not chain:
             raise ConfigurationError("an identity needs at least one certificate")
-        leaf = _leaf(chain, private_key) if private_key is not None else chain[0]
-        self.signature_schemes = _usable_schemes(private_key or leaf.public_key(), leaf)
+        self.certificate_type = CertificateType.X509
+        self.delegated_credential = delegated_credential
+        leaf = chain[0]
+        if delegated_credential is not None:
+            schemes = _credential_schemes(delegated_credential, private_key)
+            leaf_extensions = (*leaf_extensions, delegated_credential)
+        else:
+            leaf = _leaf(chain, private_key) if private_key is not None else leaf
+            schemes = _usable_schemes(private_key or leaf.public_key(), leaf)
+        self.signature_schemes = schemes
         self._signer: Signer = partial(sign, private_key) if signer is None else signer
         self.chain = _in_order(chain, leaf)
         self.reordered = self.chain != tuple(chain)
@@ -280,6 +304,17 @@ def _usable_schemes(
     if not schemes:
         raise ConfigurationError(f"TLS 1.3 has no signature scheme for {_kind(key)} (RFC 9846, section 4.3.3)")
     return schemes
+
+
+def _credential_schemes(
+    credential: DelegatedCredential, key: CertificateIssuerPrivateKeyTypes | None
+) -> tuple[SignatureScheme, ...]:
+    """The one scheme that a credential is bound to (RFC 9345, section 4)."""
+    if key is not None:
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if public != credential.cred.ASN1_subjectPublicKeyInfo:
+            raise ConfigurationError("the private key is not the one that the delegated credential is for")
+    return (credential.cred.dc_cert_verify_algorithm,)
 
 
 def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""Raw public keys: RFC 7250. A key without a certificate, believed because it was known before.
+
+Where both ends are set up by the same hand, names, dates and authorities are ballast: each is simply told the other's
+key. What is lost is everything that a certificate says: a raw key does not expire, cannot be revoked, and has no name
+(RFC 9846, appendix F.9, on what that allows).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ..crypto.public_keys import PublicKeyInfo
+from ..crypto.signatures import schemes_for, sign
+from ..errors import ConfigurationError, UnknownPublicKey
+from ..wire.registry import CertificateType
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Collection, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from ..wire.companions import DelegatedCredential
+    from ..wire.extensions import ExtensionBody, OIDFilter
+    from ..wire.registry import SignatureScheme
+
+
+class RawPublicKey:
+    """Our own key, presented as it is: an identity for a ServerConfig or a ClientConfig.
+
+    `spki` is what the peer must be told: SubjectPublicKeyInfo, DER.
+    """
+
+    certificate_type = CertificateType.RawPublicKey
+    delegated_credential: DelegatedCredential | None = None
+    leaf_extensions: tuple[ExtensionBody, ...] = ()
+
+    def __init__(self, private_key: CertificateIssuerPrivateKeyTypes) -> None:
+        """Raises ConfigurationError for a key that TLS 1.3 has no signature scheme for."""
+        public_key = private_key.public_key()
+        self.spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self.der_chain = (self.spki,)
+        self.signature_schemes = tuple(schemes_for(public_key, PublicKeyInfo(self.spki)))
+        if not self.signature_schemes:
+            raise ConfigurationError("TLS 1.3 has no signature scheme for this key (RFC 9846, section 4.3.3)")
+        self._sign = partial(sign, private_key)
+
+    def sign(self, scheme: SignatureScheme, content: bytes) -> bytes | Awaitable[bytes]:
+        return self._sign(scheme, content)
+
+    def matches(self, server_name: str) -> bool:
+        """It has no name, so it is for any."""
+        return True
+
+    def issued_by(self, authorities: Collection[bytes]) -> bool:
+        """Nobody has issued it, and nobody asks who has."""
+        return True
+
+    def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
+        return not filters
+
+    def __repr__(self) -> str:
+        return f"<RawPublicKey for {', '.join(scheme.name for scheme in self.signature_schemes)}>"
+
+
+def trusted_key(spki: bytes, trusted: Collection[bytes]) -> PublicKeyInfo:
+    """The key that a peer shows, if it is one of those that are trusted. Raises UnknownPublicKey, BadPublicKey."""
+    if spki not in trusted:
+        raise UnknownPublicKey(f"{len(spki)} bytes: {spki.hex()[:64]}")
+    return PublicKeyInfo(spki)
