@@ -161,7 +161,7 @@ class TLSProtocol(asyncio.Protocol):
 
     def _process(self) -> None:
         """Handle events until there are no more, or the stream above has had enough for now."""
-        while not self.paused:
+        while not self.paused and self._error is None:
             try:
                 event = self.connection.next_event()
             except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and the application
@@ -234,8 +234,9 @@ class TLSProtocol(asyncio.Protocol):
 
     def _early_data_arrived(self, data: bytes) -> None:
         if not self._reads_early_data:
-            self.connection.close()
-            self._fail(UsageError(NOBODY_READS_EARLY_DATA))
+            error = UsageError(NOBODY_READS_EARLY_DATA)
+            self.connection.abandon(error)
+            self._fail(error)
             return
         self._early_data.append(data)
         if self._early_data_came is not None and not self._early_data_came.done():
