@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import subprocess
 import tempfile
 from base64 import encodebytes
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +48,32 @@ def files_for(scheme: SignatureScheme) -> Files:
     files.key.touch(mode=0o600)
     files.key.write_bytes(pss_key_pem(issued) if scheme.name.startswith("rsa_pss_pss") else issued.pem_key)
     return files
+
+
+@cache
+def file_with(data: bytes) -> Path:
+    """For a program that sends a file."""
+    path = _folder() / f"{sha256(data).hexdigest()}.bin"
+    path.write_bytes(data)
+    return path
+
+
+@cache
+def database_for(scheme: SignatureScheme) -> str:
+    """The same for NSS: a database with our root, trusted, and the chain under the nickname "leaf"."""
+    files = files_for(scheme)
+    folder = _folder() / f"{scheme.name}-nss"
+    folder.mkdir()
+    name, bundle = f"sql:{folder}", str(folder / "leaf.p12")
+    for command in (
+        ["certutil", "-N", "-d", name, "--empty-password"],
+        ["certutil", "-A", "-d", name, "-n", "root", "-t", "CT,C,C", "-a", "-i", str(root_file())],
+        [*("openssl", "pkcs12", "-export", "-in", str(files.chain), "-inkey", str(files.key)),
+         *("-name", "leaf", "-passout", "pass:", "-out", bundle)],
+        ["pk12util", "-d", name, "-i", bundle, "-W", ""],
+    ):  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+    return name
 
 
 def pss_key_pem(issued: Issued) -> bytes:

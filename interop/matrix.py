@@ -9,7 +9,7 @@ from itertools import product
 
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
-from . import nginx, openssl, pyopenssl
+from . import gnutls, nginx, nss, openssl, pyopenssl
 from .trial import (
     CLASSIC_GROUPS,
     CLASSIC_SCHEMES,
@@ -58,6 +58,8 @@ PEERS: dict[str, Callable[[], str]] = {
     "pyOpenSSL": pyopenssl.version,
     "openssl": openssl.version,
     "nginx": nginx.version,
+    "gnutls": gnutls.version,
+    "nss": nss.version,
 }
 """Each peer's name, and what tells its version or raises PeerMissing."""
 
@@ -67,6 +69,8 @@ def cells() -> Iterator[Cell]:
     yield from _pyopenssl()
     yield from _openssl()
     yield from _nginx()
+    yield from _sampled("gnutls", gnutls.meet, lambda trial: True)
+    yield from _sampled("nss", nss.meet, nss.knows)
 
 
 def _combinations(
@@ -113,6 +117,20 @@ def _nginx() -> Iterator[Cell]:
         yield Cell("nginx", "a file of 1 MiB, twice", Trial(True, suite, group, size=2**20), nginx.meet)
     for scheme in CLASSIC_SCHEMES:
         yield Cell("nginx", "HelloRetryRequest", Trial(True, scheme=scheme, retry=True), nginx.meet)
+
+
+def _sampled(peer: str, meet: Meet, knows: Callable[[Trial], bool]) -> Iterator[Cell]:
+    """Each suite, group and scheme once, each group with a HelloRetryRequest too: what goes wrong in a combination
+    only, the OpenSSLs have shown already."""
+    for ours in (True, False):
+        for topic, trials in (
+            ("each suite", [Trial(ours, suite) for suite in SUITES]),
+            ("each group", [Trial(ours, group=group) for group in CLASSIC_GROUPS]),
+            ("each signature scheme", [Trial(ours, scheme=scheme) for scheme in CLASSIC_SCHEMES]),
+            ("HelloRetryRequest", [Trial(ours, group=group, retry=True) for group in CLASSIC_GROUPS]),
+        ):
+            for trial in filter(knows, trials):
+                yield Cell(peer, topic, trial, meet)
 
 
 @dataclass

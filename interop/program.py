@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds. Nothing here takes more than one; this is for machines that are busy."""
 
+MOST_OUTPUT = 2**26
+"""Bytes. A program that says more has lost its mind (a prompt repeated for ever), and is ended."""
+
 
 class Program:
     """Its standard output and error are read all the time, so that it never waits for us.
@@ -71,6 +74,8 @@ class Program:
             with self._more:
                 self._output += data
                 self._more.notify_all()
+            if len(self._output) > MOST_OUTPUT:
+                self._process.kill()
         with self._more:
             self._ended = True
             self._more.notify_all()
@@ -83,6 +88,24 @@ class Program:
                 if self._ended or not self._more.wait(deadline - time.monotonic()):
                     raise Disagreement(f"{self.command[0]} never said {pattern!r}: {bytes(self._output[-300:])!r}")
         return found
+
+    @property
+    def output(self) -> bytes:
+        """What it has said so far."""
+        with self._more:
+            return bytes(self._output)
+
+    def end_input(self) -> None:
+        """The end of its standard input, once all that was written is gone."""
+        writer = threading.Thread(target=self._end_input, args=(self._writers[-1:],), daemon=True)
+        self._writers.append(writer)
+        writer.start()
+
+    def _end_input(self, before: Sequence[threading.Thread]) -> None:
+        for thread in before:
+            thread.join()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def wait(self) -> bytes:
         """Until it has ended by itself: all its output. Raises Disagreement when it goes on for PATIENCE."""
