@@ -1,8 +1,8 @@
 """RFC 8448's three 1-RTT traces through the public interface: the client gets the recorded ClientHello and private
 keys, is fed the recorded server records, and must send exactly the recorded client records.
 
-(RFC 8448 is older than RFC 9846; the protocol on the wire is the same. The other two traces need resumption and
-client certificates, which are not built yet; their records, messages and keys are checked layer by layer.)
+(RFC 8448 is older than RFC 9846; the protocol on the wire is the same. The other two traces, with resumption and with
+a client certificate, are in test_rfc8448_resumed.py.)
 """
 
 from __future__ import annotations
