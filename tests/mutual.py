@@ -1,4 +1,4 @@
-"""Pairs whose two sides show certificates, and identities that show what tls13.Identity would refuse to."""
+"""What the tests of the RFC's rules share: pairs whose two sides show certificates, and scripts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tls13
 from tests.conftest import HOST, PairMaker
 from tls13.crypto.signatures import sign
 from tls13.lab.authority import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
+from tls13.wire.messages import ClientHello, decode_handshake
 
 USAGES = {"server": SERVER_AUTH, "client": CLIENT_AUTH}
 """extendedKeyUsage, by who signs."""
@@ -83,3 +84,24 @@ class Both(NamedTuple):
 def edit(kind, change):
     """A script that changes the messages of one type."""
     return lambda message: change(message) if type(message) is kind else message
+
+
+def first_hello(change):
+    """A script that changes the first ClientHello only."""
+    seen = []
+
+    def script(message):
+        if isinstance(message, ClientHello):
+            seen.append(message)
+            return change(message) if len(seen) == 1 else message
+        return message
+
+    return script
+
+
+def hello_of(stream: bytes) -> ClientHello:
+    """The ClientHello that a stream begins with, in one record."""
+    hello = decode_handshake(bytes(stream)[5:])
+    assert isinstance(hello, ClientHello)
+    hello.judge()
+    return hello
