@@ -70,6 +70,7 @@ class Exhibited:
 
     certificate_type = CertificateType.X509
     delegated_credential = None
+    chain_signatures = ()
 
     @property
     def leaf_extensions(self) -> tuple[ExtensionBody, ...]:

@@ -345,9 +345,6 @@ def reachable_bytes(root: object) -> set[bytes]:
     return found
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Connection._fail leaves exporter_secret and resumption_secret in Connection._handshake"
-)
 @pytest.mark.requirement("R257")
 @pytest.mark.parametrize("how", ["alert received", "alert sent"])
 @ROLES

@@ -240,9 +240,6 @@ def oid(identifier: x509.ObjectIdentifier) -> bytes:
     return bytes([6, len(content)]) + content
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Negotiation.choose_identity does not look at signature_algorithms_cert, nor at chains"
-)
 @pytest.mark.requirement("R177")
 def test_a_server_prefers_a_chain_whose_signatures_the_client_listed(both, identity) -> None:
     """signature_algorithms_cert decides, also where the first identity could sign the CertificateVerify."""
@@ -263,9 +260,6 @@ def test_a_server_prefers_a_chain_whose_signatures_the_client_listed(both, ident
             False,
             marks=[
                 pytest.mark.requirement("R178"),
-                pytest.mark.xfail(
-                    strict=True, reason="Negotiation.choose_identity does not look at what a chain is signed with"
-                ),
             ],
         ),
         True,

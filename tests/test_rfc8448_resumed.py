@@ -144,6 +144,7 @@ class RecordedSigner:
     certificate_type = CertificateType.X509
     delegated_credential = None
     leaf_extensions = ()
+    chain_signatures = ()
     signature_schemes = (SignatureScheme.rsa_pss_rsae_sha256,)
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
-from .crypto.signatures import check_suitable, signed_content, verify
+from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import (
     BadCompressedCertificate,
     BadFinished,
@@ -38,7 +38,13 @@ from .wire.companions import (
     TimestampsWanted,
 )
 from .wire.compression import compress, decompress
-from .wire.extensions import CT, Extensions, SignatureSchemeList
+from .wire.extensions import (
+    CT,
+    CertificateAuthoritiesExtension,
+    Extensions,
+    SignatureSchemeList,
+    SignatureSchemeListCert,
+)
 from .wire.messages import (
     NO_EXTENSIONS,
     Certificate,
@@ -50,7 +56,7 @@ from .wire.messages import (
 from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from cryptography import x509
 
@@ -158,6 +164,21 @@ class AuthenticatedFlow(HandshakeFlow):
         certificate = Certificate.decode(plain)
         certificate.judge()
         return certificate
+
+    def by_chain(self, identities: Iterable[Presentable], peer: Extensions) -> list[Presentable]:
+        """Those first whose chain is signed only with what the peer lists (4.5.1.2), then those from an authority that
+        it names (4.3.4). A chain with SHA-1 in it is shown only to who lists that."""
+        listed = peer.get(SignatureSchemeListCert) or peer.get(SignatureSchemeList)
+        accepted = frozenset(listed.supported_signature_algorithms if listed is not None else ())
+        refused = SHA1_SCHEMES - accepted
+        shown = [one for one in identities if not any(names & refused for names in one.chain_signatures)]
+        if len(shown) > 1:
+            authorities = peer.get(CertificateAuthoritiesExtension)
+            if authorities is not None:
+                wanted = frozenset(authorities.authorities)
+                shown.sort(key=lambda one: not one.issued_by(wanted))
+            shown.sort(key=lambda one: not all(names & accepted for names in one.chain_signatures))
+        return shown
 
     def scheme_for(self, identity: Presentable, peer: Extensions) -> SignatureScheme | None:
         """Our most wanted scheme that the identity can sign with and the peer verifies (4.3.3); None if there is none.

@@ -359,6 +359,7 @@ class Connection:
             self._alert_owed = description
         self._error = error
         self._reader = RecordReader()
+        self._handshake.forget()
 
     @staticmethod
     def _failed(error: BaseException) -> ConnectionFailed:
@@ -369,7 +370,8 @@ class Connection:
     # --- engine.Carrier -------------------------------------------------------------------------------------------
 
     def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
-        self._reader.ccs_allowed = epoch is not Epoch.APPLICATION
+        if epoch is Epoch.INITIAL:
+            self._reader.ccs_allowed = True  # a ClientHello has been sent or received (section 5)
         self._writer.write(HANDSHAKE, raw, self._out)
 
     def send_change_cipher_spec(self) -> None:

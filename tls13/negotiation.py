@@ -35,7 +35,6 @@ from .flow import settle
 from .post_handshake import ServerAfterwards
 from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (
-    CertificateAuthoritiesExtension,
     EarlyDataIndication,
     Extensions,
     KeyShareClientHello,
@@ -344,17 +343,12 @@ class Negotiation(ServerAfterwards):
         matching = [identity for identity in self.config.identities if name is not None and identity.matches(name)]
         if not matching and name is not None and self.config.strict_server_name:
             raise UnrecognizedName(name)
-        candidates = matching or list(self.config.identities)
-        authorities = extensions.get(CertificateAuthoritiesExtension)
-        if authorities is not None:
-            wanted = frozenset(authorities.authorities)
-            candidates.sort(key=lambda identity: not identity.issued_by(wanted))
         types = extensions.get(ServerCertTypes)
         accepted = types.server_certificate_types if types is not None else (CertificateType.X509,)
-        candidates = [identity for identity in candidates if identity.certificate_type in accepted]
+        candidates = [one for one in matching or self.config.identities if one.certificate_type in accepted]
         if not candidates:
             raise CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
-        for identity in candidates:
+        for identity in self.by_chain(candidates, extensions):
             scheme = self.scheme_for(identity, extensions)
             if scheme is not None:
                 return identity, scheme, bool(matching)

@@ -82,6 +82,11 @@ class Afterwards(AuthenticatedFlow):
         return
         yield
 
+    def forget(self) -> None:
+        """A failed connection keeps no secrets (section 6)."""
+        self.exporter_secret = self.early_exporter_secret = self.resumption_secret = None
+        self.handshake_transcript = None
+
 
 class ClientAfterwards(Afterwards):
     """A client after its handshake."""
@@ -147,7 +152,7 @@ class ClientAfterwards(Afterwards):
         if self.config.choose_identity is not None:
             chosen = yield from settle(self.config.choose_identity(request))
             identities = (chosen,) if chosen is not None else ()
-        for identity in identities:
+        for identity in self.by_chain(identities, extensions):
             if identity.certificate_type != self.client_certificate_type:
                 continue
             if (wanted is not None and not identity.issued_by(wanted)) or not identity.satisfies(filters):

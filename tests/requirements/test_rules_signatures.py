@@ -220,7 +220,6 @@ def test_the_parameters_of_a_pss_signature_are_its_keys(
     made.expect_refusal_by_client(errors.UnsuitableChain)
 
 
-@pytest.mark.xfail(strict=True, raises=errors.WeakSignature, reason="choose_identity does not look at the chain")
 @pytest.mark.requirement("R085")
 def test_a_chain_that_is_signed_with_sha1_is_the_last_choice(trusting, server_config, quick_pair) -> None:
     """Section 4.3.3: not while there is another."""

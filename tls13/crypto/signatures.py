@@ -7,12 +7,13 @@ still stand inside certificates, never in a CertificateVerify.
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
-from cryptography.x509.oid import PublicKeyAlgorithmOID
+from cryptography.x509.oid import PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from ..errors import BadSignature, SignatureSchemeUnsuitable
 from ..wire.registry import SignatureScheme
@@ -77,6 +78,27 @@ SCHEMES: Mapping[int, Scheme] = {
     SignatureScheme.mldsa87: Scheme("mldsa87"),
 }
 
+SHA1_SCHEMES = frozenset({SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1})
+"""Deprecated: a chain with such a signature is shown only to who lists it (section 4.5.1.2)."""
+
+CERTIFICATE_SIGNATURES = {
+    SignatureAlgorithmOID.RSA_WITH_SHA1: "rsa_pkcs1_sha1",
+    SignatureAlgorithmOID.RSA_WITH_SHA256: "rsa_pkcs1_sha256",
+    SignatureAlgorithmOID.RSA_WITH_SHA384: "rsa_pkcs1_sha384",
+    SignatureAlgorithmOID.RSA_WITH_SHA512: "rsa_pkcs1_sha512",
+    SignatureAlgorithmOID.RSASSA_PSS: "rsa_pss_*",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA1: "ecdsa_sha1",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: "ecdsa_secp256r1_sha256",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: "ecdsa_secp384r1_sha384",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: "ecdsa_secp521r1_sha512",
+    SignatureAlgorithmOID.ED25519: "ed25519",
+    SignatureAlgorithmOID.ED448: "ed448",
+    SignatureAlgorithmOID.ML_DSA_44: "mldsa44",
+    SignatureAlgorithmOID.ML_DSA_65: "mldsa65",
+    SignatureAlgorithmOID.ML_DSA_87: "mldsa87",
+}
+"""How a certificate is signed -> the scheme's name; of RSASSA-PSS the hash is in the parameters."""
+
 DEFAULT_SIGNATURE_SCHEMES: tuple[SignatureScheme, ...] = tuple(SignatureScheme(code) for code in SCHEMES)
 """What may sign a CertificateVerify, in order of preference: small and fast first."""
 
@@ -103,6 +125,20 @@ def schemes_for(key: object, holder: KeyHolder | None = None) -> tuple[Signature
     return tuple(
         SignatureScheme(code) for code, scheme in SCHEMES.items() if scheme.kind == kind and scheme.smallest_rsa <= size
     )
+
+
+def signed_with(certificate: x509.Certificate) -> frozenset[SignatureScheme]:
+    """What signature_algorithms_cert calls a certificate's signature (section 4.3.3): with RSASSA-PSS two names fit,
+    and of ECDSA the hash alone counts, for the curve is the issuer's. Empty for what has no name there."""
+    name = CERTIFICATE_SIGNATURES.get(certificate.signature_algorithm_oid, "")
+    hash = ""
+    if "*" in name:
+        try:
+            algorithm = certificate.signature_hash_algorithm
+        except UnsupportedAlgorithm:
+            return frozenset()
+        hash = algorithm.name if algorithm is not None else ""
+    return frozenset(scheme for scheme in SignatureScheme if fnmatchcase(scheme.name, name.replace("*", f"*{hash}")))
 
 
 def check_suitable(scheme: SignatureScheme, holder: KeyHolder) -> None:

@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from ..crypto.signatures import schemes_for, sign
+from ..crypto.signatures import schemes_for, sign, signed_with
 from ..errors import ConfigurationError
 from ..wire.companions import DelegatedCredential
 from ..wire.extensions import ExtensionBody
@@ -63,6 +63,10 @@ class Presentable(Protocol):
         """The signature of a CertificateVerify over `content`, which is not hashed yet."""
 
     def matches(self, server_name: str) -> bool: ...
+
+    @property
+    def chain_signatures(self) -> tuple[frozenset[SignatureScheme], ...]:
+        """What each certificate of the chain is signed with, which may have two names; not self-signed ones."""
 
     @property
     def certificate_type(self) -> CertificateType:
@@ -115,6 +119,7 @@ class Identity:
         "_wildcards",
         "certificate_type",
         "chain",
+        "chain_signatures",
         "delegated_credential",
         "der_chain",
         "leaf_extensions",
@@ -125,6 +130,7 @@ class Identity:
 
     chain: Final[tuple[x509.Certificate, ...]]
     certificate_type: Final[CertificateType]
+    chain_signatures: Final[tuple[frozenset[SignatureScheme], ...]]
     delegated_credential: Final[DelegatedCredential | None]
     der_chain: Final[tuple[bytes, ...]]
     """What the Certificate message carries, end-entity first."""
@@ -163,6 +169,7 @@ class Identity:
         self._signer: Signer = partial(sign, private_key) if signer is None else signer
         self.chain = _in_order(chain, leaf)
         self.reordered = self.chain != tuple(chain)
+        self.chain_signatures = tuple(signed_with(one) for one in self.chain if one.issuer != one.subject)
         self.leaf_extensions = tuple(leaf_extensions)
         self.der_chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in self.chain)
         self.names = _dns_names(leaf)

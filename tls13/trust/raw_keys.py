@@ -36,6 +36,7 @@ class RawPublicKey:
     certificate_type = CertificateType.RawPublicKey
     delegated_credential: DelegatedCredential | None = None
     leaf_extensions: tuple[ExtensionBody, ...] = ()
+    chain_signatures: tuple[frozenset[SignatureScheme], ...] = ()
 
     def __init__(self, private_key: CertificateIssuerPrivateKeyTypes) -> None:
         """Raises ConfigurationError for a key that TLS 1.3 has no signature scheme for."""
