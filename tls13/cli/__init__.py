@@ -49,7 +49,8 @@ def _connect_options(command: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  tls13 connect example.com --http /\n"
         "  tls13 connect localhost:8443 --cafile tls13-ca.pem --trace\n"
-        "  tls13 connect example.com --json --group x25519"
+        "  tls13 connect example.com --json --group x25519\n"
+        "  tls13 connect example.com --http / --resume example.session     (twice: the second time it is resumed)"
     )
     add = command.add_argument
     add("host", metavar="HOST[:PORT]", help="whom to connect to; the port is 443 unless given; [::1]:8443 for IPv6")
@@ -64,6 +65,15 @@ def _connect_options(command: argparse.ArgumentParser) -> None:
     add("--trace", action="store_true", help="tell the handshake, message by message, on stderr")
     add("--insecure", action="store_true", help="do not verify the server: it may be anybody")
     add("--timeout", metavar="SECONDS", type=seconds, default=30.0, help="for each step (default: 30)")
+    add("--resume", metavar="FILE", help="resume the session in FILE if there is one, and keep a new one there")
+    add("--early-data", metavar="FILE", help="with --resume: send FILE in the first flight; anybody can replay it")
+    _psk_options(command)
+    add("--psk-ke", action="store_true", help="allow a PSK without a key exchange, and so without forward secrecy")
+    add("--cert", metavar="PEM", help="our certificate chain, if the server asks for one")
+    add("--key", metavar="PEM", help="its private key; if it is encrypted, the password is asked for")
+    add("--post-handshake-auth", action="store_true", help="the server may also ask for it later")
+    add("--key-update", action="store_true", help="change our keys at once, and ask the server to change its own")
+    add("--export", metavar="LABEL:LENGTH", action="append", default=[], help="show keying material (repeatable)")
 
 
 def _serve_options(command: argparse.ArgumentParser) -> None:
@@ -82,9 +92,25 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     add("--ca-out", metavar="FILE", default="tls13-ca.pem", help="without --cert: where the made CA is written")
     add("--alpn", metavar="NAME", action="append", default=[], help="speak this application protocol (repeatable)")
     add("--keylog", metavar="FILE", help="append the secrets of every connection to FILE (RFC 9850)")
+    add("--no-tickets", action="store_true", help="let nobody resume")
+    add("--ticket-store", metavar="URL", help="keep tickets in Redis (redis://...), and use each once")
+    add("--early-data", metavar="BYTES", type=count, default=0, help="accept so much early data with a ticket")
+    _psk_options(command)
+    add("--client-ca", metavar="PEM", help="ask for client certificates, and trust those of this authority")
+    add(
+        "--client-auth",
+        choices=("required", "optional", "later"),
+        help="whether a client may decline, or is asked after the handshake (default: required)",
+    )
+    add("--key-update", action="store_true", help="change our keys at once, and ask each client to change its own")
     what = command.add_mutually_exclusive_group()
     what.add_argument("--www", metavar="DIR", help="serve the files of a directory over HTTP/1.1")
     what.add_argument("--echo", action="store_true", help="send back what comes (the default)")
+
+
+def _psk_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--psk", metavar="HEX", help="a key that both sides were given; ps shows it to others")
+    command.add_argument("--psk-identity", metavar="ID", help="its name")
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
@@ -110,6 +136,12 @@ def seconds(text: str) -> float:
     if not 0 < value <= 86400:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to 86400")
     return value
+
+
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**32):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes below 2^32")
+    return int(text)
 
 
 def port(text: str) -> int:

@@ -40,7 +40,7 @@ ADVICE_ON_ALERTS = {
     AlertDescription.handshake_failure: "--group and --suite decide what is offered",
     AlertDescription.no_application_protocol: "it speaks none of these protocols: give another --alpn, or none",
     AlertDescription.unrecognized_name: "it serves no such name: --sni gives another",
-    AlertDescription.certificate_required: "it wants a client certificate, which this command cannot show",
+    AlertDescription.certificate_required: "it wants a client certificate: --cert and --key show one",
 }
 
 

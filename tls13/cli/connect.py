@@ -1,4 +1,4 @@
-"""tls13 connect: be a client, say what was agreed, and then talk."""
+"""tls13 connect: be a client, say what was agreed, and then talk. What it says is in summary.py."""
 
 from __future__ import annotations
 
@@ -10,30 +10,40 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
 from ..config import INSECURE_NO_VERIFICATION, ClientConfig
-from ..errors import CertificateError, ConfigurationError, TLSError, UsageError
-from ..explain.trace import Narrator, printable
+from ..errors import (
+    CertificateError,
+    ConfigurationError,
+    ConnectionReset,
+    OperationTimeout,
+    TLSError,
+    TruncatedStream,
+    UsageError,
+)
+from ..explain.trace import Narrator
 from ..io.keylog import KeyLogFile
 from ..io.opening import connect_tcp, wrap_socket
 from ..io.sockets import TLSSocket
-from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
+from ..trust.names import ServerName
 from ..trust.store import TrustStore
 from .advice import sentence
+from .secrets import ClientCertificate, SessionFile, external_psk, read_file
+from .summary import Facts, describe_certificate, describe_session, print_end, print_summary, say
 
 if TYPE_CHECKING:
     import argparse
 
-    from cryptography.x509 import Certificate
-
-    from ..events import Session
+    from ..resumption.sessions import StoredSession
 
 FACTS = (
     "host", "port", "version", "cipher_suite", "group", "signature_scheme", "alpn", "hello_retry_request",
-    "peer_chain", "verified", "times_ms", "bytes",
+    "peer_chain", "verified", "resumed", "early_data", "client_certificate", "key_updates", "times_ms", "bytes",
 )  # fmt: skip
-"""What --json always has, None while unknown; `http` and `error` come where they apply."""
+"""What --json always has, None while unknown; `exported`, `http` and `error` come where they apply."""
 
-Facts = dict[str, Any]
 DEFAULT_PORT = "443"
+LINGER_SECONDS = 2.0
+"""How long a ticket, an answer to --key-update, or a request for our certificate is waited for at the end."""
+LOOK_SECONDS = 0.05
 
 
 def connect(options: argparse.Namespace) -> int:
@@ -64,22 +74,56 @@ def _connect(options: argparse.Namespace, facts: Facts, stack: contextlib.ExitSt
         from .http import check_target
 
         check_target(options.http)
+    exports = [split_export(text) for text in options.export]
     key_log = stack.enter_context(KeyLogFile(options.keylog)) if options.keylog else None
-    config = make_config(options, key_log)
+    own = ClientCertificate(options.cert, options.key) if options.cert and options.key else None
+    config = make_config(options, key_log, own)
+    memory = Memory(options)
 
-    tls = open_tls(options, config, (host, port), wanted, facts["times_ms"], stack)
+    tls = open_tls(options, config, (host, port), wanted, facts["times_ms"], memory, stack)
     session = tls.session
     if session is None:
         raise UsageError("the handshake ended without a session")
     facts.update(describe_session(session))
+    if exports:
+        facts["exported"] = {label: tls.export_keying_material(label.encode(), b"", n).hex() for label, n in exports}
     if not options.json:
-        print_summary(facts, session, wanted)
+        print_summary(facts, session, wanted, early_data=memory.early_data is not None)
     try:
+        if options.key_update:
+            tls.update_keys(request_peer=True)
         talk(options, tls, wanted, facts)
+        wait(options, tls, own)
     finally:
         facts["bytes"] = {"sent": tls.bytes_sent, "received": tls.bytes_received}
+        facts["client_certificate"] = own.shown if own is not None else None
+        facts["key_updates"] = dict(zip(("sent", "received"), tls.connection.key_updates, strict=True))
+        memory.keep(tls)
     if not options.json:
-        say("bytes", f"{tls.bytes_sent} sent, {tls.bytes_received} received")
+        print_end(facts)
+
+
+class Memory:
+    """What an earlier run has left for this one (--resume), and this one for the next."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        if options.early_data is not None and options.resume is None:
+            raise ConfigurationError("--early-data needs the ticket of an earlier connection: --resume FILE")
+        self._file = SessionFile(options.resume) if options.resume is not None else None
+        self.session: StoredSession | None = None
+        if self._file is not None:
+            self._file.check()
+            self.session = self._file.load()
+        self.early_data = read_file(options.early_data) if options.early_data is not None else None
+
+    def used(self, wanted: ServerName) -> None:
+        """A ticket is used once, however the connection ends (RFC 9846, appendix C.4)."""
+        if self._file is not None and self.session is not None and self.session.server_name == wanted.text:
+            self._file.remove()
+
+    def keep(self, tls: TLSSocket) -> None:
+        if self._file is not None and tls.stored_sessions:
+            self._file.save(tls.stored_sessions[-1])
 
 
 def open_tls(
@@ -88,6 +132,7 @@ def open_tls(
     address: tuple[str, int],
     wanted: ServerName,
     times_ms: dict[str, float],
+    memory: Memory,
     stack: contextlib.ExitStack,
 ) -> TLSSocket:
     """TCP, then TLS, each with its time. What TCP takes includes looking the name up."""
@@ -98,7 +143,17 @@ def open_tls(
     connected = time.perf_counter()
     times_ms["tcp"] = round((connected - began) * 1000, 3)
     tracer = Narrator(sys.stderr) if options.trace else None
-    tls = wrap_socket(sock, config, server_hostname=str(wanted), handshake_timeout=options.timeout, tracer=tracer)
+    memory.used(wanted)
+    tls = wrap_socket(
+        sock,
+        config,
+        server_hostname=str(wanted),
+        handshake_timeout=options.timeout,
+        port=port,
+        session=memory.session,
+        early_data=memory.early_data,
+        tracer=tracer,
+    )
     times_ms["tls"] = round((time.perf_counter() - connected) * 1000, 3)
     return stack.enter_context(tls)
 
@@ -122,6 +177,29 @@ def talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, facts:
         join(tls)
 
 
+def wait(options: argparse.Namespace, tls: TLSSocket, own: ClientCertificate | None) -> None:
+    """For what the server was asked for and has not sent yet: a ticket, its new keys, a request for our certificate."""
+
+    def enough() -> bool:
+        return (
+            (options.resume is None or bool(tls.stored_sessions))
+            and (not options.key_update or tls.connection.key_updates[1] > 0)
+            and (not options.post_handshake_auth or own is None or own.shown is not None)
+        )
+
+    deadline = time.monotonic() + min(options.timeout, LINGER_SECONDS)
+    if tls.fileno() >= 0:
+        tls.settimeout(LOOK_SECONDS)
+    while tls.fileno() >= 0 and not enough() and time.monotonic() < deadline:
+        try:
+            if not tls.recv():
+                return
+        except OperationTimeout:
+            pass  # look again
+        except (ConnectionReset, TruncatedStream):
+            return
+
+
 def split_host(text: str) -> tuple[str, int]:
     """HOST, HOST:PORT, [IPv6]:PORT or a bare IPv6 address. Raises ConfigurationError."""
     host, port = text, DEFAULT_PORT
@@ -137,6 +215,14 @@ def split_host(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def split_export(text: str) -> tuple[str, int]:
+    """LABEL:LENGTH. Raises ConfigurationError."""
+    label, _, length = text.rpartition(":")
+    if not (label and label.isascii() and length.isascii() and length.isdigit() and 0 < int(length) <= 255 * 32):
+        raise ConfigurationError(f"--export {text!r} is not LABEL:LENGTH with a length from 1 to {255 * 32} bytes")
+    return label, int(length)
+
+
 def _is_ipv6(text: str) -> bool:
     try:
         return bool(IPv6Address(text))
@@ -144,7 +230,7 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-def make_config(options: argparse.Namespace, key_log: KeyLogFile | None) -> ClientConfig:
+def make_config(options: argparse.Namespace, key_log: KeyLogFile | None, own: ClientCertificate | None) -> ClientConfig:
     """What the options ask for. Raises ConfigurationError."""
     chosen: dict[str, Any] = {"alpn_protocols": options.alpn, "key_log": key_log}
     if options.http is not None and not options.alpn:
@@ -157,73 +243,17 @@ def make_config(options: argparse.Namespace, key_log: KeyLogFile | None) -> Clie
         chosen["trust"] = TrustStore.from_file(options.cafile)
     if options.insecure:
         chosen["verify"] = INSECURE_NO_VERIFICATION
+    if bool(options.cert) != bool(options.key):
+        raise ConfigurationError("--cert and --key go together")
+    if own is not None:
+        chosen["identities"] = own.identity
+    chosen["post_handshake_auth"] = options.post_handshake_auth
+    psk = external_psk(options)
+    if psk is not None:
+        chosen["psks"] = [psk]
+    if psk is not None or options.resume is not None:
+        chosen["psk_key_exchange_modes"] = ["psk_dhe_ke", "psk_ke"] if options.psk_ke else ["psk_dhe_ke"]
     config = ClientConfig(**chosen)
     if config.trust is not None:
         config.trust.load()  # now: reading it is no part of the handshake's time
     return config
-
-
-# --- what there is to say ---------------------------------------------------------------------------------------------
-
-
-def describe_session(session: Session) -> Facts:
-    """The facts of --json."""
-    chain = session.verified_chain or session.peer_certificates
-    return {
-        "version": "TLSv1.3",
-        "cipher_suite": session.cipher_suite.name,
-        "group": session.group.name if session.group is not None else None,
-        "signature_scheme": session.signature_scheme.name if session.signature_scheme is not None else None,
-        "alpn": session.alpn_protocol.decode("ascii", "replace") if session.alpn_protocol is not None else None,
-        "hello_retry_request": session.hello_retry_request,
-        "peer_chain": [describe_certificate(certificate) for certificate in chain],
-        "verified": bool(session.verified_chain),
-    }
-
-
-def describe_certificate(certificate: Certificate) -> Facts:
-    """For --json. With --insecure nobody has looked at it, so it may hold anything: what cannot be read is left out."""
-    try:
-        subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-        names = certificate_names(certificate)
-    except (*UNREADABLE, CertificateError):
-        subject, issuer, names = describe(certificate), "", []
-    return {
-        "subject": subject,
-        "issuer": issuer,
-        "names": names,
-        "not_before": certificate.not_valid_before_utc.isoformat(),
-        "not_after": certificate.not_valid_after_utc.isoformat(),
-        "serial_number": f"{certificate.serial_number:x}",
-    }
-
-
-def print_summary(facts: Facts, session: Session, wanted: ServerName) -> None:
-    """The tidy summary, on stderr: stdout is for what the server says."""
-    times = facts["times_ms"]
-    say("connected to", f"{facts['host']}, port {facts['port']}")
-    say("version", facts["version"])
-    say("cipher suite", facts["cipher_suite"])
-    say("key exchange", facts["group"] + (" after a HelloRetryRequest" if session.hello_retry_request else ""))
-    say("signature", facts["signature_scheme"])
-    say("alpn", facts["alpn"] or "none agreed")
-    say("times", f"{times['tcp']:.1f} ms for TCP, {times['tls']:.1f} ms for TLS")
-    print_chain(facts["peer_chain"], verified=facts["verified"])
-    say("verified", f"yes, as {wanted}" if facts["verified"] else "NO: with --insecure the server may be anybody")
-
-
-def print_chain(chain: list[Facts], *, verified: bool) -> None:
-    for depth, certificate in enumerate(chain):
-        is_anchor = verified and depth == len(chain) - 1
-        label = "trust anchor" if is_anchor else "issued by" if depth and verified else "certificate"
-        dates = f"{certificate['not_before'][:10]} to {certificate['not_after'][:10]}"
-        say(label, f"{certificate['subject']}, {dates}")
-        names = certificate["names"]
-        if depth == 0 and names:
-            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-            say("", f"for {', '.join(names[:6])}{more}")
-
-
-def say(label: str, value: str) -> None:
-    """One line of the summary. The peer chose some of it, and must not steer the terminal."""
-    print(f"{label:15} {printable(value)}", file=sys.stderr)

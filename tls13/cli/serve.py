@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import os
 import signal
 import socket
@@ -13,20 +12,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import ServerConfig
-from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream
+from ..config import ClientAuth, ServerConfig
+from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream, UsageError
 from ..explain.trace import printable
 from ..io import aio
 from ..io.keylog import KeyLogFile
 from ..lab.authority import Authority
+from ..resumption.early_data import ReplayGuard
+from ..resumption.stores import AsyncRedisStore
+from ..resumption.tickets import SealedTickets, StoredTickets
 from ..trust.identity import Identity
-from ..trust.names import certificate_names
+from ..trust.names import certificate_names, describe
+from ..trust.store import TrustStore
+from .secrets import ask_password, external_psk
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
-    Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    from ..resumption.tickets import Tickets
+
+    Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
+    """With the early data, if there was any."""
 
 NAMES_OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 GOODBYE_SECONDS = 2.0
@@ -41,7 +48,7 @@ def serve(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         key_log = stack.enter_context(KeyLogFile(options.keylog)) if options.keylog else None
         alpn = options.alpn or (["http/1.1"] if options.www is not None else [])
-        settings: dict[str, Any] = {"alpn_protocols": alpn, "key_log": key_log}
+        settings: dict[str, Any] = {"alpn_protocols": alpn, "key_log": key_log, **_settings(options)}
         configs: MadeConfig | ReloadedConfig
         if options.cert:
             configs = ReloadedConfig(options.cert, options.key, settings)
@@ -49,6 +56,29 @@ def serve(options: argparse.Namespace) -> int:
             configs = MadeConfig(options.host, options.ca_out, settings)
         asyncio.run(_serve(options, configs))
     return 0
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of tickets, early data, PSKs and client certificates. Raises ConfigurationError."""
+    if options.no_tickets and (options.ticket_store or options.early_data):
+        raise ConfigurationError("--no-tickets excludes --ticket-store and --early-data")
+    if options.client_auth is not None and options.client_ca is None:
+        raise ConfigurationError("--client-auth needs --client-ca: whose certificates are to be trusted?")
+    # Made once: a config that is made again for a changed certificate goes on opening the tickets of the one before.
+    tickets: Tickets | None = None if options.no_tickets else SealedTickets()
+    # The keys of these tickets begin with this process, so nobody can replay what an earlier one has taken.
+    guard = ReplayGuard()
+    if options.ticket_store:
+        store = AsyncRedisStore(options.ticket_store)
+        tickets, guard = StoredTickets(store), ReplayGuard(store)
+    settings: dict[str, Any] = {"tickets": tickets, "max_early_data": options.early_data, "replay_guard": guard}
+    psk = external_psk(options)
+    if psk is not None:
+        settings["psks"] = [psk]
+    if options.client_ca is not None:
+        settings["client_trust"] = TrustStore.from_file(options.client_ca)
+        settings["client_auth"] = ClientAuth(options.client_auth or "required")
+    return settings
 
 
 class MadeConfig:
@@ -110,34 +140,50 @@ class ReloadedConfig:
         if self._password is None and self._started:
             raise ConfigurationError(f"{self._key} is encrypted now; start again to give its password")
         if self._password is None:
-            try:
-                self._password = getpass.getpass(f"password of {self._key}: ").encode()
-            except EOFError:
-                raise ConfigurationError(f"{self._key} is encrypted, and no password was given") from None
+            self._password = ask_password(self._key)
         return self._password
 
 
 class Visitors:
     """The clients that are connected. When the server ends, each is told so by a close_notify (section 6.1)."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, options: argparse.Namespace) -> None:
         self._talk = talk
+        self._asks_later = options.client_auth == "later"
+        self._key_update = options.key_update
         self._present: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def __call__(self, reader: asyncio.StreamReader, writer: aio.TLSWriter) -> None:
         task = asyncio.current_task()
         if task is None:
             return
         self._present[task] = writer
         try:
-            await self._talk(reader, writer)
+            early_data = await _early_data(writer)
+            await self._greet(writer)
+            await self._talk(reader, writer, early_data)
         except (TruncatedStream, ConnectionError):
             pass  # gone without a word, as browsers go
         except (TLSError, OSError) as error:
-            _say_error(error, writer.get_extra_info("peername"))
+            # Of a handshake that failed after its early data, start_server's hook has told.
+            if writer.session is not None:
+                _say_error(error, writer.get_extra_info("peername"))
         finally:
             writer.close()
             del self._present[task]
+
+    async def _greet(self, writer: aio.TLSWriter) -> None:
+        """What the options want done with each client before anything else."""
+        if self._key_update:
+            writer.update_keys(request_peer=True)
+        peer = writer.get_extra_info("peername")
+        if self._asks_later:
+            try:
+                await writer.request_client_certificate()
+            except UsageError as error:
+                _say_error(error, peer)
+        if writer.session is not None and writer.session.peer_certificates:
+            say(f"{_name(peer)}: is {describe(writer.session.peer_certificates[0])}")
 
     async def goodbye(self) -> None:
         for writer in self._present.values():
@@ -146,8 +192,19 @@ class Visitors:
             await asyncio.wait(self._present, timeout=GOODBYE_SECONDS)
 
 
+async def _early_data(writer: aio.TLSWriter) -> bytes:
+    """All of it, and not before the handshake is complete: then nobody else can have sent it (RFC 8470, section 3,
+    leaves that to a server; it costs the round trip that early data would save)."""
+    pieces = []
+    while piece := await writer.recv_early_data():
+        pieces.append(piece)
+    if pieces:
+        say(f"{_name(writer.get_extra_info('peername'))}: {sum(map(len, pieces))} bytes of early data")
+    return b"".join(pieces)
+
+
 async def _serve(options: argparse.Namespace, configs: MadeConfig | ReloadedConfig) -> None:
-    visitors = Visitors(_echo if options.www is None else _www(Path(options.www).resolve()))
+    visitors = Visitors(_echo if options.www is None else _www(Path(options.www).resolve()), options)
     server = await _listen(options, configs, visitors)
     configs.announce()
     stop = asyncio.Event()
@@ -168,7 +225,10 @@ async def _listen(
     options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, visitors: Visitors
 ) -> asyncio.Server:
     try:
-        return await aio.start_server(visitors, options.host, options.port, configs, on_error=_say_error)
+        early_data = bool(options.early_data)
+        return await aio.start_server(
+            visitors, options.host, options.port, configs, on_error=_say_error, early_data=early_data
+        )
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         where = f"{options.host}, port {options.port}"
@@ -177,9 +237,12 @@ async def _listen(
         ) from error
 
 
+def _name(peer: Any) -> str:
+    return f"{peer[0]}, port {peer[1]}" if isinstance(peer, tuple) else "a client"
+
+
 def _say_error(error: BaseException, peer: Any) -> None:
-    who = f"{peer[0]}, port {peer[1]}" if isinstance(peer, tuple) else "a client"
-    say(f"{who}: {error}")
+    say(f"{_name(peer)}: {error}")
 
 
 def say(text: str) -> None:
@@ -187,17 +250,19 @@ def say(text: str) -> None:
     print(f"tls13 serve: {printable(text)}", file=sys.stderr, flush=True)
 
 
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early_data: bytes) -> None:
+    writer.write(early_data)
     while data := await reader.read(2**16):
         writer.write(data)
         await writer.drain()
 
 
 def _www(root: Path) -> Talk:
-    from .www import respond
+    from .www import Lines, respond
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await respond(root, reader, writer):
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early_data: bytes) -> None:
+        lines = Lines(reader, early_data)
+        while await respond(root, lines, writer):
             await writer.drain()
 
     return talk

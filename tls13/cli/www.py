@@ -23,6 +23,17 @@ FILE_UNIT = 2**16
 METHODS = ("GET", "HEAD")
 
 
+class Lines:
+    """The lines of a stream that begins with early data."""
+
+    def __init__(self, reader: asyncio.StreamReader, early_data: bytes = b"") -> None:
+        self._reader, self._early_data = reader, early_data
+
+    async def readline(self) -> bytes:
+        line, end, self._early_data = self._early_data.partition(b"\n")
+        return line + end if end else line + await self._reader.readline()
+
+
 class BadRequest(Exception):
     """What came is not an HTTP/1.1 request that we are willing to read."""
 
@@ -41,7 +52,7 @@ class Answer(NamedTuple):
     """Of the body, in bytes."""
 
 
-async def respond(root: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+async def respond(root: Path, reader: Lines, writer: asyncio.StreamWriter) -> bool:
     """Answer one request; whether another may follow on this connection. Raises what the streams raise."""
     try:
         request = await _read_request(reader)
@@ -63,7 +74,7 @@ async def respond(root: Path, reader: asyncio.StreamReader, writer: asyncio.Stre
     return request.keep_alive and complete
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+async def _read_request(reader: Lines) -> Request | None:
     """None when no further request comes. Raises BadRequest."""
     try:
         async with asyncio.timeout(IDLE_SECONDS):
@@ -81,7 +92,7 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     return Request(words[0], words[1], keep_alive)
 
 
-async def _read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
+async def _read_headers(reader: Lines) -> dict[str, str]:
     headers: dict[str, str] = {}
     for _ in range(MAX_HEADER_LINES):
         line = await _read_line(reader)
@@ -94,7 +105,7 @@ async def _read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
     raise BadRequest
 
 
-async def _read_line(reader: asyncio.StreamReader) -> str:
+async def _read_line(reader: Lines) -> str:
     try:
         return (await reader.readline()).decode("latin-1")
     except ValueError:  # a line beyond the reader's limit
