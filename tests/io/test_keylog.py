@@ -42,6 +42,7 @@ def test_nothing_is_logged_unless_a_config_asks(tmp_path, quick_pair, monkeypatc
     assert not path.exists()
 
 
+@pytest.mark.requirement("D25")
 def test_only_its_owner_can_read_it(tmp_path) -> None:
     path = tmp_path / "keys"
     path.touch(mode=0o644)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from cryptography import x509
 
+import certs
 import tls13
 from tls13 import errors
 from tls13.lab.scripted import ask_for_key_update, with_extension, with_raw_extension
 from tls13.resumption.state import MAX_LIFETIME
 from tls13.wire.extensions import CR, Cookie, Extensions, KeyShareClientHello, OfferedPsks, SignatureSchemeList
-from tls13.wire.messages import Certificate, CertificateRequest, ClientHello, HandshakeMessage
+from tls13.wire.messages import Certificate, CertificateEntry, CertificateRequest, ClientHello, HandshakeMessage
 from tls13.wire.registry import CipherSuite, NamedGroup, SignatureScheme
 
 from .scripts import (
@@ -276,6 +278,22 @@ def test_a_chain_has_a_largest_size(limit, client_config, quick_pair) -> None:
     bound = {"max_certificate_chain": 3, "max_certificate_chain_bytes": 1000}[limit]
     made = quick_pair(client=client_config.replace(**{limit: bound}), server_script=script)
     made.expect_refusal_by_client(errors.CertificateError)
+
+
+@pytest.mark.requirement("D20")
+def test_an_rsa_key_has_a_largest_size(client_config, server_config, quick_pair) -> None:
+    """16384 bits: refused before anything is computed with it."""
+    workshop = certs.bench.workshop()
+    exhibit = certs.catalogue()["rsa-16384-leaf"].exhibit(workshop)
+
+    def show(message):
+        entries = tuple(CertificateEntry(cert_data=one) for one in exhibit.chain)
+        return message.replace(certificate_list=entries)
+
+    trust = tls13.TrustStore.from_certificates([x509.load_der_x509_certificate(root) for root in exhibit.roots])
+    made = quick_pair(client=client_config.replace(trust=trust), server_script=edit(Certificate, show))
+    made.client = tls13.ClientConnection(made.client.config, server_hostname="rsa-16384-leaf.workshop.localhost")
+    made.expect_refusal_by_client(errors.WeakKey)
 
 
 @pytest.mark.requirement("D22")

@@ -181,6 +181,16 @@ def test_a_valid_psk_that_is_not_last_is_refused(with_psk, psk_server, quick_pai
     made.expect_refusal_by_server(errors.PreSharedKeyNotLast)
 
 
+@pytest.mark.requirement("R077")
+def test_a_psk_that_is_not_accepted_does_not_take_the_place_of_signature_algorithms(
+    with_psk, server_config, quick_pair
+) -> None:
+    """Section 4.3.3: the server must show a certificate then, and cannot know how to sign."""
+    made = quick_pair(server=server_config)
+    made.client = WilfulClient(with_psk, lambda m, h: bound(without(m, E.signature_algorithms), h))
+    made.expect_refusal_by_server(errors.MissingExtension)
+
+
 @pytest.mark.requirement("R135")
 @pytest.mark.parametrize("age", [0, 1, 2**31, 2**32 - 1])
 def test_the_age_of_an_external_psk_means_nothing(age, with_psk, psk_server, quick_pair) -> None:

@@ -17,6 +17,7 @@ from tls13.lab.authority import Authority, KeyType, ca_draft, sign
 from tls13.trust.verify import MAX_CHAIN_LENGTH, Profile, parse_chain
 
 
+@pytest.mark.requirement("D19")
 def test_a_chain_has_limits() -> None:
     der = WORKSHOP.good().certificate.public_bytes(Encoding.DER)
     assert len(parse_chain([der] * MAX_CHAIN_LENGTH)) == MAX_CHAIN_LENGTH
@@ -34,6 +35,7 @@ def test_the_depth_can_be_limited() -> None:
 
 
 @EVERY_PROFILE
+@pytest.mark.requirement("D21")
 def test_a_maze_of_intermediates_comes_to_an_end(profile: Profile) -> None:
     """Each of 39 CAs has signed each other one, and none of them is trusted: there are 39**8 paths of eight."""
     key, leaf_key = KeyType.ECDSA_P256.generate(), KeyType.ECDSA_P256.generate()
