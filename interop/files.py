@@ -32,6 +32,31 @@ class Files(NamedTuple):
     key: Path
 
 
+class ClientFiles(NamedTuple):
+    """Where a client finds what it shows."""
+
+    certificate: Path
+    chain: Path
+    key: Path
+
+    @property
+    def as_openssl(self) -> tuple[str, ...]:
+        """The options of `openssl s_client`."""
+        return ("-cert", str(self.certificate), "-cert_chain", str(self.chain), "-key", str(self.key))
+
+
+@cache
+def client_files() -> ClientFiles:
+    """A client's certificate, of the workshop's intermediate."""
+    issued = workshop().good(client=True)
+    files = ClientFiles(*(_folder() / f"client-{name}.pem" for name in ClientFiles._fields))
+    files.certificate.write_bytes(issued.pem_chain)
+    files.chain.write_bytes(workshop().intermediate.certificate_pem)
+    files.key.touch(mode=0o600)
+    files.key.write_bytes(issued.pem_key)
+    return files
+
+
 def root_file() -> Path:
     """The root that clients trust."""
     path = _folder() / "root.pem"

@@ -1,0 +1,7 @@
+"""Every feature with every peer."""
+
+from __future__ import annotations
+
+from . import openssl
+
+EVERY = (*openssl.peer.features,)
