@@ -283,9 +283,11 @@ class Negotiation(ServerAfterwards):
 
     def may_resume(self, ticket: TicketState, server_name: str | None, alpn_protocol: bytes | None) -> bool:
         """A ticket must not lead around authentication: it opens only what the same name and the same demands on the
-        client would have opened (CVE-2025-23419)."""
+        client would have opened (CVE-2025-23419), and only as long as the client's certificate is good."""
+        now = self.config.clock()
         return (
-            not ticket.expired(self.config.clock())
+            not ticket.expired(now)
+            and now < ticket.chain_expires_at
             and compare_digest(ticket.policy, self.config.client_policy)
             and ticket.server_name == (server_name or "").lower()
             and ticket.alpn_protocol == (alpn_protocol or b"")

@@ -110,7 +110,8 @@ class Offering(ClientAfterwards):
         """Whether this config, today, for this name, would accept the server that the session is with.
 
         A session must not be a way around verification: what was verified otherwise is verified again, and a chain
-        that has run out since is not believed because of a ticket (RFC 9846, section 4.7.1).
+        that has run out since is not believed because of a ticket (RFC 9846, section 4.7.1). Where nothing but an
+        external PSK was verified, there is nothing that a config without that PSK would accept.
         """
         config, now = self.config, self.config.clock()
         if session.expired(now) or not config.psk_key_exchange_modes or config.certificate_with_psk:
@@ -123,7 +124,7 @@ class Offering(ClientAfterwards):
             return True
         if config.verifier is None:
             return not config.require_psk and not config.server_raw_keys
-        if session.fingerprint == self.fingerprint:
+        if session.verified and session.fingerprint == self.fingerprint:
             return now < session.chain_expires_at
         if self.server_name is None or not session.chain:
             return False
