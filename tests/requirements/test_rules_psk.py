@@ -12,7 +12,7 @@ from tls13.crypto.suites import SHA256, SHA384
 from tls13.lab.scripted import with_extension, with_raw_extension, without
 from tls13.wire.extensions import KeyShareServerHello, OfferedPsks, PskKeyExchangeModes, SelectedPsk
 from tls13.wire.messages import ClientHello, ServerHello
-from tls13.wire.registry import CipherSuite, ExtensionType
+from tls13.wire.registry import CipherSuite, ExtensionType, NamedGroup
 
 from .scripts import (
     BOTH_MODES,
@@ -169,6 +169,17 @@ def test_without_a_mode_in_common_the_psk_is_not_used(with_psk, psk_server, quic
     made.run()
     assert made.server.session.psk_identity is None
     assert made.client.session.peer_certificates
+
+
+@pytest.mark.requirement("R007")
+def test_without_a_group_in_common_only_a_psk_alone_would_do(with_psk, server_config, quick_pair) -> None:
+    """Section 4.2.1: and this server does not know it."""
+    client = with_psk.replace(groups=[NamedGroup.x25519])
+    server = server_config.replace(groups=[NamedGroup.secp256r1], psk_key_exchange_modes=BOTH_MODES)
+    quick_pair(client=client, server=server).expect_refusal_by_server(errors.NoCommonGroup)
+    made = quick_pair(client=client, server=server.replace(psks=[PSK]))
+    made.run()
+    assert made.server.session.psk_identity == b"one"
 
 
 # --- pre_shared_key: section 4.3.11 -----------------------------------------------------------------------------------
