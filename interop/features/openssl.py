@@ -6,6 +6,7 @@ import re
 import socket
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,6 @@ peer = Peer("openssl")
 
 PSK = ("-psk", PSK_KEY.hex(), "-psk_identity", PSK_IDENTITY)
 EXPORT = ("-keymatexport", LABEL, "-keymatexportlen", str(LENGTH))
-GUARD = {"max_early_data": 2**14}
 
 
 @contextmanager
@@ -116,9 +116,7 @@ def resume_with_s_server(**first: object) -> None:
         program.wait_for(b"Reused session-id")
 
 
-@peer.server("resumption")
-def _() -> None:
-    resume_with_s_server()
+peer.server("resumption")(resume_with_s_server)
 
 
 @peer.server("resumption after HelloRetryRequest")
@@ -127,7 +125,8 @@ def _() -> None:
     resume_with_s_server(groups=groups, key_shares=groups[:1])
 
 
-def resume_with_s_client(config: tls13.ServerConfig, *, retry: bool) -> None:
+def resume_with_s_client(*, retry: bool) -> None:
+    config = server(groups=[NamedGroup.secp256r1]) if retry else server()
     with folder() as here, listening() as listener:
         file = str(here / "session")
         get_session(listener, config, file)
@@ -150,14 +149,8 @@ def get_session(listener: socket.socket, config: tls13.ServerConfig, file: str) 
         program.wait()
 
 
-@peer.client("resumption")
-def _() -> None:
-    resume_with_s_client(server(), retry=False)
-
-
-@peer.client("resumption after HelloRetryRequest")
-def _() -> None:
-    resume_with_s_client(server(groups=[NamedGroup.secp256r1]), retry=True)
+peer.client("resumption")(partial(resume_with_s_client, retry=False))
+peer.client("resumption after HelloRetryRequest")(partial(resume_with_s_client, retry=True))
 
 
 # --- early data -----------------------------------------------------------------------------------------------------
@@ -206,17 +199,8 @@ def get_ticket(
     return session
 
 
-@peer.client("0-RTT accepted")
-def _() -> None:
-    send_early_data(server(**GUARD, replay_guard=ReplayGuard()), "accepted")
-
-
-@peer.client("0-RTT rejected")
-def _() -> None:
-    send_early_data(server(**GUARD, replay_guard=ReplayGuard()), "rejected")
-
-
-def send_early_data(config: tls13.ServerConfig, outcome: str) -> None:
+def accept_early_data(outcome: str) -> None:
+    config = server(max_early_data=2**14, replay_guard=ReplayGuard())
     with folder() as here, listening() as listener:
         file = str(here / "session")
         get_session(listener, config, file)
@@ -229,6 +213,10 @@ def send_early_data(config: tls13.ServerConfig, outcome: str) -> None:
             talk(line, program)
             line.close()
             program.wait_for(f"Early data was {outcome}".encode())
+
+
+peer.client("0-RTT accepted")(partial(accept_early_data, "accepted"))
+peer.client("0-RTT rejected")(partial(accept_early_data, "rejected"))
 
 
 # --- external PSKs --------------------------------------------------------------------------------------------------
@@ -247,14 +235,8 @@ def psk_with_s_server(modes: list[PskKeyExchangeMode], *options: str) -> None:
         line.close()
 
 
-@peer.server("external PSK")
-def _() -> None:
-    psk_with_s_server([PskKeyExchangeMode.psk_dhe_ke])
-
-
-@peer.server("psk_ke")
-def _() -> None:
-    psk_with_s_server([PskKeyExchangeMode.psk_ke], "-allow_no_dhe_kex")
+peer.server("external PSK")(partial(psk_with_s_server, [PskKeyExchangeMode.psk_dhe_ke]))
+peer.server("psk_ke")(partial(psk_with_s_server, [PskKeyExchangeMode.psk_ke], "-allow_no_dhe_kex"))
 
 
 def psk_with_s_client(modes: list[PskKeyExchangeMode], *options: str) -> None:
@@ -271,14 +253,8 @@ def psk_with_s_client(modes: list[PskKeyExchangeMode], *options: str) -> None:
         line.close()
 
 
-@peer.client("external PSK")
-def _() -> None:
-    psk_with_s_client([PskKeyExchangeMode.psk_dhe_ke])
-
-
-@peer.client("psk_ke")
-def _() -> None:
-    psk_with_s_client([PskKeyExchangeMode.psk_ke], "-allow_no_dhe_kex")
+peer.client("external PSK")(partial(psk_with_s_client, [PskKeyExchangeMode.psk_dhe_ke]))
+peer.client("psk_ke")(partial(psk_with_s_client, [PskKeyExchangeMode.psk_ke], "-allow_no_dhe_kex"))
 
 
 # --- client certificates --------------------------------------------------------------------------------------------
@@ -347,14 +323,8 @@ def _() -> None:
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
-@peer.server("KeyUpdate")
-def _() -> None:
-    openssl.meet_key_updates(CLIENT)
-
-
-@peer.client("KeyUpdate")
-def _() -> None:
-    openssl.meet_key_updates(SERVER)
+peer.server("KeyUpdate")(partial(openssl.meet_key_updates, CLIENT))
+peer.client("KeyUpdate")(partial(openssl.meet_key_updates, SERVER))
 
 
 @contextmanager
@@ -377,20 +347,12 @@ def export(ours: Trial) -> None:
         line.handshake()
         talk(line, program)
         theirs = program.wait_for(rb"Keying material: ([0-9A-F]{%d})\n" % (2 * LENGTH))[1].decode()
-        same(
-            "keying material", line.connection.export_keying_material(LABEL.encode(), b"", LENGTH).hex().upper(), theirs
-        )
+        same("keying material", exported(line).hex().upper(), theirs)
         line.close()
 
 
-@peer.server("exporter")
-def _() -> None:
-    export(CLIENT)
-
-
-@peer.client("exporter")
-def _() -> None:
-    export(SERVER)
+peer.server("exporter")(partial(export, CLIENT))
+peer.client("exporter")(partial(export, SERVER))
 
 
 def log_keys(ours: Trial) -> None:
@@ -404,14 +366,8 @@ def log_keys(ours: Trial) -> None:
         key_log.compare(file.read_text())
 
 
-@peer.server("key log")
-def _() -> None:
-    log_keys(CLIENT)
-
-
-@peer.client("key log")
-def _() -> None:
-    log_keys(SERVER)
+peer.server("key log")(partial(log_keys, CLIENT))
+peer.client("key log")(partial(log_keys, SERVER))
 
 
 # --- OCSP -----------------------------------------------------------------------------------------------------------

@@ -116,7 +116,8 @@ class Line:
         self.flush()
 
     def flush(self) -> None:
-        self.sock.sendall(self.connection.data_to_send())
+        if data := self.connection.data_to_send():  # sending nothing fails too, where the peer has gone
+            self.sock.sendall(data)
 
     def close(self) -> None:
         """close_notify both ways."""
