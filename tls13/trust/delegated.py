@@ -11,13 +11,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..crypto.public_keys import PublicKeyInfo
-from ..crypto.signatures import schemes_for, verify
-from ..errors import BadDelegatedCredential, BadPublicKey, BadSignature, ConfigurationError
+from ..crypto.signatures import check_suitable, schemes_for, verify
+from ..errors import (
+    BadDelegatedCredential,
+    BadPublicKey,
+    BadSignature,
+    ConfigurationError,
+    SignatureSchemeUnsuitable,
+)
 from ..wire.companions import Credential, DelegatedCredential
 from ..wire.registry import SignatureScheme
+from .checks import LARGEST_RSA, SMALLEST_RSA
 from .names import UNREADABLE
 
 if TYPE_CHECKING:
@@ -26,9 +34,12 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+    from ..crypto.signatures import KeyHolder
     from .identity import Identity
 
 DELEGATION_USAGE: Final = x509.ObjectIdentifier("1.3.6.1.4.1.44363.44")
+DER_NULL: Final = b"\x05\x00"
+"""Section 4.2: DelegationUsage ::= NULL."""
 MAX_VALIDITY: Final = timedelta(days=7)
 SERVER_CONTEXT: Final = b"TLS, server delegated credentials"
 CLIENT_CONTEXT: Final = b"TLS, client delegated credentials"
@@ -42,14 +53,14 @@ NOT_ALLOWED: Final = (
 
 
 def may_delegate(certificate: x509.Certificate) -> bool:
-    """Section 4.2: it has the DelegationUsage extension, not critical, and its key may sign."""
+    """Section 4.2: it has the DelegationUsage extension, not critical and a NULL, and its key may sign."""
     try:
         extensions = certificate.extensions
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
         delegation = extensions.get_extension_for_oid(DELEGATION_USAGE)
     except (x509.ExtensionNotFound, *UNREADABLE):
         return False
-    return usage.digital_signature and not delegation.critical
+    return usage.digital_signature and not delegation.critical and delegation.value.public_bytes() == DER_NULL
 
 
 def signed_content(certificate_der: bytes, cred: Credential, algorithm: SignatureScheme, context: bytes) -> bytes:
@@ -58,7 +69,11 @@ def signed_content(certificate_der: bytes, cred: Credential, algorithm: Signatur
 
 
 def expires_at(certificate: x509.Certificate, credential: DelegatedCredential) -> datetime:
-    return certificate.not_valid_before_utc + timedelta(seconds=credential.cred.valid_time)
+    """Raises BadDelegatedCredential for a time beyond the year 9999."""
+    try:
+        return certificate.not_valid_before_utc + timedelta(seconds=credential.cred.valid_time)
+    except OverflowError:
+        raise BadDelegatedCredential("it expires after the year 9999") from None
 
 
 def check(
@@ -87,10 +102,8 @@ def check(
         raise BadDelegatedCredential(f"it is signed with {credential.algorithm}, which we did not offer")
     if not may_delegate(certificate):
         raise BadDelegatedCredential("its certificate does not have DelegationUsage and digitalSignature")
-    if credential.algorithm not in schemes_for(certificate.public_key(), certificate):
-        raise BadDelegatedCredential(f"{credential.algorithm} with the certificate's key")
-    der = certificate.public_bytes(Encoding.DER)
-    content = signed_content(der, cred, credential.algorithm, context)
+    content = signed_content(certificate.public_bytes(Encoding.DER), cred, credential.algorithm, context)
+    _check_scheme(credential.algorithm, certificate, "the certificate's")
     try:
         verify(certificate.public_key(), credential.algorithm, credential.signature, content)
         key = PublicKeyInfo(cred.ASN1_subjectPublicKeyInfo)
@@ -98,9 +111,25 @@ def check(
         raise BadDelegatedCredential("its signature is not the certificate's") from None
     except BadPublicKey as error:
         raise BadDelegatedCredential(error.detail) from None
-    if cred.dc_cert_verify_algorithm not in schemes_for(key.public_key(), key):
-        raise BadDelegatedCredential(f"{cred.dc_cert_verify_algorithm} with its own key")
+    _check_scheme(cred.dc_cert_verify_algorithm, key, "its own")
+    _check_size(key)
     return key
+
+
+def _check_scheme(scheme: SignatureScheme, holder: KeyHolder, whose: str) -> None:
+    try:
+        check_suitable(scheme, holder)
+    except SignatureSchemeUnsuitable:
+        raise BadDelegatedCredential(f"{scheme} with {whose} key") from None
+
+
+def _check_size(key: PublicKeyInfo) -> None:
+    """What check_keys asks of a certificate's key: it is neither weak nor so large that verifying is an attack."""
+    public_key = key.public_key()
+    if isinstance(public_key, rsa.RSAPublicKey) and not SMALLEST_RSA <= public_key.key_size <= LARGEST_RSA:
+        raise BadDelegatedCredential(
+            f"an RSA key of {public_key.key_size} bits, where {SMALLEST_RSA} to {LARGEST_RSA} are allowed"
+        )
 
 
 def issue(
@@ -108,16 +137,20 @@ def issue(
     public_key: CertificatePublicKeyTypes,
     *,
     until: datetime,
+    now: datetime | None = None,
     context: bytes = SERVER_CONTEXT,
 ) -> DelegatedCredential:
     """A credential for `public_key`, signed with the key of `identity`. `until`: 7 days from its use at most.
 
+    `now`: give it, and a credential that is valid for longer is not even made (section 3).
     `Identity(identity.chain, private_key, delegated_credential=credential)` then presents it. Raises
-    ConfigurationError for a certificate that may not delegate, and for a key that a credential cannot be for.
+    ConfigurationError for a certificate that may not delegate, for a time outside of its validity, and for a key that
+    a credential cannot be for.
     """
     certificate = identity.chain[0]
     if not may_delegate(certificate):
         raise ConfigurationError("this certificate may not delegate: it needs DelegationUsage and digitalSignature")
+    _check_until(certificate, until, now)
     der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     schemes = [scheme for scheme in schemes_for(public_key) if scheme not in NOT_ALLOWED]
     if not schemes:
@@ -133,3 +166,14 @@ def issue(
     if not isinstance(signature, bytes):
         raise ConfigurationError("issue needs a signer that answers at once")
     return DelegatedCredential(cred=cred, algorithm=algorithm, signature=signature)
+
+
+def _check_until(certificate: x509.Certificate, until: datetime, now: datetime | None) -> None:
+    """Section 3: peers MUST NOT issue what outlives the certificate, or is valid for more than 7 days."""
+    if not certificate.not_valid_before_utc < until <= certificate.not_valid_after_utc:
+        raise ConfigurationError(
+            f"the credential would be valid until {until:%Y-%m-%d}, and its certificate is from "
+            f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
+        )
+    if now is not None and until > now + MAX_VALIDITY:
+        raise ConfigurationError("a delegated credential is valid for 7 days at most (RFC 9345, section 3)")
