@@ -8,7 +8,7 @@ import tls13
 from tls13 import errors
 from tls13.flow import Epoch
 from tls13.lab.scripted import with_extension, with_raw_extension, without
-from tls13.wire.extensions import EarlyDataIndication, OfferedPsks
+from tls13.wire.extensions import EarlyDataIndication, OfferedPsks, PskIdentity
 from tls13.wire.messages import ClientHello, EncryptedExtensions
 from tls13.wire.registry import CipherSuite, ExtensionType, NamedGroup
 
@@ -193,6 +193,29 @@ def test_a_server_does_not_accept_it_with_another_psk_than_the_first(client, ser
     assert E.early_data not in record.of(EncryptedExtensions)[0].extensions
     assert events_of(seen, tls13.EarlyDataRejected)
     assert not events_of(received, tls13.EarlyData)
+
+
+@pytest.mark.requirement("R128", "R131")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_server_does_not_accept_it_with_a_good_ticket_in_the_second_place(first, client, server, session) -> None:
+    """Its records would decrypt all the same: they are under the keys of that ticket."""
+    stranger = tls13.ExternalPsk(b"nobody knows this one", KEY)
+
+    def script(hello, handshake):
+        offered = hello.extensions.get(OfferedPsks)
+        identities = (PskIdentity(identity=stranger.identity, obfuscated_ticket_age=0), *offered.identities)
+        psks = [stranger, session.as_psk()]
+        if first:
+            identities, psks = identities[::-1], psks[::-1]
+        binders = tuple(bytes(32) for _ in psks)
+        body = offered.replace(identities=identities, binders=binders)
+        return bound(with_extension(hello, body), handshake, psks)
+
+    stream = WilfulClient(client, script, session=session, early_data=EARLY).data_to_send()
+    connection = tls13.ServerConnection(server)
+    connection.receive_data(stream)
+    assert bool(events_of(list(connection.events()), tls13.EarlyData)) is first
+    assert not connection.closed
 
 
 @pytest.mark.requirement("R129", "R131")
