@@ -138,6 +138,7 @@ def test_diffie_hellman_of_rfc_7748(name, number) -> None:
     assert group.from_private(a).finish(public_b) == group.from_private(b).finish(public_a) == secret
 
 
+@pytest.mark.requirement("R271")
 @pytest.mark.parametrize("u", LOW_ORDER_25519, ids=bytes.hex)
 def test_x25519_refuses_points_of_low_order(u) -> None:
     """Section 7.4.2: the all-zero check MUST be made; the top bit is ignored (RFC 7748, section 5)."""
@@ -146,6 +147,7 @@ def test_x25519_refuses_points_of_low_order(u) -> None:
     refuse(group, u[:-1] + bytes([u[-1] ^ 0x80]))
 
 
+@pytest.mark.requirement("R271")
 @pytest.mark.parametrize("u", LOW_ORDER_448, ids=lambda u: f"{u[:2].hex()}..{u[-2:].hex()}")
 def test_x448_refuses_points_of_low_order(u) -> None:
     refuse(GROUPS[NamedGroup.x448], u)
@@ -177,6 +179,7 @@ def test_the_secret_is_the_x_coordinate(group) -> None:
     assert group.from_private(b"\1").public == point(group, 1)
 
 
+@pytest.mark.requirement("R270")
 @pytest.mark.parametrize("group", CURVES)
 def test_leading_zeros_of_the_secret_are_kept(group) -> None:
     """Section 7.4.2: they MUST NOT be truncated."""
