@@ -159,3 +159,74 @@ def test_the_peers_text_cannot_steer_a_terminal(authority: Authority, client_con
     assert "owned" in page
     assert all(one.isprintable() or one == "\n" for one in page)
     assert printable("a\x1bb\n\u202e") == "a\\x1bb\\n\\u202e"
+
+
+# --- what comes with PSKs, tickets and later authentication ----------------------------------------------------------
+
+
+@pytest.fixture
+def resumed(client_config, server_config) -> tuple[str, str]:
+    """The account of a resumed connection with early data; the page of the connection before it comes first."""
+    pages = []
+    server_config = server_config.replace(max_early_data=1000, replay_guard=tls13.ReplayGuard())
+    client_config = client_config.replace(sessions=tls13.SessionCache())
+    for early_data in (None, b"GET /"):
+        page = io.StringIO()
+        client = tls13.ClientConnection(
+            client_config, server_hostname=HOST, early_data=early_data, tracer=Narrator(page)
+        )
+        tls13.pump(client, tls13.ServerConnection(server_config))
+        pages.append(page.getvalue())
+    return pages[0], pages[1]
+
+
+def test_the_order_of_figure_4(resumed) -> None:
+    """RFC 9846, section 2.3: early data after ClientHello, no certificates, EndOfEarlyData before Finished."""
+    assert [one for one in arrows(resumed[1]) if one[1] != "change_cipher_spec"] == [
+        (">", "ClientHello"),
+        (">", "application_data"),
+        ("<", "ServerHello"),
+        ("<", "EncryptedExtensions"),
+        ("<", "Finished"),
+        (">", "EndOfEarlyData"),
+        (">", "Finished"),
+        ("<", "NewSessionTicket"),
+        ("<", "NewSessionTicket"),
+    ]
+
+
+def test_resumption_is_told_in_words(resumed) -> None:
+    first, second = map(flat, resumed)
+    assert "1000 bytes may come early with it" in first
+    assert "which only the server can read" in first
+    assert "from a ticket" in second
+    assert "no Certificate and no CertificateVerify, the PSK says who is who" in second
+    assert "early data keys" in second
+    assert "whoever records it can send it again (section 8)" in second
+    assert "accepted: what the client has sent early is read" in second
+
+
+def test_a_request_after_the_handshake_is_told(authority, client_config, server_config) -> None:
+    trust = tls13.TrustStore.from_certificates([authority.certificate])
+    server_config = server_config.replace(client_trust=trust, client_auth=tls13.ClientAuth.LATER)
+
+    def talk(client, server) -> None:
+        server.request_client_certificate()
+
+    page, _ = account(client_config.replace(post_handshake_auth=True), server_config, talk=talk)
+    assert "the server may ask for a certificate later" in flat(page)
+    assert [name for _, name in arrows(page)][-3:] == ["CertificateRequest", "Certificate", "Finished"]
+    assert authority.certificate.subject.rfc4514_string() in flat(page)
+    assert flat(page).count("which request this is") == 2
+    assert "empty: no certificate to show" in flat(page)
+    assert {len(line) for line in page.splitlines()[1:]} == {WIDTH}
+
+
+def test_a_psk_alone_is_told_as_that(client_config, server_config) -> None:
+    psks = [tls13.ExternalPsk(b"a pump", bytes(16))]
+    page, _ = account(
+        client_config.replace(psks=psks, psk_key_exchange_modes=["psk_ke"]),
+        server_config.replace(psks=psks, psk_key_exchange_modes=["psk_ke"]),
+    )
+    assert "the keys come from the PSK alone, without forward secrecy" in flat(page)
+    assert {len(line) for line in page.splitlines()[1:]} == {WIDTH}

@@ -1,7 +1,7 @@
 """A connection, told as it happens: one paragraph for each message, each change of keys, each alert.
 
-`Narrator` is a tls13.Tracer. What it says of a message comes from the decoded message itself; the sentences say what
-the message is for, and the section where RFC 9846 says so.
+`Narrator` is a tls13.Tracer. What it says of a message comes from the decoded message itself (messages.py); the
+sentences say what the message is for, and the section where RFC 9846 says so.
 """
 
 from __future__ import annotations
@@ -13,57 +13,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import AlertDescription, TLSError
 from ..flow import Epoch
-from ..trust.names import UNREADABLE, certificate_names, describe
-from ..wire.extensions import (
-    ClientVersions,
-    Cookie,
-    KeyShareClientHello,
-    KeyShareHelloRetryRequest,
-    KeyShareServerHello,
-    NamedGroupList,
-    ProtocolNameList,
-    SelectedVersion,
-    ServerNameList,
-    SignatureSchemeList,
-)
-from ..wire.messages import (
-    Certificate,
-    CertificateEntry,
-    CertificateRequest,
-    CertificateVerify,
-    ClientHello,
-    EncryptedExtensions,
-    EndOfEarlyData,
-    Finished,
-    HandshakeMessage,
-    HelloRetryRequest,
-    KeyUpdate,
-    NewSessionTicket,
-    ServerHello,
-    decode_handshake,
-)
+from ..trust.names import describe
+from ..wire.messages import decode_handshake
 from ..wire.registry import ContentType
+from .messages import DESCRIPTIONS, SECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cryptography.x509 import Certificate as X509
 
     from ..crypto.suites import Suite
-
-SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
-    ClientHello: ("4.2.2", "what the client can do, and its half of the key exchange"),
-    HelloRetryRequest: ("4.2.4", "the server wants another ClientHello"),
-    ServerHello: ("4.2.3", "what the server chose, and its half of the key exchange"),
-    EncryptedExtensions: ("4.4.1", "answers that need not be public; the first encrypted message"),
-    CertificateRequest: ("4.4.2", "the server wants to know who the client is"),
-    Certificate: ("4.5.1", "who the sender says it is"),
-    CertificateVerify: ("4.5.2", "proof: a signature over this very handshake with the certificate's key"),
-    Finished: ("4.5.3", "a MAC over all of the handshake: its sender saw what the receiver saw"),
-    EndOfEarlyData: ("4.6", "the client has sent all its early data"),
-    NewSessionTicket: ("4.7.1", "a ticket for a shorter handshake next time"),
-    KeyUpdate: ("4.7.3", "the sender changes its keys"),
-}
 
 EPOCHS = {
     Epoch.INITIAL: "in the clear",
@@ -71,11 +31,12 @@ EPOCHS = {
     Epoch.HANDSHAKE: "handshake keys",
     Epoch.APPLICATION: "application keys",
 }
+EARLY_KEYS = "they come from the PSK and the ClientHello alone: fresh in each connection, but without forward secrecy"
 WIDTH = 100
 TIME_WIDTH = 11
 LANE = WIDTH - TIME_WIDTH - 2
 """The room between the two lines that stand for client and server."""
-LABEL_WIDTH = 22
+LABEL_WIDTH = 24
 
 Part = tuple[str, str]
 """The codes of a colour ("" for none), and a text in it."""
@@ -117,8 +78,8 @@ class Narrator:
             self._arrow(sent, f"a message of {len(raw)} bytes", EPOCHS[epoch], epoch)
             self._say("31", str(error))
             return
-        section, purpose = SECTIONS.get(type(message), ("4", ""))
-        about = f"section {section}, {len(raw)} bytes, {EPOCHS[epoch]}"
+        section, purpose = SECTIONS.get(type(message), ("section 4", ""))
+        about = f"{section}, {len(raw)} bytes, {EPOCHS[epoch]}"
         self._arrow(sent, type(message).__name__, about, epoch)
         self._say("3", purpose)
         fields = DESCRIPTIONS.get(type(message))
@@ -132,6 +93,8 @@ class Narrator:
         self._change(
             "33", f"from here on the {self._who(sent)}'s records are encrypted with {aead}, {again}{EPOCHS[epoch]}"
         )
+        if epoch is Epoch.EARLY:
+            self._say("3", EARLY_KEYS)
 
     def secret(self, label: str, secret: bytes) -> None:
         """Secrets are not for a terminal."""
@@ -143,6 +106,8 @@ class Narrator:
             self._say("3", "means nothing: it makes this look like TLS 1.2 to what sits in between")
         else:
             self._arrow(sent, ContentType(content_type).name, f"section 5.2, {size}, {EPOCHS[epoch]}", epoch)
+            if epoch is Epoch.EARLY:
+                self._say("3", "before anybody is authenticated: whoever records it can send it again (section 8)")
 
     def alert(self, sent: bool, description: AlertDescription | int) -> None:
         try:
@@ -218,127 +183,3 @@ class Narrator:
         text = "".join(self._paint(codes, part) for codes, part in parts)
         room = LANE - sum(len(part) for _, part in parts)
         self._stream.write(f"{when:{TIME_WIDTH}}|{text}{' ' * room}|\n")
-
-
-# --- what is worth saying of each message -----------------------------------------------------------------------------
-
-Fields = list[tuple[str, str]]
-
-
-def _list(values: Sequence[object], limit: int = 6) -> str:
-    shown = ", ".join(str(value) for value in values[:limit])
-    return shown + (f" and {len(values) - limit} more" if len(values) > limit else "")
-
-
-def _client_hello(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, ClientHello):
-        return []
-    hello = message.extensions
-    fields = [("random", f"{message.random.hex()[:16]}..."), ("cipher_suites", _list(message.cipher_suites))]
-    names, versions, groups = hello.get(ServerNameList), hello.get(ClientVersions), hello.get(NamedGroupList)
-    shares, schemes, alpn = hello.get(KeyShareClientHello), hello.get(SignatureSchemeList), hello.get(ProtocolNameList)
-    if names is not None:
-        hosts = [entry.host_name.decode("ascii", "replace") for entry in names.server_name_list]
-        fields.append(("server_name", f"{_list(hosts)}: the wire sees which host is wanted"))
-    if versions is not None:
-        fields.append(("supported_versions", f"{_list(versions.versions)}: the field legacy_version still says 1.2"))
-    if groups is not None:
-        fields.append(("supported_groups", _list(groups.named_group_list, 8)))
-    if shares is not None:
-        entries = [f"{entry.group} ({len(entry.key_exchange)} bytes)" for entry in shares.client_shares]
-        fields.append(("key_share", f"{_list(entries) or 'none'}: public halves of fresh keys"))
-    if schemes is not None:
-        fields.append(("signature_algorithms", _list(schemes.supported_signature_algorithms, 4)))
-    if alpn is not None:
-        fields.append(("ALPN", _list([name.decode("ascii", "replace") for name in alpn.protocol_name_list])))
-    if hello.get(Cookie) is not None:
-        fields.append(("cookie", "what the HelloRetryRequest asked to be returned"))
-    return fields
-
-
-def _server_hello(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, ServerHello):
-        return []
-    extensions = message.extensions
-    fields = [("cipher_suite", str(message.cipher_suite))]
-    version = extensions.get(SelectedVersion)
-    if version is not None:
-        fields.append(("supported_versions", str(version.selected_version)))
-    share, selected = extensions.get(KeyShareServerHello), extensions.get(KeyShareHelloRetryRequest)
-    if share is not None:
-        entry = share.server_share
-        fields.append(("key_share", f"{entry.group} ({len(entry.key_exchange)} bytes): now both have the secret"))
-    if selected is not None:
-        fields.append(("key_share", f"send a share for {selected.selected_group}, please"))
-    cookie = extensions.get(Cookie)
-    if cookie is not None:
-        fields.append(("cookie", f"{len(cookie.cookie)} bytes, to be returned: it lets the server forget the client"))
-    return fields
-
-
-def _encrypted_extensions(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, EncryptedExtensions):
-        return []
-    extensions = message.extensions
-    alpn = extensions.get(ProtocolNameList)
-    if alpn is not None:
-        return [("ALPN", _list([name.decode("ascii", "replace") for name in alpn.protocol_name_list]))]
-    return []
-
-
-def _certificate(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, Certificate):
-        return []
-    fields = [field for number, entry in enumerate(message.certificate_list) for field in _entry(number, entry)]
-    return fields or [("certificate_list", "empty: no certificate to show")]
-
-
-def _entry(number: int, entry: CertificateEntry) -> Fields:
-    from cryptography import x509
-
-    label = f"certificate {number}"
-    try:
-        certificate = x509.load_der_x509_certificate(entry.cert_data)
-        names, until = certificate_names(certificate), f"{certificate.not_valid_after_utc:%Y-%m-%d}"
-        issuer = certificate.issuer.rfc4514_string()
-    except (*UNREADABLE, TLSError):
-        return [(label, f"{len(entry.cert_data)} bytes that cannot be read")]
-    holds = [(label, f"{describe(certificate)}, signed by {issuer}, valid until {until}")]
-    return [*holds, ("subjectAltName", _list(names))] if names else holds
-
-
-def _certificate_verify(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, CertificateVerify):
-        return []
-    return [("algorithm", str(message.algorithm)), ("signature", f"{len(message.signature)} bytes")]
-
-
-def _finished(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, Finished):
-        return []
-    return [("verify_data", f"{message.verify_data.hex()[:16]}...")]
-
-
-def _ticket(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, NewSessionTicket):
-        return []
-    return [("ticket_lifetime", f"{message.ticket_lifetime} seconds")]
-
-
-def _key_update(message: HandshakeMessage) -> Fields:
-    if not isinstance(message, KeyUpdate):
-        return []
-    return [("request_update", str(message.request_update))]
-
-
-DESCRIPTIONS: dict[type[HandshakeMessage], Callable[[HandshakeMessage], Fields]] = {
-    ClientHello: _client_hello,
-    ServerHello: _server_hello,
-    HelloRetryRequest: _server_hello,
-    EncryptedExtensions: _encrypted_extensions,
-    Certificate: _certificate,
-    CertificateVerify: _certificate_verify,
-    Finished: _finished,
-    NewSessionTicket: _ticket,
-    KeyUpdate: _key_update,
-}
