@@ -10,12 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..crypto.public_keys import PublicKeyInfo
 from ..crypto.signatures import schemes_for, sign
 from ..errors import ConfigurationError, UnknownPublicKey
 from ..wire.registry import CertificateType
+from .checks import SMALLEST_RSA
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Sequence
@@ -39,8 +41,10 @@ class RawPublicKey:
     chain_signatures: tuple[frozenset[SignatureScheme], ...] = ()
 
     def __init__(self, private_key: CertificateIssuerPrivateKeyTypes) -> None:
-        """Raises ConfigurationError for a key that TLS 1.3 has no signature scheme for."""
+        """Raises ConfigurationError for a key that TLS 1.3 has no signature scheme for, or a short RSA key."""
         public_key = private_key.public_key()
+        if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < SMALLEST_RSA:
+            raise ConfigurationError(f"the RSA key has {public_key.key_size} bits; {SMALLEST_RSA} are needed")
         self.spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.der_chain = (self.spki,)
         self.signature_schemes = tuple(schemes_for(public_key, PublicKeyInfo(self.spki)))
