@@ -203,7 +203,8 @@ def test_a_server_does_not_accept_it_with_a_good_ticket_in_the_second_place(firs
 
     def script(hello, handshake):
         offered = hello.extensions.get(OfferedPsks)
-        identities = (PskIdentity(identity=stranger.identity, obfuscated_ticket_age=0), *offered.identities)
+        age = offered.identities[0].obfuscated_ticket_age
+        identities = (PskIdentity(identity=stranger.identity, obfuscated_ticket_age=age), *offered.identities)
         psks = [stranger, session.as_psk()]
         if first:
             identities, psks = identities[::-1], psks[::-1]

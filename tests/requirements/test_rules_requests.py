@@ -161,6 +161,20 @@ def test_any_extended_key_usage(others, authenticating, asking, quick_pair) -> N
         asking.replace(oid_filters=[one])
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        OIDFilter(certificate_extension_oid=b"2.5.29.37", certificate_extension_values=b""),
+        oid_filter(EKU, b"not DER"),
+        oid_filter(KEY_USAGE, b"not DER"),
+    ],
+    ids=["OID", "extendedKeyUsage", "keyUsage"],
+)
+def test_a_filter_that_we_know_and_cannot_read(one, authenticating, asking, quick_pair) -> None:
+    made = quick_pair(client=authenticating, server=asking, server_script=with_filters(one))
+    made.expect_refusal_by_client(errors.DecodeError)
+
+
 @pytest.mark.requirement("R095", "R096")
 def test_a_client_without_a_certificate_judges_the_filters_too(client_config, asking, quick_pair) -> None:
     one = oid_filter(EKU, purposes(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE))

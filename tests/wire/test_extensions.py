@@ -68,6 +68,7 @@ def judged(place: Place, *pairs: tuple[int, bytes]) -> Extensions:
 # --- where -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R058")
 @pytest.mark.parametrize("place", PLACES)
 def test_an_extension_is_refused_exactly_where_it_must_not_stand(place) -> None:
     """Section 4.3: illegal_parameter. The table itself is compared with the RFC's in test_presentation_language.py."""
@@ -82,6 +83,7 @@ def test_an_extension_is_refused_exactly_where_it_must_not_stand(place) -> None:
         assert caught.value.alert == AlertDescription.illegal_parameter
 
 
+@pytest.mark.requirement("R060")
 @pytest.mark.parametrize("place", PLACES)
 def test_the_same_extension_twice_is_refused_known_or_not(place) -> None:
     """Section 4.3: there MUST NOT be more than one of the same type in a block."""
@@ -124,6 +126,7 @@ def test_unknown_extensions_survive_a_round_trip_in_every_message_that_starts_an
 # --- what is answered must have been asked -------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R057")
 @pytest.mark.parametrize("place", [SH, HRR, EE, CT], ids=lambda place: place.name)
 def test_an_answer_to_no_question_is_refused(place) -> None:
     """Section 4.3: unsupported_extension; unknown ones too, because nobody asked for them."""
@@ -190,6 +193,7 @@ def test_a_body_is_read_and_found_by_its_class(place, number, kind) -> None:
             assert block.get(other) is None
 
 
+@pytest.mark.requirement("R055")
 @pytest.mark.parametrize(("place", "number", "kind"), KNOWN)
 def test_data_after_a_body_is_refused(place, number, kind) -> None:
     """Section 4.3: decode_error if there is data left over; padding has no end of its own."""
@@ -201,6 +205,18 @@ def test_data_after_a_body_is_refused(place, number, kind) -> None:
         for length in range(len(data)):
             with pytest.raises(DecodeError):
                 judged(place, (number, data[:length]))
+
+
+@pytest.mark.parametrize("body", [b"\x02", b"\x02\0\0\0\0", b"\x0a\xff\xff", b"\0"])
+def test_a_certificate_status_of_another_type_is_ignored(body) -> None:
+    """RFC 9846, section 9.3: a server ignores what it does not know; only the type says what follows it."""
+    block = judged(CH, (ExtensionType.status_request, body))
+    request = block.get(CertificateStatusRequest)
+    assert request is not None
+    assert (request.status_type, block.find(ExtensionType.status_request)) == (body[0], body)
+    for cut in (b"", b"\x01", b"\x01\0\0", b"\x01\0\0\0"):
+        with pytest.raises(DecodeError):
+            judged(CH, (ExtensionType.status_request, cut))
 
 
 def test_an_extension_that_we_do_not_implement_is_not_opened() -> None:
