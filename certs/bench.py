@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from certs.der import PUBLIC_KEY, SEQUENCE, Surgery, algorithm, children, encode, oid
 from tls13.lab.authority import (
@@ -56,6 +57,8 @@ class Exhibit:
     roots: tuple[bytes, ...]
     crls: tuple[bytes, ...] = ()
     """If there are any, every certificate below the root has to be covered by one of them."""
+    ocsp_response: bytes | None = None
+    """What the server staples."""
 
 
 def unchanged(draft: Draft) -> Draft:
@@ -157,6 +160,7 @@ class Bench:
         roots: Sequence[x509.Certificate | bytes] | None = None,
         crls: Sequence[x509.CertificateRevocationList] = (),
         key: CertificateIssuerPrivateKeyTypes | None = None,
+        ocsp_response: bytes | None = None,
     ) -> Exhibit:
         """The finished case: by default the intermediate is sent above the leaf, and the root is trusted."""
         chain = (leaf, *(self.intermediate.chain if above is None else above))
@@ -165,7 +169,24 @@ class Bench:
             private_key=key or self.key,
             roots=tuple(der(root) for root in ((self.root.certificate,) if roots is None else roots)),
             crls=tuple(crl.public_bytes(Encoding.DER) for crl in crls),
+            ocsp_response=ocsp_response,
         )
+
+    def ocsp(self, leaf: x509.Certificate, issuer: Authority, *, revoked: bool = False) -> bytes:
+        """An OCSP response by `issuer`, from an hour ago, for a week."""
+        status = ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            cert=leaf,
+            issuer=issuer.certificate,
+            algorithm=hashes.SHA256(),
+            cert_status=status,
+            this_update=self.now - timedelta(hours=1),
+            next_update=self.now + 7 * DAY,
+            revocation_time=self.now - DAY if revoked else None,
+            revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
+        return builder.sign(issuer.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def form_of(self, certificate: x509.Certificate) -> Draft:
         """The form of a certificate that there is already, for another CA to sign."""

@@ -20,6 +20,7 @@ import tls13
 from certs.catalogue import DOMAIN, catalogue
 from tls13 import aio
 from tls13.crypto.signatures import schemes_for, sign
+from tls13.wire.companions import CertificateStatus
 from tls13.wire.registry import CertificateType
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Exhibited:
 
     @property
     def leaf_extensions(self) -> tuple[ExtensionBody, ...]:
-        return ()
+        response = self.exhibit.ocsp_response
+        return (CertificateStatus(response=response),) if response is not None else ()
 
     def matches(self, server_name: str) -> bool:
         return server_name.lower() == self.case.host

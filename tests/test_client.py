@@ -307,8 +307,8 @@ REFUSED = {
         errors.BadRequestContext,
     ),
     "empty Certificate": (edit(Certificate, lambda m: m.replace(certificate_list=())), errors.EmptyCertificateList),
-    "status_request that was not asked for": (
-        edit(Certificate, lambda m: first_entry(m, extensions=Extensions(((5, b"\1\0\0\1x"),), m_place(m)))),
+    "timestamps that were not asked for": (
+        edit(Certificate, lambda m: first_entry(m, extensions=Extensions(((18, b"\0\3\0\1x"),), m_place(m)))),
         errors.UnsupportedExtension,
     ),
     "server_name in Certificate": (
@@ -411,7 +411,7 @@ HOLDS = {
     "CertificateRequest before EncryptedExtensions": "R148 R150",
     "no Certificate": "R157",
     "Certificate with a context": "R161",
-    "status_request that was not asked for": "R057 R162",
+    "timestamps that were not asked for": "R057 R162",
     "server_name in Certificate": "R058",
 }
 """The rows of tests/requirements that a case holds."""

@@ -25,6 +25,7 @@ from .errors import (
     CompressionNotOffered,
     DecodeError,
     MalformedCertificate,
+    MissingStaple,
     SignatureSchemeNotOffered,
 )
 from .flow import HandshakeFlow, settle
@@ -33,6 +34,7 @@ from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
 from .wire.companions import (
     CertificateCompressionAlgorithms,
+    CertificateStatus,
     DelegatedCredential,
     DelegatedCredentialSchemes,
     TimestampsWanted,
@@ -56,7 +58,7 @@ from .wire.messages import (
 from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from cryptography import x509
 
@@ -234,6 +236,21 @@ class AuthenticatedFlow(HandshakeFlow):
         check_suitable(message.algorithm, holder)
         verify(holder.public_key(), message.algorithm, message.signature, signed)
         return message.algorithm
+
+    def check_status(self, shown: Shown, verified: Sequence[x509.Certificate]) -> bytes | None:
+        """The stapled OCSP response, if we asked for one: it must say that the certificate is good; and where the
+        certificate says that it always has one, it must be there (4.5.1.1; RFC 7633)."""
+        if not self.config.ocsp_stapling or not verified:
+            return None
+        from .trust.ocsp import check_stapled, must_staple
+
+        status = shown.leaf_extensions.get(CertificateStatus)
+        if status is None:
+            if must_staple(shown.chain[0]):
+                raise MissingStaple(certificate=shown.chain[0])
+            return None
+        check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
+        return status.response
 
     def signing_key(
         self, shown: Shown, holder: KeyHolder, context: bytes

@@ -143,6 +143,7 @@ class ClientHandshake(Offering):
         request: CertificateRequest | None = None
         shown, scheme = Shown(None), None
         verified: tuple[x509.Certificate, ...] = ()
+        ocsp_response = None
         if agreed.with_certificate:
             message = yield from self.read_certificate_or_request()
             if isinstance(message, CertificateRequest):
@@ -150,6 +151,7 @@ class ClientHandshake(Offering):
                 message = yield from self.read_certificate()
             shown, holder = self.accept_server_certificate(message, offer, parameters)
             verified = yield from self.verify_server(shown)
+            ocsp_response = self.check_status(shown, verified)
             holder, schemes = self.signing_key(shown, holder, delegated.SERVER_CONTEXT)
             scheme = yield from self.read_certificate_verify(holder, schemes, SERVER_CONTEXT)
         yield from self.read_finished(server_traffic)
@@ -184,6 +186,7 @@ class ClientHandshake(Offering):
             early_data=("accepted" if accepted else "rejected") if offer.early_data else None,
             client_scheme=client_scheme,
             raw_public_key=shown.raw_public_key,
+            ocsp_response=ocsp_response,
             signed_certificate_timestamps=shown.leaf_extensions.find(ExtensionType.signed_certificate_timestamp),
         )
         return self.finish(agreed, session, main_secret)

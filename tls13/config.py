@@ -121,6 +121,7 @@ class _Config:
         put("signed_certificate_timestamps", bool(given["signed_certificate_timestamps"]))
         put("certificate_compression", _compression(given["certificate_compression"]))
         put("delegated_credentials", bool(given["delegated_credentials"]))
+        put("ocsp_stapling", bool(given["ocsp_stapling"]))
         for name in ("key_log", "clock", "random", "key_share_source"):
             put(name, given[name])
         put("padding", _padding(given["padding"]))
@@ -139,6 +140,7 @@ class _Config:
     signed_certificate_timestamps: bool
     certificate_compression: tuple[CertificateCompressionAlgorithm, ...]
     delegated_credentials: bool
+    ocsp_stapling: bool
     handshake_timeout: float
     max_handshake_message: int
     max_certificate_chain: int
@@ -168,10 +170,11 @@ class ClientConfig(_Config):
     alpn_protocols: for example ("h2", "http/1.1"), most wanted first.
     middlebox_compatibility: look like TLS 1.2 to what sits in between (RFC 9846, appendix E.4).
     certificate_compression: zlib, brotli, zstd: read compressed certificates, and send them to who reads them (RFC
-    8879). signed_certificate_timestamps: ask for them; they are passed on, not judged (RFC 6962).
-    record_size_limit: the largest record (TLSInnerPlaintext, bytes) to accept (RFC 8449). ticket_request: how many
-    tickets to ask for, of a new session and of a resumed one (RFC 9149). certificate_with_psk: authenticate with an
-    external PSK and a certificate, both (RFC 8773).
+    8879). ocsp_stapling: ask for the CA's word that the certificate is not revoked; if it comes it must be good, and a
+    certificate that promises it (must-staple) must bring it. signed_certificate_timestamps: ask for them; they are
+    passed on, not judged (RFC 6962). record_size_limit: the largest record (TLSInnerPlaintext, bytes) to accept (RFC
+    8449). ticket_request: how many tickets to ask for, of a new session and of a resumed one (RFC 9149).
+    certificate_with_psk: authenticate with an external PSK and a certificate, both (RFC 8773).
     grease: send reserved numbers that a peer must ignore (RFC 8701); shuffle_extensions: in another order each time;
     min_client_hello: pad the ClientHello to this many bytes (RFC 7685).
     padding: how many zero bytes to add to a record, from its content length and the room left (bytes).
@@ -226,6 +229,7 @@ class ClientConfig(_Config):
         record_size_limit: int | None = None,
         ticket_request: tuple[int, int] | None = None,
         certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
+        ocsp_stapling: bool = True,
         signed_certificate_timestamps: bool = False,
         delegated_credentials: bool = False,
         certificate_with_psk: bool = False,
@@ -387,6 +391,7 @@ class ServerConfig(_Config):
         cookie_key: bytes | None = None,
         always_retry: bool = False,
         certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
+        ocsp_stapling: bool = False,
         signed_certificate_timestamps: bool = False,
         delegated_credentials: bool = False,
         certificate_with_psk: bool = False,

@@ -652,6 +652,82 @@ class RevocationUnknown(CertificateError):
     says = "no valid CRL covers the certificate"
 
 
+class BadCertificateStatus(CertificateError):
+    """A stapled OCSP response that must not be relied on. One that is not satisfactory MUST end the handshake."""
+
+    alert = AlertDescription.bad_certificate_status_response
+    rfc = "RFC 6066"
+    section = "8"
+    says = "the stapled OCSP response is not satisfactory"
+
+
+class MalformedOcspResponse(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.2.1"
+    says = "the stapled OCSP response cannot be parsed"
+
+
+class OcspResponderFailed(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "2.3"
+    says = "what is stapled is an OCSP responder's error message"
+
+
+class OcspForAnotherCertificate(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "3.2"
+    says = "the stapled OCSP response is not about this certificate"
+
+
+class UnauthorizedResponder(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.2.2.2"
+    says = "whoever signed the stapled OCSP response may not speak for the certificate's issuer"
+
+
+class BadOcspSignature(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "3.2"
+    says = "the signature of the stapled OCSP response does not verify"
+
+
+class WeakOcspSignature(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.3"
+    says = "the stapled OCSP response is signed with an algorithm that is not secure, or that we do not know"
+
+
+class OcspNotYetValid(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.2.2.1"
+    says = "the stapled OCSP response is not valid yet"
+
+
+class OcspOutOfDate(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.2.2.1"
+    says = "the stapled OCSP response is out of date"
+
+
+class OcspExtensionNotUnderstood(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "4.4"
+    says = "the stapled OCSP response has a critical extension that we do not know"
+
+
+class CertificateStatusUnknown(BadCertificateStatus):
+    rfc = "RFC 6960"
+    section = "2.2"
+    says = "the OCSP responder does not know the certificate"
+
+
+class MissingStaple(CertificateError):
+    alert = AlertDescription.certificate_unknown
+    rfc = "RFC 7633"
+    section = "4.3.3"
+    says = "the certificate promises a stapled OCSP response, and there is none"
+
+
 class BadPublicKey(CertificateError):
     alert = AlertDescription.bad_certificate
     rfc = "RFC 7250"

@@ -44,7 +44,7 @@ class Session(NamedTuple):
     client_scheme: SignatureScheme | None = None
     """Of the client's CertificateVerify."""
     ocsp_response: bytes | None = None
-    """The OCSP response (DER) that the server stapled, verified."""
+    """The OCSP response (DER) that the server stapled; it says that its certificate is good."""
     signed_certificate_timestamps: bytes | None = None
     """The SignedCertificateTimestampList that the peer sent (RFC 6962, section 3.3); tls13.trust.sct shows it."""
     raw_public_key: bytes | None = None

@@ -19,6 +19,7 @@ from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
 from .wire.companions import (
+    CertificateStatusRequest,
     CertWithExternPsk,
     ClientCertTypes,
     ClientTicketRequest,
@@ -94,7 +95,7 @@ class Offering(ClientAfterwards):
             self.seed = config.random(16)
         self.fingerprint = config.fingerprint
         if config.sessions is not None and name is not None:
-            self.session_key = SessionKey(name.text, port or 0, partition, self.fingerprint)
+            self.session_key = SessionKey(name.canonical, port or 0, partition, self.fingerprint)
             if session is None:
                 session = config.sessions.take(self.session_key, config.clock())
         if session is not None and self.may_resume(session):
@@ -118,7 +119,7 @@ class Offering(ClientAfterwards):
             return False
         if not any(SUITES[code].hash is SUITES[session.cipher_suite].hash for code in config.cipher_suites):
             return False
-        if session.server_name != (self.server_name.text if self.server_name is not None else ""):
+        if session.server_name != self.canonical_name():
             return False
         if config.server_raw_keys and session.raw_public_key in config.server_raw_keys:
             return True
@@ -201,6 +202,8 @@ class Offering(ClientAfterwards):
             offered.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
         if config.alpn_protocols:
             offered.append(ProtocolNameList(protocol_name_list=(*grease.protocols, *config.alpn_protocols)))
+        if config.ocsp_stapling and config.verifier is not None:
+            offered.append(CertificateStatusRequest())
         offered += self.certificate_questions()
         types = self.server_certificate_types()
         if CertificateType.RawPublicKey in types:

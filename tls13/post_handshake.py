@@ -29,6 +29,7 @@ from .resumption.sessions import StoredSession
 from .resumption.tickets import TicketState
 from .trust import delegated
 from .trust.filters import judge_filters
+from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
     CR,
     NST,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .key_schedule import TrafficSecret
     from .transcript import Transcript
     from .trust.identity import Presentable
+    from .trust.names import ServerName
     from .wire.messages import HandshakeMessage
     from .wire.registry import SignatureScheme
 
@@ -92,6 +94,7 @@ class ClientAfterwards(Afterwards):
     """A client after its handshake."""
 
     config: ClientConfig
+    server_name: ServerName | None
     fingerprint = b""
     """Of the verifier and the name that this connection was verified with."""
     unanswered: list[bytes]
@@ -123,6 +126,7 @@ class ClientAfterwards(Afterwards):
         early = message.extensions.get(EarlyDataTicket)
         stored = StoredSession.make(
             session,
+            server_name=self.canonical_name(),
             ticket=message.ticket,
             psk=resumption_psk(secret, message.ticket_nonce),
             ticket_age_add=message.ticket_age_add,
@@ -134,6 +138,9 @@ class ClientAfterwards(Afterwards):
         )
         self.remember_session(stored)
         self.output.emit(TicketReceived(stored))
+
+    def canonical_name(self) -> str:
+        return self.server_name.canonical if self.server_name is not None else ""
 
     def remember_session(self, stored: StoredSession) -> None:
         """Put it where the next connection looks for it."""
@@ -272,6 +279,8 @@ class ServerAfterwards(Afterwards):
             SignatureSchemeList(supported_signature_algorithms=config.signature_schemes),
             *self.certificate_questions(),
         ]
+        if config.ocsp_stapling:
+            bodies.append(CertificateStatusWanted())
         if config.client_verifier is not None:
             acceptable = config.client_verifier.signature_schemes
             bodies.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
@@ -352,4 +361,5 @@ class ServerAfterwards(Afterwards):
         verified = yield from settle(verifier.verify_client(shown.chain, now))
         if self.tracer is not None:
             self.tracer.verified(verified)
+        self.check_status(shown, verified)
         return tuple(verified)

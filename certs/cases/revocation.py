@@ -77,6 +77,7 @@ def revoked_in_the_older_crl(bench: Bench) -> Exhibit:
 
 @case(ACCEPTED, "RFC 7633, section 4.2.3")
 def must_staple(bench: Bench) -> Exhibit:
-    """The leaf asks for a stapled OCSP response (status_request)."""
+    """The leaf wants a stapled OCSP response (status_request), and the server staples one."""
     feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
-    return bench.show(bench.leaf(lambda draft: draft.with_extension(feature)))
+    leaf = bench.leaf(lambda draft: draft.with_extension(feature))
+    return bench.show(leaf, ocsp_response=bench.ocsp(leaf, bench.intermediate))

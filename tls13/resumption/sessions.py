@@ -31,8 +31,9 @@ class StoredSession(Resumable):
     """Of the verifier that believed the chain (tls13.trust.verify.Verifier)."""
 
     @classmethod
-    def make(cls, session: "Session", *, received_at: float, **rest: Any) -> Self:
-        return cls.of(session, made_at=received_at, **rest)
+    def make(cls, session: "Session", *, server_name: str, received_at: float, **rest: Any) -> Self:
+        """`server_name` in its canonical spelling, or empty; received_at in seconds since 1970."""
+        return cls.of(session, server_name=server_name, made_at=received_at, **rest)
 
     def as_psk(self) -> Psk:
         return Psk(

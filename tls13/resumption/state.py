@@ -59,11 +59,11 @@ class Resumable(Struct):
     """When the first certificate of `verified` runs out."""
 
     @classmethod
-    def of(cls, session: "Session", *, made_at: float, **rest: Any) -> Self:
+    def of(cls, session: "Session", *, server_name: str, made_at: float, **rest: Any) -> Self:
         state = cls(
             cipher_suite=session.cipher_suite,
             made_at_ms=int(made_at * 1000),
-            server_name_bytes=(session.server_name or "").lower().encode("ascii"),
+            server_name_bytes=server_name.encode("ascii"),
             alpn_protocol=session.alpn_protocol or b"",
             signature_scheme=session.signature_scheme or NO_SCHEME,
             client_scheme=session.client_scheme or NO_SCHEME,

@@ -44,7 +44,8 @@ class TicketState(Resumable):
 
     @classmethod
     def make(cls, session: "Session", *, issued_at: float, **rest: Any) -> Self:
-        return cls.of(session, made_at=issued_at, **rest)
+        name = (session.server_name or "").lower()
+        return cls.of(session, server_name=name, made_at=issued_at, **rest)
 
     def as_psk(self, ticket: bytes) -> Psk:
         return Psk(ticket, self.psk, SUITES[self.cipher_suite].hash, PskKind.RESUMPTION)

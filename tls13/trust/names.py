@@ -53,6 +53,11 @@ class ServerName:
             return cls(text, _a_labels(text), None)
 
     @property
+    def canonical(self) -> str:
+        """One spelling of it, in ASCII: what sessions are kept under."""
+        return self.dns if self.dns is not None else str(self.address)
+
+    @property
     def is_ip(self) -> bool:
         return self.address is not None
 

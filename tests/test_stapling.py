@@ -1,0 +1,112 @@
+"""OCSP stapling in the handshake: who asks, who staples, what is then believed (RFC 9846, section 4.5.1.1; RFC 7633).
+
+What makes a response good is in tests/trust.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+import tls13
+from tls13 import errors
+from tls13.lab.authority import Authority
+from tls13.trust.ocsp import must_staple
+from tls13.wire.companions import CertificateStatus
+
+HOST = "server.example"
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus
+STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
+
+
+def respond(
+    issuer: Authority,
+    leaf: x509.Certificate,
+    *,
+    status: ocsp.OCSPCertStatus = GOOD,
+    this_update: datetime = NOW - HOUR,
+    next_update: datetime = NOW + DAY,
+) -> bytes:
+    revoked = status is REVOKED
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=leaf,
+        issuer=issuer.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=status,
+        this_update=this_update,
+        next_update=next_update,
+        revocation_time=NOW - DAY if revoked else None,
+        revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer.certificate)
+    return builder.sign(issuer.private_key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def stapling(authority: Authority, response: bool, *, must: bool = True) -> tls13.ServerConfig:
+    key = ec.generate_private_key(ec.SECP256R1())
+    draft = authority.draft([HOST], key.public_key())
+    certificate = authority.sign(draft.with_extension(STAPLE) if must else draft)
+    assert must_staple(certificate) == must
+    extensions = [CertificateStatus(response=respond(authority, certificate))] if response else []
+    return tls13.ServerConfig(tls13.Identity((certificate,), key, leaf_extensions=extensions))
+
+
+@pytest.mark.parametrize("must", [True, False])
+def test_a_staple_is_verified_and_handed_on(pair, authority, client_config, must) -> None:
+    made = pair(client=client_config, server=stapling(authority, response=True, must=must))
+    made.run()
+    response = made.client.session.ocsp_response
+    assert ocsp.load_der_ocsp_response(response).certificate_status is GOOD
+
+
+def test_a_certificate_that_must_bring_one_and_does_not(quick_pair, authority, client_config) -> None:
+    """RFC 7633, section 4.3.3."""
+    made = quick_pair(client=client_config, server=stapling(authority, response=False))
+    made.expect_refusal_by_client(errors.MissingStaple)
+
+
+def test_other_certificates_need_none(quick_pair, authority, client_config) -> None:
+    made = quick_pair(client=client_config, server=stapling(authority, response=False, must=False))
+    made.run()
+    assert made.client.session.ocsp_response is None
+
+
+def test_a_bad_staple_is_refused_even_where_none_was_needed(quick_pair, authority, client_config, issued) -> None:
+    """RFC 6066, section 8: bad_certificate_status_response. Who cannot show a good one must not show any."""
+    old = respond(authority, issued.certificate, this_update=NOW - 9 * DAY, next_update=NOW - 2 * DAY)
+    identity = tls13.Identity(issued.chain, issued.private_key, leaf_extensions=[CertificateStatus(response=old)])
+    quick_pair(client=client_config, server=tls13.ServerConfig(identity)).expect_refusal_by_client(errors.OcspOutOfDate)
+
+
+def test_nobody_staples_for_a_client_that_does_not_ask(quick_pair, authority, client_config) -> None:
+    made = quick_pair(client=client_config.replace(ocsp_stapling=False), server=stapling(authority, response=True))
+    made.run()
+    assert made.client.session.ocsp_response is None
+
+
+def test_a_revoked_client_is_refused_by_a_server_that_asks(
+    quick_pair, authority, trust, client_config, server_config
+) -> None:
+    """Section 4.5.1.1: an empty status_request in CertificateRequest asks the client for a staple."""
+    issued = authority.issue(["me"], usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
+    for status in (GOOD, REVOKED):
+        staple = CertificateStatus(response=respond(authority, issued.certificate, status=status))
+        identity = tls13.Identity(issued.chain, issued.private_key, leaf_extensions=[staple])
+        made = quick_pair(
+            client=client_config.replace(identities=identity),
+            server=server_config.replace(client_trust=trust, ocsp_stapling=True),
+        )
+        if status is GOOD:
+            made.run()
+            assert made.server.session.verified_chain
+        else:
+            made.expect_refusal_by_server(errors.CertificateRevoked)

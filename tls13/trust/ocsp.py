@@ -1,0 +1,307 @@
+"""Stapled certificate status: RFC 9846, section 4.5.1.1; RFC 6066, section 8; RFC 6960; RFC 7633.
+
+An OCSP response is a short-lived signed statement: "on this day, this certificate was not revoked". Whoever shows the
+certificate fetches the response and shows it too, so that the other side need ask nobody. That also decides how it
+must be read: the statement comes from the one party that has an interest in it, who may pick the best that there ever
+was. So everything that ties it down counts:
+
+* to whom: the CertID names the issuer, by hashes of its name and of its key, and the serial number. These hashes may
+  be SHA-1, for what they identify is already known; a signature over SHA-1 may not (RFC 6960, section 4.3, of 2013,
+  asks for it with a SHOULD; RFC 9846, section 4.5.1.3, calls it deprecated).
+* by whom: the issuer itself, or a responder whose certificate the issuer signed, with the key that signed the
+  certificate in question, for this very purpose (section 4.2.2.2). A responder that is itself a CA is refused, although
+  the RFC would let it pass: an intermediate CA that was given id-kp-OCSPSigning by mistake could otherwise vouch for
+  its siblings, and for itself. A good part of the web's CAs once had such certificates (found in 2020).
+* when: not before thisUpdate, and before nextUpdate.
+
+"Revoked" is believed on easier terms, as in crl.py: whatever its dates are.
+
+Nothing is fetched. So a responder's certificate is not checked for revocation: id-pkix-ocsp-nocheck says that this is
+meant to be so, and without it section 4.2.2.2.1 leaves it to local policy. Its own dates are what limits it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
+
+from ..crypto.signatures import SHA1_SCHEMES, signed_with
+from ..errors import (
+    BadCertificateStatus,
+    BadOcspSignature,
+    CertificateError,
+    CertificateRevoked,
+    CertificateStatusUnknown,
+    ConfigurationError,
+    MalformedCertificate,
+    OcspExtensionNotUnderstood,
+    OcspForAnotherCertificate,
+    OcspNotYetValid,
+    OcspOutOfDate,
+    UnauthorizedResponder,
+    WeakOcspSignature,
+)
+from ..wire.registry import ExtensionType
+from .checks import check_dates, check_keys
+from .der import RawExtension, raw_extension
+from .names import UNREADABLE, describe, read_extension
+from .ocsp_response import Entry, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+MAX_SIGNERS: Final = 4
+"""How many certificates that have the responder's name are tried: each costs two verifications."""
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""By how much the responder's clock may be ahead of ours."""
+UNDATED_LIFETIME: Final = timedelta(days=1)
+"""How long a response without nextUpdate counts. It says that there is newer information at any time, not for how long
+it may itself be used."""
+
+UNDERSTOOD: Final = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.OCSP_NO_CHECK,
+    }
+)
+"""What may be marked critical in a responder's certificate (RFC 5280, section 4.2): it is obeyed, or asks nothing."""
+
+
+_Algorithm = tuple[Any, tuple[tuple[object, ...], ...]]
+"""The kind of key, and the choices of what its `verify` takes beside signature and message."""
+
+
+def _pkcs1(hash: hashes.HashAlgorithm) -> _Algorithm:
+    return rsa.RSAPublicKey, ((padding.PKCS1v15(), hash),)
+
+
+def _ecdsa(hash: hashes.HashAlgorithm) -> _Algorithm:
+    return ec.EllipticCurvePublicKey, ((ec.ECDSA(hash),),)
+
+
+def _pss(hash: hashes.HashAlgorithm) -> tuple[object, ...]:
+    return padding.PSS(mgf=padding.MGF1(hash), salt_length=hash.digest_size), hash
+
+
+_ALGORITHMS: Final[dict[x509.ObjectIdentifier, _Algorithm]] = {
+    SignatureAlgorithmOID.RSA_WITH_SHA256: _pkcs1(hashes.SHA256()),
+    SignatureAlgorithmOID.RSA_WITH_SHA384: _pkcs1(hashes.SHA384()),
+    SignatureAlgorithmOID.RSA_WITH_SHA512: _pkcs1(hashes.SHA512()),
+    SignatureAlgorithmOID.RSASSA_PSS: (
+        rsa.RSAPublicKey,
+        tuple(map(_pss, (hashes.SHA256(), hashes.SHA384(), hashes.SHA512()))),
+    ),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: _ecdsa(hashes.SHA256()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: _ecdsa(hashes.SHA384()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: _ecdsa(hashes.SHA512()),
+    SignatureAlgorithmOID.ED25519: (ed25519.Ed25519PublicKey, ((),)),
+    SignatureAlgorithmOID.ED448: (ed448.Ed448PublicKey, ((),)),
+    SignatureAlgorithmOID.ML_DSA_44: (mldsa.MLDSA44PublicKey, ((),)),
+    SignatureAlgorithmOID.ML_DSA_65: (mldsa.MLDSA65PublicKey, ((),)),
+    SignatureAlgorithmOID.ML_DSA_87: (mldsa.MLDSA87PublicKey, ((),)),
+}
+"""What a response may be signed with. No SHA-1. RSASSA-PSS has its hash in parameters that the library does not show:
+each of the good ones is tried."""
+
+
+class OcspStatus(NamedTuple):
+    """A response that was checked, and says "good". Times are aware datetimes in UTC."""
+
+    this_update: datetime
+    next_update: datetime | None
+    produced_at: datetime
+    responder: x509.Certificate
+    """Who signed it: the certificate's issuer, or the responder that it appointed."""
+
+
+def check_stapled(response: bytes, verified: Sequence[x509.Certificate], now: datetime) -> OcspStatus:
+    """Check the OCSP response (DER) that was stapled to verified[0]. `now` is an aware datetime.
+
+    `verified` is the chain that was believed, leaf first; of a certificate further up, give the chain from there on.
+    Raises CertificateRevoked, or a BadCertificateStatus: also where a certificate was believed for itself, without
+    its issuer, for then nobody knows who may speak about it. Both carry the certificate and the chain.
+    """
+    if now.tzinfo is None:
+        raise ConfigurationError("`now` must be an aware datetime: OCSP responses are dated in UTC")
+    leaf = verified[0]
+    try:
+        issuer = _issuer_of(verified)
+        parsed = Response.parse(response)
+        entries = [one for one in parsed.entries if one.is_about(leaf, issuer)]
+        if not entries:
+            raise OcspForAnotherCertificate(_subjects(parsed.entries))
+        responder = _find_signer(parsed, issuer, now)
+        newest = _check_status(entries, leaf)
+        _check_understood((*parsed.extensions, *newest.extensions))
+        _check_times(parsed, newest, now)
+    except CertificateError as error:
+        error.certificate, error.chain = leaf, tuple(verified)
+        raise
+    return OcspStatus(newest.this_update, newest.next_update, parsed.produced_at, responder)
+
+
+def _subjects(entries: Sequence[Entry]) -> str:
+    numbers = ", ".join(f"{one.serial_number:x}" for one in entries[:3])
+    return f"it is about serial number {numbers}" if numbers else "it is about none"
+
+
+def _issuer_of(verified: Sequence[x509.Certificate]) -> x509.Certificate:
+    if len(verified) > 1:
+        return verified[1]
+    if verified[0].issuer != verified[0].subject:
+        raise UnauthorizedResponder("the certificate was believed for itself, and its issuer is not known")
+    return verified[0]
+
+
+# --- who signed it ---------------------------------------------------------------------------------------------------
+
+
+def _find_signer(response: Response, issuer: x509.Certificate, now: datetime) -> x509.Certificate:
+    """The issuer or a responder that it appointed, whose signature was verified. Raises a BadCertificateStatus."""
+    candidates = [one for one in (issuer, *response.certificates) if response.names(one)]
+    if not candidates:
+        raise UnauthorizedResponder("it is neither the issuer, nor is its certificate in the response")
+    failures: list[BadCertificateStatus] = []
+    for candidate in candidates[:MAX_SIGNERS]:
+        try:
+            if candidate != issuer:
+                _check_appointed(candidate, issuer, now)
+            _verify(response, candidate)
+        except BadCertificateStatus as error:
+            failures.append(error)
+        else:
+            return candidate
+    raise failures[0]
+
+
+def _check_appointed(responder: x509.Certificate, issuer: x509.Certificate, now: datetime) -> None:
+    """Section 4.2.2.2: the issuer's own key signed this certificate, for signing OCSP responses."""
+    try:
+        responder.verify_directly_issued_by(issuer)
+    except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
+        raise _unauthorized(responder, "the certificate's issuer did not issue the responder's") from None
+    schemes = signed_with(responder)
+    if not schemes or schemes & SHA1_SCHEMES:
+        raise _unauthorized(responder, "its certificate is signed with an algorithm that is not secure")
+    try:
+        check_keys([responder])
+        check_dates(responder, now)
+        usage = read_extension(responder, x509.ExtendedKeyUsage)
+        constraints = read_extension(responder, x509.BasicConstraints)
+    except CertificateError as error:
+        raise _unauthorized(responder, f"{error.says}; {error.detail}") from None
+    if usage is None or ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
+        raise _unauthorized(responder, "its extendedKeyUsage does not name id-kp-OCSPSigning")
+    if constraints is not None and constraints.ca:
+        raise _unauthorized(responder, "it is a CA, and could vouch for itself")
+    for one in responder.extensions:
+        if one.critical and one.oid not in UNDERSTOOD:
+            raise _unauthorized(responder, f"its certificate has the critical extension {one.oid.dotted_string}")
+
+
+def _unauthorized(responder: x509.Certificate, what: str) -> UnauthorizedResponder:
+    return UnauthorizedResponder(f"{describe(responder)}: {what}")
+
+
+def _verify(response: Response, signer: x509.Certificate) -> None:
+    """Raises BadOcspSignature or WeakOcspSignature."""
+    if response.algorithm not in _ALGORITHMS:
+        raise WeakOcspSignature(response.algorithm.dotted_string)
+    kind, choices = _ALGORITHMS[response.algorithm]
+    key: Any = signer.public_key()
+    if not isinstance(key, kind):
+        raise BadOcspSignature(f"{describe(signer)} has a key of another kind")
+    for arguments in choices:
+        try:
+            key.verify(response.signature, response.signed, *arguments)
+        except (InvalidSignature, ValueError):
+            continue
+        return
+    raise BadOcspSignature(f"by the key of {describe(signer)}")
+
+
+# --- what it means, today --------------------------------------------------------------------------------------------
+
+
+def _check_status(entries: Sequence[Entry], leaf: x509.Certificate) -> Entry:
+    """The newest of the entries about one certificate. Raises CertificateRevoked, whatever the dates are, or
+    CertificateStatusUnknown."""
+    for one in entries:
+        if one.status is ocsp.OCSPCertStatus.REVOKED:
+            when = f", on {one.revoked_at:%Y-%m-%d}" if one.revoked_at is not None else ""
+            raise CertificateRevoked(f"{describe(leaf)}{when}, says the OCSP response that is stapled to it")
+    newest = max(entries, key=lambda one: one.this_update)
+    if newest.status is not ocsp.OCSPCertStatus.GOOD:
+        raise CertificateStatusUnknown(f"{describe(leaf)}, serial number {leaf.serial_number:x}")
+    return newest
+
+
+def _check_understood(extensions: Sequence[RawExtension]) -> None:
+    """Section 4.4: unknown extensions are ignored, unless they are critical. None changes what we read, so all are."""
+    for one in extensions:
+        if one.critical:
+            raise OcspExtensionNotUnderstood(one.oid.dotted_string)
+
+
+def _check_times(response: Response, entry: Entry, now: datetime) -> None:
+    """Sections 2.4, 3.2 (5 and 6) and 4.2.2.1."""
+    for name, time in (("thisUpdate", entry.this_update), ("producedAt", response.produced_at)):
+        if time > now + CLOCK_SKEW:
+            raise OcspNotYetValid(
+                f"{name} is {time:%Y-%m-%d %H:%M} UTC; is this machine's clock right? It says {now:%Y-%m-%d %H:%M}"
+            )
+    if entry.next_update is None:
+        if now >= entry.this_update + UNDATED_LIFETIME:
+            raise OcspOutOfDate(f"thisUpdate was {entry.this_update:%Y-%m-%d %H:%M} UTC, and it has no nextUpdate")
+    elif now >= entry.next_update:
+        raise OcspOutOfDate(f"nextUpdate was {entry.next_update:%Y-%m-%d %H:%M} UTC")
+
+
+# --- the promise of a response: RFC 7633 ------------------------------------------------------------------------------
+
+
+@asn1.sequence
+class _Wrapped:
+    """The library decodes a SEQUENCE OF only as a field of a SEQUENCE: so a value is wrapped first."""
+
+    value: asn1.TLV
+
+
+@asn1.sequence
+class _Features:
+    value: list[int]
+
+
+def must_staple(leaf: x509.Certificate) -> bool:
+    """Whether the certificate promises a stapled OCSP response: TLSFeature with status_request (RFC 7633).
+
+    Whoever asked for one and got none raises MissingStaple (section 4.3.3). Raises MalformedCertificate.
+    """
+    return ExtensionType.status_request in tls_features(leaf)
+
+
+def tls_features(certificate: x509.Certificate) -> frozenset[int]:
+    """The numbers in the TLSFeature extension, none if it has none (RFC 7633, section 4). Raises MalformedCertificate.
+
+    They are TLS extensions', and not only those that have a name today.
+    """
+    value = raw_extension(certificate, ExtensionOID.TLS_FEATURE)
+    if value is None:
+        return frozenset()
+    try:
+        wrapped = asn1.encode_der(_Wrapped(value=asn1.decode_der(asn1.TLV, value)))
+        return frozenset(asn1.decode_der(_Features, wrapped).value)
+    except ValueError as error:
+        raise MalformedCertificate(f"its TLSFeature cannot be read: {error}", certificate=certificate) from None
