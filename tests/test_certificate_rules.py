@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 import certs
@@ -18,6 +19,7 @@ from tls13 import errors
 from tls13.errors import AlertDescription
 from tls13.lab.authority import CLIENT_AUTH, Authority, KeyType, key_usage
 from tls13.lab.scripted import with_extension, with_raw_extension
+from tls13.trust.raw_keys import RawPublicKey
 from tls13.wire.extensions import CT, Extensions, OIDFilter, SignatureSchemeList, SignatureSchemeListCert
 from tls13.wire.messages import (
     Certificate,
@@ -56,6 +58,42 @@ def test_an_openpgp_certificate_is_refused(blob, signer, both) -> None:
     """RFC 6091's certificates are no longer defined: what comes is read as X.509, and is none."""
     script = edit(Certificate, lambda m: m.replace(certificate_list=(CertificateEntry(cert_data=blob),)))
     both.refused(signer, errors.MalformedCertificate, script)
+
+
+@ROLES
+@pytest.mark.parametrize("second", ["the same key", "nothing", "a certificate"])
+@pytest.mark.requirement("R166")
+def test_a_raw_public_key_comes_alone(second, signer, quick_pair, identity) -> None:
+    """One entry, and it is a SubjectPublicKeyInfo; nothing is left of the chain that certificates have."""
+    ours, theirs = (RawPublicKey(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
+    both = Both(
+        quick_pair,
+        tls13.ClientConfig(server_raw_keys=[theirs.spki], identities=ours),
+        tls13.ServerConfig(theirs, client_raw_keys=[ours.spki]),
+        None,
+    )
+    made = both.pair()
+    made.run()
+    assert made.client.session.raw_public_key == theirs.spki
+    assert made.server.session.raw_public_key == ours.spki
+
+    def change(message):
+        (entry,) = message.certificate_list
+        certificate = entry.replace(cert_data=identity.der_chain[0])
+        entries = {"the same key": (entry, entry), "nothing": (), "a certificate": (certificate,)}[second]
+        return message.replace(certificate_list=entries)
+
+    offences = {
+        "the same key": errors.MalformedCertificate,
+        "nothing": errors.EmptyCertificateList if signer == "server" else errors.CertificateRequired,
+        "a certificate": errors.UnknownPublicKey,
+    }
+    script = edit(Certificate, change)
+    if signer == "client" and second == "nothing":
+        nothing = both.pair("client", lambda m: None if isinstance(m, CertificateVerify) else script(m))
+        nothing.expect_refusal_by_server(offences[second])
+    else:
+        both.refused(signer, offences[second], script)
 
 
 @pytest.mark.requirement("R168", "R180")

@@ -129,6 +129,7 @@ def test_no_type_in_common(quick_pair, client_config, identity) -> None:
     )
 
 
+@pytest.mark.requirement("R167")
 def test_a_server_that_chooses_a_type_that_was_not_offered(quick_pair, trust) -> None:
     raw = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))
     body = ServerCertType(server_certificate_type=CertificateType.OpenPGP)
