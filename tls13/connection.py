@@ -451,7 +451,8 @@ class ClientConnection(Connection):
     @property
     def early_data_left(self) -> int:
         """How many bytes send_early_data takes now; 0 when early data is not possible, or not any more."""
-        return self._engine.early_data_left if self._engine.write_epoch is Epoch.EARLY else 0
+        possible = self._engine.write_epoch is Epoch.EARLY and not self.closed
+        return self._engine.early_data_left if possible else 0
 
     def send_early_data(self, data: bytes | bytearray | memoryview) -> None:
         """Send more early data, until the server's answer is here. Raises UsageError for more than early_data_left."""

@@ -82,6 +82,8 @@ class ServerHandshake(Negotiation):
 
     half_rtt = False
     """Whether application data may be sent now although the client's Finished is not here (section 2)."""
+    early_data_offered = False
+    """By the first ClientHello, whose answer may have been a HelloRetryRequest."""
 
     def __init__(self, config: ServerConfig, output: Output, tracer: Tracer | None = None) -> None:
         super().__init__(output, config.key_log, tracer, config.max_extensions)
@@ -160,6 +162,7 @@ class ServerHandshake(Negotiation):
     def negotiate(self, hello: ClientHello) -> Flow[Choice]:
         """Judge a ClientHello, the first or the second, and make every choice."""
         self.check_client_hello(hello)
+        self.early_data_offered |= EarlyDataIndication.extension_type in hello.extensions
         state = self.open_retry(hello)
         choice = yield from self.choose(hello)
         if state is not None and choice.suite.code != state.cipher_suite:
@@ -319,7 +322,7 @@ class ServerHandshake(Negotiation):
     def agreed(self, hello: ClientHello, choice: Choice, *, retried: bool) -> Session:
         """What was agreed on; a resumed session repeats who its client was, and when that was shown (2.2)."""
         early_data = None
-        if EarlyDataIndication.extension_type in hello.extensions:
+        if self.early_data_offered:
             early_data = "accepted" if choice.early_data else "rejected"
         selected = choice.selected
         ticket = selected.ticket if selected is not None else None

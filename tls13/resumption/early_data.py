@@ -43,12 +43,14 @@ class ReplayGuard:
 
         `binder` must have been verified: an attacker could vary any other part.
         """
-        if not self.store.shared and now < self.started_at + 2 * self.window:
+        if not self.store.shared and now <= self.started_at + 2 * self.window:
             return "the server has just started, and may have taken it before"
         if not self.is_fresh(ticket, obfuscated_ticket_age, now):
             return "the ClientHello is not fresh"
+        # A ClientHello that seems to come early by one window is fresh until two have passed: remember it for longer.
+        seconds = 2 * self.window + 1
         try:
-            first = yield from settle(self.store.add(b"0rtt:" + sha256(binder).digest(), b"", 2 * self.window))
+            first = yield from settle(self.store.add(b"0rtt:" + sha256(binder).digest(), b"", seconds))
         except StoreUnavailable as error:
             return f"the store does not answer: {error}"
         return None if first else "it was taken before"
