@@ -207,18 +207,6 @@ def test_data_after_a_body_is_refused(place, number, kind) -> None:
                 judged(place, (number, data[:length]))
 
 
-@pytest.mark.parametrize("body", [b"\x02", b"\x02\0\0\0\0", b"\x0a\xff\xff", b"\0"])
-def test_a_certificate_status_of_another_type_is_ignored(body) -> None:
-    """RFC 9846, section 9.3: a server ignores what it does not know; only the type says what follows it."""
-    block = judged(CH, (ExtensionType.status_request, body))
-    request = block.get(CertificateStatusRequest)
-    assert request is not None
-    assert (request.status_type, block.find(ExtensionType.status_request)) == (body[0], body)
-    for cut in (b"", b"\x01", b"\x01\0\0", b"\x01\0\0\0"):
-        with pytest.raises(DecodeError):
-            judged(CH, (ExtensionType.status_request, cut))
-
-
 def test_an_extension_that_we_do_not_implement_is_not_opened() -> None:
     """Section 4.3: trailing data does not matter to a receiver that ignores the extension."""
     for number in ALLOWED:
