@@ -173,7 +173,6 @@ def test_a_session_is_offered_only_to_the_name_that_it_is_with(client, server) -
         assert not offers_psk(client, session, other)
 
 
-@pytest.mark.xfail(strict=True, reason="Offering.may_resume compares a name as it was written with one in lower case")
 def test_a_name_means_the_same_in_capitals(client, server) -> None:
     session = session_of(client, server)
     assert offers_psk(client, session, "SERVER.example")
