@@ -36,6 +36,16 @@ def instead(kind, *others):
     return edit(kind, lambda message: list(others))
 
 
+class Clock:
+    """Seconds since 1970, as the test wants them."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Recorder:
     """A script that changes nothing and keeps the messages."""
 
