@@ -257,6 +257,16 @@ def test_what_comes_after_close_notify_is_ignored(receiver, quick_pair) -> None:
 
 
 @ROLES
+@pytest.mark.requirement("R262")
+def test_what_comes_after_close_notify_is_not_kept_either(receiver, quick_pair) -> None:
+    made, sender, judge = connected(quick_pair, receiver)
+    sender.close()
+    made.run()
+    judge.receive_data(b"\x17\3\3\0")
+    assert judge.bytes_needed == 5
+
+
+@ROLES
 @pytest.mark.requirement("R263", "R265")
 def test_close_says_close_notify_as_a_warning_and_nothing_after_it(receiver, quick_pair, client_config) -> None:
     tap = Wiretap()

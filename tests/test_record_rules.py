@@ -135,6 +135,23 @@ def test_a_record_of_another_type_is_refused(content_type, receiver, quick_pair)
 
 
 @ROLES
+@pytest.mark.requirement("R225")
+def test_nor_is_it_let_in_behind_the_first_record(receiver, quick_pair, server_config) -> None:
+    """Where nobody wonders any more whether the peer speaks TLS: a heartbeat behind change_cipher_spec, or before
+    the second ClientHello."""
+    made = quick_pair(client_script=same, server_script=same, server=server_config.replace(always_retry=True))
+    if receiver == "client":
+        made.server.inject(plain(CCS, b"\1") + plain(24, b"heartbeat"))
+        made.expect_refusal_by_client(errors.UnexpectedRecordType)
+    else:
+        made.server.receive_data(made.client.data_to_send())
+        assert not list(made.server.events())
+        made.server.data_to_send()
+        made.client.inject(plain(24, b"heartbeat"))
+        made.expect_refusal_by_server(errors.UnexpectedRecordType)
+
+
+@ROLES
 @pytest.mark.parametrize("content_type", [1, 19, 24, 25, 26, 255])
 @pytest.mark.requirement("R224", "R225")
 def test_a_protected_record_of_another_type_is_refused(content_type, receiver, quick_pair) -> None:
@@ -323,6 +340,16 @@ def test_a_ciphertext_beyond_its_limit_is_refused(receiver, quick_pair) -> None:
     duel = Duel(quick_pair, receiver)
     duel.seal(APPLICATION_DATA, bytes(2**14 + 240))
     assert duel.breaker._out[3:5] == (2**14 + 257).to_bytes(2, "big")
+    duel.expect(errors.RecordOverflow)
+
+
+@ROLES
+@pytest.mark.parametrize("sent", [0, 2**14 + 257], ids=["its header", "all of it"])
+@pytest.mark.requirement("R242", "R245")
+def test_a_ciphertext_beyond_its_limit_is_not_even_decrypted(sent, receiver, quick_pair) -> None:
+    """It is refused for its length, which is in its header, and not because it is forged as well."""
+    duel = Duel(quick_pair, receiver)
+    duel.breaker.inject(plain(APPLICATION_DATA, bytes(sent), 2**14 + 257))
     duel.expect(errors.RecordOverflow)
 
 
