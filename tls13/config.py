@@ -31,7 +31,7 @@ from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGr
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from .resumption.psk import Psk
+    from .resumption.psk import Psk, Role
     from .resumption.sessions import SessionCache
     from .resumption.tickets import Tickets
     from .trust.crl import CrlSet
@@ -115,7 +115,7 @@ class _Config:
         put("alpn_protocols", tuple(_protocol(name) for name in given["alpn_protocols"]))
         for name in LIMITS:
             put(name, _positive(name, given[name]))
-        put("psks", _psks(given["psks"]))
+        put("psks", _psks(given["psks"], "client" if isinstance(self, ClientConfig) else "server"))
         put("tolerate_legacy_version", bool(given["tolerate_legacy_version"]))
         put("certificate_with_psk", bool(given["certificate_with_psk"]))
         put("signed_certificate_timestamps", bool(given["signed_certificate_timestamps"]))
@@ -541,7 +541,10 @@ def _identities(
     return identities
 
 
-def _psks(given: Sequence[Psk]) -> dict[bytes, Psk]:
+def _psks(given: Sequence[Psk], role: Role) -> dict[bytes, Psk]:
+    for psk in given:
+        if psk.role not in (None, role):
+            raise ConfigurationError(f"{psk!r} is for a {psk.role}: one key, one role (RFC 9257, section 4.1)")
     psks = {psk.identity: psk for psk in given}
     if len(psks) != len(given):
         raise ConfigurationError("two of the psks have the same identity")

@@ -276,6 +276,8 @@ class Negotiation(ServerAfterwards):
         psk = config.psks.get(identity)
         if psk is None and config.find_psk is not None:
             psk = yield from settle(config.find_psk(identity))
+            if psk is not None and psk.role == "client":
+                psk = None
         if psk is not None or config.tickets is None:
             return psk, None
         ticket = yield from config.tickets.open(identity, config.clock())

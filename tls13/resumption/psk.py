@@ -21,6 +21,8 @@ from ..wire.codec import Opaque, Struct, UInt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Role = Literal["client", "server"]
+
 SHORTEST_KEY = 16
 """Bytes. RFC 9257, section 6: an external PSK has at least 128 bits of entropy."""
 
@@ -40,7 +42,7 @@ class PskKind(Enum):
 class Psk:
     """What a handshake needs of a PSK, however it came. Its repr does not show the key."""
 
-    __slots__ = ("_age_add", "_early_secret", "_key", "_received_at", "hash", "identity", "kind")
+    __slots__ = ("_age_add", "_early_secret", "_key", "_received_at", "hash", "identity", "kind", "role")
 
     def __init__(
         self,
@@ -51,11 +53,14 @@ class Psk:
         *,
         ticket_age_add: int = 0,
         received_at: float | None = None,
+        role: "Role | None" = None,
     ) -> None:
         self.identity = identity
         """PskIdentity.identity: a ticket, or the name of an external PSK."""
         self.hash = hash
         self.kind = kind
+        self.role = role
+        """What whoever has it here may be with it; None: either."""
         self._key = key
         self._age_add = ticket_age_add
         self._received_at = received_at
@@ -90,14 +95,19 @@ class ExternalPsk(Psk):
     be random, of at least 16 bytes: a password can be guessed from one recorded handshake. One pair of peers, one
     role each: a key that several know does not say which of them one talks to (RFC 9257, section 4).
 
+    `role`: what we are with this key, "client" or "server"; the other kind of config then refuses it. Who is both
+    with one key can be made to talk to itself (Selfie; RFC 9257, section 4.1).
+
     Raises ConfigurationError for a key that is too short, and for an empty or too long identity.
     """
 
     __slots__ = ()
 
-    def __init__(self, identity: bytes, key: bytes, hash: Literal["sha256", "sha384"] = "sha256") -> None:
+    def __init__(
+        self, identity: bytes, key: bytes, hash: Literal["sha256", "sha384"] = "sha256", *, role: "Role | None" = None
+    ) -> None:
         _check(identity, key)
-        super().__init__(identity, key, _hash(hash), PskKind.EXTERNAL)
+        super().__init__(identity, key, _hash(hash), PskKind.EXTERNAL, role=_role(role))
 
 
 class ImportedIdentity(Struct):
@@ -116,11 +126,13 @@ def import_psk(
     hash: Literal["sha256", "sha384"] = "sha256",
     context: bytes = b"",
     targets: "Sequence[Literal['sha256', 'sha384']]" = ("sha256", "sha384"),
+    role: "Role | None" = None,
 ) -> tuple[Psk, ...]:
     """The PSKs that RFC 9258 derives from an external one: one for each hash in `targets`.
 
     `hash` is the external key's own. `context`: what it was agreed on with; naming the two roles in it keeps a peer
-    from being answered with its own messages (RFC 9258, appendix A). Use the key for nothing else.
+    from being answered with its own messages (RFC 9258, appendix A). `role`: as for ExternalPsk. Use the key for
+    nothing else.
 
     Raises ConfigurationError as ExternalPsk does.
     """
@@ -137,7 +149,7 @@ def import_psk(
         ).encode()
         _check(name, key)
         ipskx = epskx.expand_label(b"derived psk", source.new(name).digest(), target.digest_size)
-        imported.append(Psk(name, ipskx, target, PskKind.IMPORTED))
+        imported.append(Psk(name, ipskx, target, PskKind.IMPORTED, role=_role(role)))
     return tuple(imported)
 
 
@@ -146,6 +158,12 @@ def _hash(name: str) -> Hash:
         if hash.name == name:
             return hash
     raise ConfigurationError(f"a PSK's hash is sha256 or sha384, not {name!r}")
+
+
+def _role(role: "Role | None") -> "Role | None":
+    if role not in (None, "client", "server"):
+        raise ConfigurationError(f"a PSK's role is client or server, not {role!r}")
+    return role
 
 
 def _check(identity: bytes, key: bytes) -> None:
