@@ -50,7 +50,9 @@ def complaints(table: dict[str, Row], ties: Ties, waiting: set[str], *, run: boo
             if row.untestable:
                 found.append(f"{row.id} is held by a test: its reason for being untestable is wrong")
             seen = ties.alerts[row.id]
-            if run and row.alerts and not seen.intersection(row.alerts):
+            if run and not ties.passed.intersection(held[row.id]):
+                found.append(f"{row.id} is held by tests that were skipped or failed: {held[row.id][0]}")
+            elif run and row.alerts and not seen.intersection(row.alerts):
                 found.append(f"{row.id} gives {names(row.alerts)}; its tests saw {names(seen) or 'no alert'}")
         elif row.untestable and row.id in waiting:
             found.append(f"{row.id} is excused: take it out of pending.txt (--shrink does)")

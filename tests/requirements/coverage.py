@@ -27,7 +27,7 @@ class Ties:
         self.tests: dict[str, list[str]] = defaultdict(list)
         self.broken: dict[str, list[str]] = defaultdict(list)
         self.failed: list[str] = []
-        self.silent: list[str] = []
+        self.passed: set[str] = set()
         self.alerts: dict[str, set[AlertDescription]] = defaultdict(set)
         self.running: tuple[str, ...] = ()
 
@@ -55,8 +55,8 @@ class Ties:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failed.append(report.nodeid)
-        elif report.skipped and not hasattr(report, "wasxfail"):
-            self.silent.append(report.nodeid)
+        elif report.passed and report.when == "call":
+            self.passed.add(report.nodeid)
 
     def pytest_configure(self) -> None:
         """Note every Abort where it is made."""
