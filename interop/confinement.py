@@ -17,7 +17,7 @@ from .program import PATIENCE, Program
 from .trial import Disagreement, PeerMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Connect = Callable[[], socket.socket]
 
@@ -25,8 +25,8 @@ PORT = confined.PORT
 
 
 @contextmanager
-def confine(command: Sequence[str]) -> Iterator[tuple[Program, Connect]]:
-    """The program, which listens on PORT, and what connects to it as often as it is called.
+def confine(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[tuple[Program, Connect]]:
+    """The program, which listens on PORT, and what connects to it as often as it is called. `env`: in addition to ours.
 
     Raises PeerMissing if there is no such program, or no right to confine it.
     """
@@ -36,7 +36,9 @@ def confine(command: Sequence[str]) -> Iterator[tuple[Program, Connect]]:
     with ours, theirs:
         ours.settimeout(PATIENCE)
         script = [sys.executable, "-I", "-S", str(Path(confined.__file__)), str(theirs.fileno())]
-        with Program([*_unshare(), *script, *command], descriptors=[theirs.fileno()]) as program:
+        everything = [*_unshare(), *script, *command]
+        environment = {**os.environ, **(env or {})}
+        with Program(everything, env=environment, descriptors=[theirs.fileno()]) as program:
             theirs.close()
             yield program, lambda: _through_the_door(ours, program)
             ours.close()  # the doorkeeper ends

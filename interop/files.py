@@ -6,6 +6,7 @@ import atexit
 import subprocess
 import tempfile
 from base64 import encodebytes
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,9 +21,18 @@ from tls13.lab.authority import Issued
 from .trial import issued_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tls13 import SignatureScheme
 
 RSASSA_PSS = "1.2.840.113549.1.1.10"
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what a program writes, emptied at the end."""
+    with tempfile.TemporaryDirectory(dir=folder()) as name:
+        yield Path(name)
 
 
 class Files(NamedTuple):
@@ -40,6 +50,11 @@ class ClientFiles(NamedTuple):
     key: Path
 
     @property
+    def as_gnutls(self) -> tuple[str, ...]:
+        """The options of `gnutls-cli`."""
+        return ("--x509certfile", str(self.certificate), "--x509keyfile", str(self.key))
+
+    @property
     def as_openssl(self) -> tuple[str, ...]:
         """The options of `openssl s_client`."""
         return ("-cert", str(self.certificate), "-cert_chain", str(self.chain), "-key", str(self.key))
@@ -49,7 +64,7 @@ class ClientFiles(NamedTuple):
 def client_files() -> ClientFiles:
     """A client's certificate, of the workshop's intermediate."""
     issued = workshop().good(client=True)
-    files = ClientFiles(*(_folder() / f"client-{name}.pem" for name in ClientFiles._fields))
+    files = ClientFiles(*(folder() / f"client-{name}.pem" for name in ClientFiles._fields))
     files.certificate.write_bytes(issued.pem_chain)
     files.chain.write_bytes(workshop().intermediate.certificate_pem)
     files.key.touch(mode=0o600)
@@ -59,7 +74,7 @@ def client_files() -> ClientFiles:
 
 def root_file() -> Path:
     """The root that clients trust."""
-    path = _folder() / "root.pem"
+    path = folder() / "root.pem"
     path.write_bytes(workshop().root.certificate_pem)
     return path
 
@@ -68,7 +83,7 @@ def root_file() -> Path:
 def files_for(scheme: SignatureScheme) -> Files:
     """A chain and a key for this scheme."""
     issued = issued_for(scheme)
-    files = Files(_folder() / f"{scheme.name}-chain.pem", _folder() / f"{scheme.name}-key.pem")
+    files = Files(folder() / f"{scheme.name}-chain.pem", folder() / f"{scheme.name}-key.pem")
     files.chain.write_bytes(issued.pem_chain)
     files.key.touch(mode=0o600)
     files.key.write_bytes(pss_key_pem(issued) if scheme.name.startswith("rsa_pss_pss") else issued.pem_key)
@@ -78,7 +93,7 @@ def files_for(scheme: SignatureScheme) -> Files:
 @cache
 def file_with(data: bytes) -> Path:
     """For a program that sends a file."""
-    path = _folder() / f"{sha256(data).hexdigest()}.bin"
+    path = folder() / f"{sha256(data).hexdigest()}.bin"
     path.write_bytes(data)
     return path
 
@@ -87,9 +102,9 @@ def file_with(data: bytes) -> Path:
 def database_for(scheme: SignatureScheme) -> str:
     """The same for NSS: a database with our root, trusted, and the chain under the nickname "leaf"."""
     files = files_for(scheme)
-    folder = _folder() / f"{scheme.name}-nss"
-    folder.mkdir()
-    name, bundle = f"sql:{folder}", str(folder / "leaf.p12")
+    database = folder() / f"{scheme.name}-nss"
+    database.mkdir()
+    name, bundle = f"sql:{database}", str(database / "leaf.p12")
     for command in (
         ["certutil", "-N", "-d", name, "--empty-password"],
         ["certutil", "-A", "-d", name, "-n", "root", "-t", "CT,C,C", "-a", "-i", str(root_file())],
@@ -117,6 +132,6 @@ def _keeper() -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-def _folder() -> Path:
+def folder() -> Path:
     """Ours alone, and gone when this process ends."""
     return Path(_keeper().name)

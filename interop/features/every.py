@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import openssl
+from . import gnutls, openssl
 
-EVERY = (*openssl.peer.features,)
+EVERY = (*openssl.peer.features, *gnutls.peer.features)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import socket
-import tempfile
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tls13
-from tls13 import NamedGroup, PskKeyExchangeMode, ReplayGuard, SessionCache
+from tls13 import NamedGroup, PskKeyExchangeMode, ReplayGuard, SealedTickets, SessionCache
 
 from .. import openssl
-from ..files import client_files, file_with, files_for, root_file
+from ..files import client_files, file_with, files_for, root_file, scratch
 from ..program import Program
-from ..trial import HOST, Disagreement, Trial, same
+from ..trial import HOST, Trial, same
 from .ours import (
     CLIENT,
     EARLY,
@@ -29,6 +27,7 @@ from .ours import (
     SERVER,
     KeyLog,
     Line,
+    ask_for_certificate,
     client,
     client_identity,
     client_line,
@@ -91,12 +90,6 @@ def talk(line: Line, program: Program) -> None:
     line.receive(FROM_PEER)
 
 
-@contextmanager
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tls13-interop-") as name:
-        yield Path(name)
-
-
 # --- resumption -----------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +120,7 @@ def _() -> None:
 
 def resume_with_s_client(*, retry: bool) -> None:
     config = server(groups=[NamedGroup.secp256r1]) if retry else server()
-    with folder() as here, listening() as listener:
+    with scratch() as here, listening() as listener:
         file = str(here / "session")
         get_session(listener, config, file)
         with s_client(listener, "-sess_in", file) as (program, sock), server_line(sock, config) as line:
@@ -200,15 +193,17 @@ def get_ticket(
 
 
 def accept_early_data(outcome: str) -> None:
-    config = server(max_early_data=2**14, replay_guard=ReplayGuard())
-    with folder() as here, listening() as listener:
+    config = server(max_early_data=2**14, replay_guard=ReplayGuard(), tickets=SealedTickets())
+    with scratch() as here, listening() as listener:
         file = str(here / "session")
         get_session(listener, config, file)
         if outcome == "rejected":
             config = config.replace(max_early_data=0)
         options = ("-sess_in", file, "-early_data", str(file_with(EARLY)))
         with s_client(listener, *options) as (program, sock), server_line(sock, config) as line:
-            same("early data, says our side", line.handshake().early_data, outcome)
+            session = line.handshake()
+            same("resumed, says our side", session.resumed, True)
+            same("early data, says our side", session.early_data, outcome)
             same("the early data", bytes(line.early), EARLY if outcome == "accepted" else b"")
             talk(line, program)
             line.close()
@@ -308,14 +303,7 @@ def _() -> None:
     ):
         same("certificates in the handshake", line.handshake().peer_certificates, ())
         talk(line, program)
-        connection = line.connection
-        if not isinstance(connection, tls13.ServerConnection):
-            raise Disagreement("this is no server")
-        context = connection.request_client_certificate()
-        line.flush()
-        answer = line.until(tls13.ClientAuthenticated)
-        same("the context", answer.context, context)
-        same("the client's certificate", answer.peer_certificates, client_identity().chain)
+        same("the client's certificate", ask_for_certificate(line), client_identity().chain)
         talk(line, program)
         line.close()
 
@@ -357,7 +345,7 @@ peer.client("exporter")(partial(export, SERVER))
 
 def log_keys(ours: Trial) -> None:
     key_log = KeyLog()
-    with folder() as here:
+    with scratch() as here:
         file = here / "keys"
         with connected(ours, key_log, "-keylogfile", str(file)) as (program, line):
             line.handshake()

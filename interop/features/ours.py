@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from cryptography import x509
+
     from tls13 import ClientConfig, Event, ServerConfig, Session, StoredSession
 
 CLIENT, SERVER = Trial(True), Trial(False)
@@ -159,12 +161,24 @@ class Line:
 
 
 def client_line(sock: socket.socket, config: ClientConfig, **more: Any) -> Line:
-    """Our client. `more`: session, early_data."""
+    """Our client. `more`: session, early_data, tracer."""
     return Line(sock, tls13.ClientConnection(config, server_hostname=HOST, port=PORT, **more))
 
 
-def server_line(sock: socket.socket, config: ServerConfig) -> Line:
-    return Line(sock, tls13.ServerConnection(config))
+def server_line(sock: socket.socket, config: ServerConfig, **more: Any) -> Line:
+    """Our server. `more`: tracer."""
+    return Line(sock, tls13.ServerConnection(config, **more))
+
+
+def ask_for_certificate(line: Line) -> tuple[x509.Certificate, ...]:
+    """Section 4.7.2: what the client shows when our server asks for it, after the handshake."""
+    connection = line.connection
+    if not isinstance(connection, tls13.ServerConnection):
+        raise Disagreement("only a server can ask")
+    context = connection.request_client_certificate()
+    answer = line.until(tls13.ClientAuthenticated)
+    same("the context of the answer", answer.context, context)
+    return answer.peer_certificates
 
 
 def exported(line: Line) -> bytes:

@@ -25,7 +25,6 @@ FEATURES = (
     "key log",
     "OCSP stapling",
     "record_size_limit",
-    "certificate compression",
     "delegated credential",
     "empty legacy_session_id",
 )
