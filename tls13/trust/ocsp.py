@@ -92,7 +92,7 @@ def _ecdsa(hash: hashes.HashAlgorithm) -> _Algorithm:
 
 
 def _pss(hash: hashes.HashAlgorithm) -> tuple[object, ...]:
-    return padding.PSS(mgf=padding.MGF1(hash), salt_length=hash.digest_size), hash
+    return padding.PSS(mgf=padding.MGF1(hash), salt_length=padding.PSS.AUTO), hash
 
 
 _ALGORITHMS: Final[dict[x509.ObjectIdentifier, _Algorithm]] = {
@@ -113,7 +113,7 @@ _ALGORITHMS: Final[dict[x509.ObjectIdentifier, _Algorithm]] = {
     SignatureAlgorithmOID.ML_DSA_87: (mldsa.MLDSA87PublicKey, ((),)),
 }
 """What a response may be signed with. No SHA-1. RSASSA-PSS has its hash in parameters that the library does not show:
-each of the good ones is tried."""
+each of the good ones is tried, with whatever salt (`openssl ocsp` writes the longest that fits)."""
 
 
 class OcspStatus(NamedTuple):
