@@ -115,6 +115,10 @@ class RedisStore:
     def pop(self, key: bytes) -> bytes | None:
         return cast("bytes | None", self._ask(self._server.getdel, PREFIX + key))
 
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        self._server.close()
+
     def _ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
@@ -143,6 +147,10 @@ class AsyncRedisStore:
 
     async def pop(self, key: bytes) -> bytes | None:
         return cast("bytes | None", await self._ask(self._server.getdel(PREFIX + key)))
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        await self._server.aclose()
 
     async def _ask(self, answer: Awaitable[Any]) -> Any:
         try:
