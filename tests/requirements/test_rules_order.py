@@ -17,6 +17,7 @@ from tls13.wire.messages import (
     CertificateRequest,
     CertificateVerify,
     ClientHello,
+    EncryptedExtensions,
     EndOfEarlyData,
     Finished,
     HelloRetryRequest,
@@ -186,3 +187,48 @@ def test_a_second_hello_retry_request_is_not_any_message(client_config, server_c
     other = ScriptedServer(server_config.replace(groups=[NamedGroup.secp384r1]), script)
     with pytest.raises(errors.SecondHelloRetryRequest):
         tls13.pump(one, other)
+
+
+# --- application data: section 2 --------------------------------------------------------------------------------------
+
+
+def data_before(kind: type, sender: list):
+    """A script that sends application data, under the keys of the moment, before the message of this type."""
+
+    def script(message):
+        if type(message) is kind:
+            sender[0].send_record(23, b"too early")
+        return message
+
+    return script
+
+
+@pytest.mark.requirement("R002")
+@pytest.mark.parametrize("kind", [EncryptedExtensions, Certificate, CertificateVerify, Finished])
+def test_a_servers_data_before_its_finished(kind, quick_pair) -> None:
+    sender = []
+    made = quick_pair(server_script=data_before(kind, sender))
+    sender.append(made.server)
+    made.expect_refusal_by_client(errors.UnexpectedApplicationData)
+
+
+@pytest.mark.requirement("R002")
+@pytest.mark.parametrize("kind", [Certificate, CertificateVerify, Finished])
+def test_a_clients_data_before_its_finished(kind, client_config, client_identity, asking, quick_pair) -> None:
+    sender = []
+    client = client_config.replace(identities=[client_identity])
+    made = quick_pair(client=client, server=asking, client_script=data_before(kind, sender))
+    sender.append(made.client)
+    made.expect_refusal_by_server(errors.UnexpectedApplicationData)
+
+
+@pytest.mark.requirement("R002")
+def test_a_clients_data_behind_the_end_of_its_early_data(client_config, server_config) -> None:
+    """Early data may be sent; what comes between EndOfEarlyData and Finished is neither."""
+    server = accepting_early_data(server_config, tickets=tls13.SealedTickets())
+    client = client_config.replace(psk_key_exchange_modes=MODES)
+    one = WilfulClient(client, session=session_of(client, server), early_data=EARLY)
+    hold = data_before(Finished, [one])
+    one._handshake.script = hold
+    other = tls13.ServerConnection(server)
+    refused(other, lambda: tls13.pump(one, other))

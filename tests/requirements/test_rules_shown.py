@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import tls13
 from tls13 import errors
 from tls13.lab.authority import CLIENT_AUTH
+from tls13.wire.companions import SignedCertificateTimestampList
 from tls13.wire.extensions import CT, Extensions
 from tls13.wire.messages import (
     Certificate,
@@ -200,3 +201,19 @@ def test_a_later_certificate_without_any_script(authenticating, asking_later, cl
     _, received = made.run()
     (event,) = events_of(received, tls13.ClientAuthenticated)
     assert event.peer_certificates == client_identity.chain
+
+
+@pytest.mark.requirement("R056", "R162")
+@pytest.mark.parametrize("asked", [True, False])
+def test_our_server_answers_what_was_asked(asked, client_config, server_config, issued, quick_pair) -> None:
+    timestamps = SignedCertificateTimestampList(sct_list=(b"a timestamp",))
+    identity = tls13.Identity(issued.chain, issued.private_key, leaf_extensions=(timestamps,))
+    record = Recorder()
+    made = quick_pair(
+        client=client_config.replace(signed_certificate_timestamps=asked),
+        server=server_config.replace(identity=identity),
+        server_script=record,
+    )
+    made.run()
+    first = record.of(Certificate)[0].certificate_list[0]
+    assert (E.signed_certificate_timestamp in first.extensions) is asked
