@@ -157,6 +157,16 @@ def test_a_client_hello_that_lacks_what_it_needs_is_refused(name, pair) -> None:
     pair(client_script=first_hello(MISSING_IN_HELLO[name][0])).expect_refusal_by_server(errors.MissingExtension)
 
 
+@pytest.mark.requirement("R291", "R293")
+def test_a_server_without_certificates_misses_signature_algorithms_too(pair) -> None:
+    """What the ClientHello lacks comes before what the server has."""
+    made = pair(
+        server=tls13.ServerConfig(None, psks=[tls13.ExternalPsk(b"identity", KEY)]),
+        client_script=first_hello(lambda m: without(m, E.signature_algorithms)),
+    )
+    made.expect_refusal_by_server(errors.MissingExtension)
+
+
 @pytest.mark.parametrize("lacks", [E.supported_groups, E.key_share])
 @pytest.mark.requirement("R292", "R293")
 def test_groups_and_shares_come_together_beside_a_psk_too(lacks, pair, client_config, server_config) -> None:
