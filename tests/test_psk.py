@@ -1,5 +1,5 @@
 """External pre-shared keys: RFC 9846, sections 2.2 and 4.3.11; RFC 9257 and RFC 9258. Several, unknown ones, wrong
-ones, imported ones, and what a connection with one is like. (The rules of the messages: requirements/test_rules_psk.py.)
+ones, imported ones, and what a connection with one is like. (Rules of the messages: requirements/test_rules_psk.py.)
 """
 
 from __future__ import annotations
