@@ -219,3 +219,27 @@ def test_a_config_may_be_chosen_for_each_connection(server_config, client_config
         await server.wait_closed()
 
     run(main())
+
+
+def test_a_config_that_cannot_be_had_is_told_and_the_next_one_served(server_config, client_config) -> None:
+    """Whoever gives the configs may fail once: not in silence, and without a socket left over."""
+
+    async def main() -> None:
+        seen: list[BaseException] = []
+
+        def config() -> tls13.ServerConfig:
+            if not seen:
+                raise ZeroDivisionError
+            return server_config
+
+        async with await aio.start_server(
+            echo, "127.0.0.1", 0, config, on_error=lambda error, peer: seen.append(error)
+        ) as server:
+            with pytest.raises(tls13.TLSError):
+                await aio.open_connection("127.0.0.1", port_of(server), client_config, server_hostname=HOST)
+            assert isinstance(seen[0], ZeroDivisionError)
+            _, writer = await aio.open_connection("127.0.0.1", port_of(server), client_config, server_hostname=HOST)
+            writer.close()
+            await writer.wait_closed()
+
+    run(main())

@@ -19,7 +19,7 @@ from ..connection import ClientConnection, ServerConnection
 from ..errors import ConfigurationError, UsageError
 from .facts import Facts
 from .opening import connect_error
-from .protocol import NOBODY_READS_EARLY_DATA, TLSProtocol
+from .protocol import NOBODY_READS_EARLY_DATA, Refusal, TLSProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -169,8 +169,8 @@ async def start_server(
 ) -> asyncio.Server:
     """As asyncio.start_server, over TLS 1.3: `client_connected(reader, writer)` runs once a handshake is complete.
 
-    `config` may be a function that gives the config for each new connection (a renewed certificate, say). A handshake
-    that fails is closed and told to `on_error(exception, peername)`; nothing is logged. `tcp` goes to
+    `config` may be a function that gives the config for each new connection (a renewed certificate, say). If it raises,
+    or the handshake fails, the connection is closed and `on_error(exception, peername)` called; nothing is logged. `tcp` goes to
     loop.create_server (backlog, reuse_port, sock, ...).
 
     early_data: for a config that accepts early data, and a callback that reads it by `await writer.recv_early_data()`.
@@ -181,13 +181,18 @@ async def start_server(
     if isinstance(config, ServerConfig) and config.max_early_data and not early_data:
         raise ConfigurationError(NOBODY_READS_EARLY_DATA)
 
-    def protocol() -> TLSProtocol:
+    def protocol() -> asyncio.Protocol:
+        try:
+            current = config() if callable(config) else config
+        except Exception as error:  # noqa: BLE001  # somebody else's code: whoever is told of errors is told of its own
+            return Refusal(error, on_error)
+
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Awaitable[None] | None:
             return client_connected(reader, TLSWriter(tls, writer.transport, app, reader, loop))
 
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         app = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
-        connection = ServerConnection(config() if callable(config) else config)
+        connection = ServerConnection(current)
         tls = TLSProtocol(
             connection, app, loop, handshake_timeout=handshake_timeout, on_error=on_error, early_data=early_data
         )
