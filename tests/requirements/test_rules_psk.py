@@ -80,16 +80,6 @@ def test_an_external_psk_has_at_least_128_bits() -> None:
         tls13.import_psk(b"name", bytes(15))
 
 
-@pytest.mark.xfail(strict=True, reason="an ExternalPsk does not know which role it is for")
-@pytest.mark.requirement("D14")
-def test_nobody_talks_to_himself(client_config, server_config) -> None:
-    """Selfie (RFC 9257, section 4): what this node sent as a client comes back to it as a server. One key, one role."""
-    client = client_config.replace(psks=[PSK], trust=None, require_psk=True)
-    connection = tls13.ClientConnection(client, server_hostname=None)
-    with pytest.raises(tls13.TLSError):
-        tls13.pump(connection, tls13.ServerConnection(server_config.replace(psks=[PSK])))
-
-
 @pytest.mark.requirement("D27")
 def test_the_repr_of_a_psk_shows_no_key(client_config, server_config) -> None:
     session = session_of(client_config, server_config)
