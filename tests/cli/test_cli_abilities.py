@@ -53,6 +53,7 @@ def pair(pki, name: str) -> tuple[str, ...]:
 # --- resumption and early data ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("D32")
 def test_a_session_in_a_file_is_used_once_and_for_its_owner_only(serve, connect, tmp_path) -> None:
     file, request = tmp_path / "session", tmp_path / "request"
     request.write_bytes(b"GET /")
