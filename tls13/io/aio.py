@@ -19,7 +19,7 @@ from ..connection import ClientConnection, ServerConnection
 from ..errors import ConfigurationError, UsageError
 from .facts import Facts
 from .opening import connect_error
-from .protocol import NOBODY_READS_EARLY_DATA, Refusal, TLSProtocol
+from .protocol import NOBODY_READS_EARLY_DATA, TLSProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -170,8 +170,8 @@ async def start_server(
     """As asyncio.start_server, over TLS 1.3: `client_connected(reader, writer)` runs once a handshake is complete.
 
     `config` may be a function that gives the config for each new connection (a renewed certificate, say). If it raises,
-    or the handshake fails, the connection is closed and `on_error(exception, peername)` called; nothing is logged. `tcp` goes to
-    loop.create_server (backlog, reuse_port, sock, ...).
+    or the handshake fails, the connection is closed and `on_error(exception, peername)` called; nothing is logged.
+    `tcp` goes to loop.create_server (backlog, reuse_port, sock, ...).
 
     early_data: for a config that accepts early data, and a callback that reads it by `await writer.recv_early_data()`.
     The callback then runs as soon as the first of it is here, although nobody knows yet whether it is a replay; only
@@ -200,3 +200,16 @@ async def start_server(
 
     where: dict[str, Any] = {} if "sock" in tcp else {"host": host, "port": port}
     return await loop.create_server(protocol, **where, **tcp)
+
+
+class Refusal(asyncio.Protocol):
+    """For a connection that there is no config for: closes it, and tells why."""
+
+    def __init__(self, error: Exception, on_error: ErrorHook | None) -> None:
+        self._error = error
+        self._on_error = on_error
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+        if self._on_error is not None:
+            self._on_error(self._error, transport.get_extra_info("peername"))

@@ -388,16 +388,3 @@ class TLSProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class Refusal(asyncio.Protocol):
-    """For a connection that there is no config for: closes it, and tells why."""
-
-    def __init__(self, error: Exception, on_error: ErrorHook | None) -> None:
-        self._error = error
-        self._on_error = on_error
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-        if self._on_error is not None:
-            self._on_error(self._error, transport.get_extra_info("peername"))
