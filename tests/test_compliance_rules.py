@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+import certs
 import tls13
 from tests.conftest import HOST
 from tests.mutual import edit, first_hello, hello_of
 from tests.requirements.cases import cases
 from tls13 import errors
 from tls13.crypto.groups import GROUPS
+from tls13.crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from tls13.crypto.suites import SUITES
-from tls13.lab.authority import Authority, KeyType
+from tls13.lab.authority import Authority, Issued, KeyType
 from tls13.lab.scripted import with_extension, with_raw_extension, without
 from tls13.wire.extensions import (
     CR,
@@ -320,3 +322,27 @@ def test_every_group_that_is_offered_can_be_chosen(group, quick_pair, server_con
     made = quick_pair(server=server_config.replace(groups=[group]))
     made.run()
     assert made.client.session.group == group
+
+
+def shown_with(scheme: SignatureScheme) -> Issued:
+    """A certificate whose key can sign with it."""
+    shop = certs.workshop()
+    for issued in (shop.good_rsa_pss, *map(shop.good, KeyType)):
+        if scheme in issued.identity.signature_schemes:
+            return issued
+    raise LookupError(scheme)
+
+
+@pytest.mark.parametrize("scheme", DEFAULT_SIGNATURE_SCHEMES, ids=lambda scheme: scheme.name)
+@pytest.mark.requirement("R297", "R280")
+def test_every_signature_scheme_that_is_offered_can_be_chosen(scheme, quick_pair, client_config) -> None:
+    trust = tls13.TrustStore.from_certificates([certs.workshop().root.certificate])
+    made = quick_pair(
+        client=client_config.replace(trust=trust),
+        server=tls13.ServerConfig(shown_with(scheme).identity, signature_schemes=[scheme]),
+    )
+    hello = hello_of(made.client.data_to_send())
+    assert scheme in hello.extensions.get(SignatureSchemeList).supported_signature_algorithms
+    made = quick_pair(client=made.client.config, server=made.server.config)
+    made.run()
+    assert made.client.session.signature_scheme == scheme

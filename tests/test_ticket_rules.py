@@ -89,6 +89,14 @@ def test_early_data_ends_with_end_of_early_data(quick_pair, client, early_server
     assert [type(message) for message in record.sent] == [EndOfEarlyData, Finished]
 
 
+@pytest.mark.parametrize("more", [b"\x14", Finished(verify_data=bytes(32)).to_handshake()], ids=["a part", "a message"])
+@pytest.mark.requirement("R229", "R230", "R231")
+def test_end_of_early_data_ends_its_record(more, quick_pair, client, early_server) -> None:
+    """Section 5.1: Finished behind it would be protected with the early keys."""
+    made = resumed_pair(quick_pair, client, early_server, edit(EndOfEarlyData, lambda m: m.to_handshake() + more))
+    made.expect_refusal_by_server(errors.DataAcrossKeyChange)
+
+
 @pytest.mark.requirement("R194")
 def test_rejected_early_data_has_no_end_of_early_data(quick_pair, client, server, early_server) -> None:
     session = session_of(client, early_server)

@@ -131,6 +131,7 @@ def _lengths_of(codec: Codec, data: bytes, at: int, end: int) -> Iterator[tuple[
             yield from length_fields(body, data, at - length, at)
 
 
+@pytest.mark.requirement("R260")
 @pytest.mark.parametrize(("raw", "name"), RECORDED)
 def test_every_length_is_exact(raw, name) -> None:
     """One less and one more: the bytes that are left over, or missing, are noticed."""
