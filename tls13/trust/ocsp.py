@@ -188,13 +188,13 @@ def _find_signer(response: Response, issuer: x509.Certificate, now: datetime) ->
 
 def _check_appointed(responder: x509.Certificate, issuer: x509.Certificate, now: datetime) -> None:
     """Section 4.2.2.2: the issuer's own key signed this certificate, for signing OCSP responses."""
+    schemes = signed_with(responder)
+    if not schemes or schemes & SHA1_SCHEMES:
+        raise _unauthorized(responder, "its certificate is signed with an algorithm that is not secure")
     try:
         responder.verify_directly_issued_by(issuer)
     except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
         raise _unauthorized(responder, "the certificate's issuer did not issue the responder's") from None
-    schemes = signed_with(responder)
-    if not schemes or schemes & SHA1_SCHEMES:
-        raise _unauthorized(responder, "its certificate is signed with an algorithm that is not secure")
     try:
         check_keys([responder])
         check_dates(responder, now)
