@@ -18,7 +18,7 @@ from certs.bench import workshop
 from certs.der import SEQUENCE, algorithm, children, encode
 from tls13.lab.authority import Issued
 
-from .trial import issued_for
+from .trial import Disagreement, PeerMissing, issued_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,22 +98,38 @@ def file_with(data: bytes) -> Path:
     return path
 
 
+NSS_LEAF, NSS_CLIENT = "leaf", "client"
+"""Nicknames in an NSS database."""
+
+
 @cache
 def database_for(scheme: SignatureScheme) -> str:
-    """The same for NSS: a database with our root, trusted, and the chain under the nickname "leaf"."""
-    files = files_for(scheme)
+    """The same for NSS: a database with our root, trusted, the chain for this scheme, and a client's."""
     database = folder() / f"{scheme.name}-nss"
     database.mkdir()
-    name, bundle = f"sql:{database}", str(database / "leaf.p12")
-    for command in (
-        ["certutil", "-N", "-d", name, "--empty-password"],
-        ["certutil", "-A", "-d", name, "-n", "root", "-t", "CT,C,C", "-a", "-i", str(root_file())],
-        [*("openssl", "pkcs12", "-export", "-in", str(files.chain), "-inkey", str(files.key)),
-         *("-name", "leaf", "-passout", "pass:", "-out", bundle)],
-        ["pk12util", "-d", name, "-i", bundle, "-W", ""],
-    ):  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True)
+    name = f"sql:{database}"
+    run("certutil", "-N", "-d", name, "--empty-password")
+    run("certutil", "-A", "-d", name, "-n", "root", "-t", "CT,C,C", "-a", "-i", str(root_file()))
+    server, client = files_for(scheme), client_files()
+    for nickname, chain, key in (
+        (NSS_LEAF, server.chain, server.key),
+        (NSS_CLIENT, client.certificate, client.key),
+    ):
+        bundle = str(database / f"{nickname}.p12")
+        source = ("-in", str(chain), "-inkey", str(key), "-name", nickname)
+        run("openssl", "pkcs12", "-export", *source, "-passout", "pass:", "-out", bundle)
+        run("pk12util", "-d", name, "-i", bundle, "-W", "")
     return name
+
+
+def run(*command: str) -> None:
+    """Raises PeerMissing if there is no such program, and Disagreement if it does not succeed."""
+    try:
+        done = subprocess.run(command, capture_output=True)
+    except FileNotFoundError:
+        raise PeerMissing(f"{command[0]} is not installed") from None
+    if done.returncode:
+        raise Disagreement(f"{command[0]} {command[1]}: {(done.stdout + done.stderr)[-300:]!r}")
 
 
 def pss_key_pem(issued: Issued) -> bytes:

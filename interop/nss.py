@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tls13 import TLSSocket
 
 from .confinement import PORT, confine
-from .files import database_for, file_with
+from .files import NSS_LEAF, database_for, file_with
 from .gnutls import receive
 from .program import PATIENCE, Program
 from .trial import HOST, PeerMissing, Trial, same
@@ -87,7 +87,7 @@ def talk_to_tstclnt(trial: Trial, tls: TLSSocket, program: Program) -> None:
 @contextmanager
 def with_selfserv(trial: Trial, *options: str) -> Iterator[tuple[Program, socket.socket]]:
     leaf = "-e" if trial.scheme.name.startswith("ecdsa") else "-n"
-    command = ["selfserv", "-p", str(PORT), leaf, "leaf", *_common_options(trial), *options]
+    command = ["selfserv", "-p", str(PORT), leaf, NSS_LEAF, *_common_options(trial), *options]
     with confine(command) as (program, connect):
         yield program, connect()
 

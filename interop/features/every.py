@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import gnutls, openssl
+from . import gnutls, nss, openssl
 
-EVERY = (*openssl.peer.features, *gnutls.peer.features)
+EVERY = (*openssl.peer.features, *gnutls.peer.features, *nss.peer.features)
