@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Pair
+    from tests.conftest import Pair, PairMaker
     from tls13.wire.messages import HandshakeMessage
 
 CCS, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
@@ -43,3 +43,10 @@ class Duel:
     def expect(self, offence, *, told: bool = True) -> None:
         expect = self.made.expect_refusal_by_client if self.receiver == "client" else self.made.expect_refusal_by_server
         expect(offence, told=told)
+
+
+def connected(quick_pair: PairMaker, receiver: str, **configs):
+    """A connected pair; who breaks the rule; who is to notice."""
+    made = quick_pair(client_script=same, server_script=same, **configs)
+    made.run()
+    return (made, made.server, made.client) if receiver == "client" else (made, made.client, made.server)

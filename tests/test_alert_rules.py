@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 import tls13
-from tests.conftest import PairMaker
+from tests.duel import connected, same
 from tests.requirements.cases import cases
 from tests.wiretap import Wiretap
 from tls13 import errors
@@ -31,17 +29,6 @@ ROLES = pytest.mark.parametrize("receiver", ["client", "server"])
 ERRORS = [
     code for code in AlertDescription if code not in (AlertDescription.close_notify, AlertDescription.user_canceled)
 ]
-
-
-def same(message: HandshakeMessage) -> HandshakeMessage:
-    return message
-
-
-def connected(quick_pair: PairMaker, receiver: str, **configs):
-    """A connected pair; who breaks the rule; who is to notice."""
-    made = quick_pair(client_script=same, server_script=same, **configs)
-    made.run()
-    return (made, made.server, made.client) if receiver == "client" else (made, made.client, made.server)
 
 
 def expect(made, receiver: str, offence, *, told: bool = True):
@@ -334,59 +321,3 @@ def test_only_close_notify_is_the_end_of_the_data(receiver, quick_pair) -> None:
         judge.next_event()
     assert judge.closed
     assert not judge.peer_closed
-
-
-# --- what is left of a failed connection: section 6 -------------------------------------------------------------------
-
-
-def reachable_bytes(root: object) -> set[bytes]:
-    """Every bytes and bytearray that can be reached from an object, as a debugger or a memory dump could."""
-    found, seen, todo = set(), set(), [root]
-    while todo:
-        one = todo.pop()
-        if id(one) in seen or isinstance(one, type) or type(one).__name__ in ("module", "function"):
-            continue
-        seen.add(id(one))
-        if isinstance(one, (bytes, bytearray)):
-            found.add(bytes(one))
-        todo += gc.get_referents(one)
-        todo += [getattr(one, name, None) for name in ("__dict__",)]
-        todo += [getattr(one, name, None) for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
-    return found
-
-
-@pytest.mark.requirement("R257")
-@pytest.mark.parametrize("how", ["alert received", "alert sent"])
-@ROLES
-def test_a_failed_connection_forgets_its_secrets(receiver, how, quick_pair, client_config, server_config) -> None:
-    """Nothing that hangs on the connection, nor on its exception, holds a secret of the key log any more."""
-    tap = Wiretap()
-    made, sender, judge = connected(
-        quick_pair,
-        receiver,
-        client=client_config.replace(key_log=tap.key_log, sessions=tls13.SessionCache()),
-        server=server_config,
-    )
-    secrets = set(tap.secrets().values())
-    assert len(secrets) == 5
-    assert secrets & reachable_bytes(judge), "this test looks in the wrong place"
-    sender.send_record(ALERT, bytes((FATAL, 40)) if how == "alert received" else b"\1")
-    with pytest.raises(tls13.TLSError) as caught:
-        made.run()
-    judge.data_to_send()
-    error = caught.value.with_traceback(None)
-    assert not secrets & (reachable_bytes(judge) | reachable_bytes(error))
-
-
-@ROLES
-@pytest.mark.requirement("R256")
-def test_nothing_is_exported_from_a_failed_connection(receiver, quick_pair) -> None:
-    made, sender, judge = connected(quick_pair, receiver)
-    assert judge.export_keying_material(b"label")
-    sender.send_record(ALERT, bytes((FATAL, 40)))
-    with pytest.raises(tls13.AlertReceived):
-        made.run()
-    with pytest.raises(tls13.TLSError):
-        judge.export_keying_material(b"label")
-    with pytest.raises(tls13.TLSError):
-        judge.export_early_keying_material(b"label")

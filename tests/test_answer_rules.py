@@ -7,6 +7,7 @@ import pytest
 import tls13
 from tests.conftest import A_RECORD
 from tests.mutual import edit
+from tests.requirements.cases import cases
 from tls13 import errors
 from tls13.lab.authority import CLIENT_AUTH
 from tls13.wire.extensions import CR, Extensions, SignatureSchemeList
@@ -92,6 +93,53 @@ def test_an_answer_with_something_missing_or_in_between_is_refused(name, asked) 
     made = asked(WRONG[name])
     made.server.request_client_certificate()
     made.expect_refusal_by_server(errors.MessageOutOfOrder)
+
+
+def flip(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+FORGED = {
+    "a signature": (
+        edit(CertificateVerify, lambda m: m.replace(signature=flip(m.signature))),
+        errors.BadSignature,
+        "R189 R190",
+    ),
+    "another scheme": (
+        edit(CertificateVerify, lambda m: m.replace(algorithm=SignatureScheme.rsa_pkcs1_sha256)),
+        errors.SignatureSchemeNotOffered,
+        "R186 R188",
+    ),
+    "a scheme of another key": (
+        edit(CertificateVerify, lambda m: m.replace(algorithm=SignatureScheme.ed25519)),
+        errors.SignatureSchemeUnsuitable,
+        "R187",
+    ),
+    "Finished": (
+        edit(Finished, lambda m: m.replace(verify_data=flip(m.verify_data))),
+        errors.BadFinished,
+        "R191",
+    ),
+    "a short Finished": (
+        edit(Finished, lambda m: m.replace(verify_data=m.verify_data[:-1])),
+        errors.DecodeError,
+        "R191",
+    ),
+    "another context": (
+        edit(Certificate, lambda m: m.replace(certificate_request_context=b"another")),
+        errors.UnknownRequestContext,
+        "R207",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", cases(FORGED, {name: ids for name, (_, _, ids) in FORGED.items()}))
+def test_a_forged_answer_is_refused(name, asked) -> None:
+    """Sections 4.5.2 and 4.5.3 hold after the handshake as well."""
+    script, offence, _ = FORGED[name]
+    made = asked(script)
+    made.server.request_client_certificate()
+    made.expect_refusal_by_server(offence)
 
 
 @pytest.mark.requirement("R206")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 import certs
 import tls13
+from certs.der import RSA_MD5, Surgery
 from tests.conftest import HOST
 from tests.mutual import USAGES, Both, Presented, edit
 from tls13 import errors
@@ -179,6 +181,23 @@ def test_a_certificate_that_is_not_x509_version_3_is_refused(name, signer, both)
 def test_a_chain_signed_with_md5_is_refused(name, signer, both) -> None:
     broken, host = workshop_case(name, signer, both)
     assert broken.refused(signer, errors.WeakSignature, host=host).alert == A.bad_certificate
+
+
+@ROLES
+@pytest.mark.parametrize("sent", [False, True], ids=["in the store", "sent as well"])
+@pytest.mark.requirement("R181")
+def test_an_anchors_own_signature_is_not_looked_at(sent, signer, both) -> None:
+    """Who believes the anchor does not need to validate it: so it may be signed with anything, MD5 included."""
+    root = Authority.create(now=certs.workshop().now, key_type=KeyType.RSA_2048)
+    der = Surgery(root.certificate).sign(root.private_key, RSA_MD5)
+    issued = root.issue([HOST], usages=[USAGES[signer]])
+    chain = [issued.certificate.public_bytes(Encoding.DER), *([der] if sent else [])]
+    shown = Presented(issued.identity, chain, issued.private_key)
+    trust = tls13.TrustStore.from_certificates([x509.load_der_x509_certificate(der)])
+    made = both.showing(signer, shown, trust=trust).pair()
+    made.run()
+    assert made.client.handshake_complete
+    assert made.server.handshake_complete
 
 
 @ROLES
