@@ -182,6 +182,15 @@ def test_groups_and_shares_come_together_beside_a_psk_too(lacks, pair, client_co
     made.expect_refusal_by_server(errors.MissingExtension)
 
 
+@pytest.mark.requirement("R285", "R293")
+def test_a_psk_that_nobody_knows_is_no_substitute_for_signature_algorithms(pair, client_config) -> None:
+    made = pair(
+        client=client_config.replace(psks=[tls13.ExternalPsk(b"identity", KEY)]),
+        client_script=first_hello(lambda m: without(m, E.signature_algorithms)),
+    )
+    made.expect_refusal_by_server(errors.MissingExtension)
+
+
 @pytest.mark.requirement("R284")
 def test_a_retry_without_supported_versions_is_refused(pair) -> None:
     def change(message):

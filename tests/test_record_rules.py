@@ -189,6 +189,18 @@ def test_a_message_before_a_key_change_ends_its_record(name, more, pair, server_
         made.expect_refusal_by_server(errors.DataAcrossKeyChange)
 
 
+@pytest.mark.requirement("R230")
+def test_a_hello_retry_request_ends_its_record(quick_pair, server_config) -> None:
+    """It is a ServerHello too; what is behind it was sent before the second ClientHello could be read."""
+    made = quick_pair(server=server_config.replace(always_retry=True))
+    made.server.receive_data(made.client.data_to_send())
+    assert not list(made.server.events())
+    retry = records(bytes(made.server.data_to_send()))[0]
+    made.client.receive_data(plain(HANDSHAKE, retry[5:] + b"\2"))
+    with pytest.raises(errors.DataAcrossKeyChange):
+        list(made.client.events())
+
+
 @ROLES
 @pytest.mark.requirement("R229", "R230", "R231")
 def test_a_key_update_ends_its_record(receiver, quick_pair) -> None:
