@@ -36,7 +36,7 @@ def exchange(made: Pair) -> tuple[list[tls13.Event], list[tls13.Event]]:
         seen[1].extend(made.server.events())
         made.client.receive_data(to_client)
         seen[0].extend(made.client.events())
-        if not to_server and not to_client:
+        if not made.client.wants_send and not made.server.wants_send:
             return seen
 
 

@@ -384,3 +384,14 @@ def test_a_closed_connection_does_not_answer(quick_pair, client, server) -> None
     assert not made.client.data_to_send()
     made.server.receive_data(closing)
     assert list(made.server.events()) == [tls13.PeerClosed()]
+
+
+@pytest.mark.parametrize("what", ["request_client_certificate", "send_ticket"])
+def test_a_server_that_has_closed_asks_and_gives_nothing_more(what, quick_pair, client, server) -> None:
+    """Section 6.1: close_notify is the last thing that is sent."""
+    made = quick_pair(client=client, server=server)
+    made.run()
+    made.server.close()
+    with pytest.raises(tls13.UsageError, match="after close"):
+        getattr(made.server, what)()
+    assert made.run()[0] == [tls13.PeerClosed()]

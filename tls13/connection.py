@@ -168,7 +168,7 @@ class Connection:
 
     def _next_event(self) -> Event | None:
         engine, reader = self._engine, self._reader
-        if engine.session is None and self.config.clock() > self._deadline:
+        if engine.session is None and not self._closed and self.config.clock() > self._deadline:
             raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
         event = engine.advance() if engine.ready else None
         while event is None:
@@ -282,6 +282,7 @@ class Connection:
         if self._engine.session is None:
             self._send_alert(WARNING, AlertDescription.user_canceled)
             self._peer_closed = True
+            self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
         self._send_alert(WARNING, AlertDescription.close_notify)
         self._closed = True
 
@@ -304,6 +305,8 @@ class Connection:
     def _answered(self, question: AnswerAwaited, resume: Callable[[], None]) -> None:
         if self._error is not None:
             raise self._failed(self._error)
+        if self._closed and self._engine.session is None:
+            return  # close() has given the handshake up
         if not self._engine.asks(question.awaitable):
             raise UsageError("this question has been answered already, or the connection never asked it")
         try:
@@ -317,7 +320,7 @@ class Connection:
 
         Raises UsageError before the handshake is complete or after the connection has failed.
         """
-        self._require_established("export_keying_material")
+        self._require_established("export_keying_material", sends=False)
         return self._export(self._handshake.exporter_secret, label, context, length)
 
     def export_early_keying_material(self, label: bytes, context: bytes = b"", length: int = 32) -> bytes:
@@ -337,12 +340,12 @@ class Connection:
             raise UsageError("this connection has no such exporter secret")
         return export_keying_material(secret, label, context, length)
 
-    def _require_established(self, what: str) -> None:
+    def _require_established(self, what: str, *, sends: bool = True) -> None:
         if self._error is not None:
             raise self._failed(self._error)
         if self._engine.session is None:
             raise UsageError(f"{what} before the handshake is complete; wait for HandshakeCompleted")
-        if self._closed and what == "update_keys":
+        if self._closed and sends:
             raise UsageError(f"{what} after close()")
 
     def _send_alert(self, level: int, description: AlertDescription) -> None:
@@ -490,7 +493,10 @@ class ServerConnection(Connection):
         return self._handshake.half_rtt and self._engine.write_epoch is Epoch.APPLICATION
 
     def send_ticket(self) -> None:
-        """Give the client one more ticket (section 4.7.1); nothing happens where the client cannot use it."""
+        """Give the client one more ticket (section 4.7.1); nothing happens where the client cannot use it.
+
+        Raises UsageError before the handshake is complete and after close(), ConnectionFailed after a fatal error.
+        """
         self._require_established("send_ticket")
         self._engine.run(self._handshake.send_tickets(1))
 
@@ -498,7 +504,8 @@ class ServerConnection(Connection):
         """Ask the client for a certificate now (section 4.7.2). Returns the context that ClientAuthenticated repeats.
 
         Raises UsageError if the client did not offer post_handshake_auth, if an external PSK authenticates this
-        connection, if the config says nothing of whom to trust, or if too many requests are unanswered.
+        connection, if the config says nothing of whom to trust, if too many requests are unanswered; and as send_ticket
+        does.
         """
         self._require_established("request_client_certificate")
         return self._handshake.request_client_certificate()

@@ -331,7 +331,12 @@ class Engine:
     # --- failing --------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> AlertDescription:
-        """The one place where an exception becomes an alert (section 6.2). Forgets the secrets (section 6)."""
+        """The one place where an exception becomes an alert (section 6.2)."""
+        self.forget()
+        return error.alert if isinstance(error, Abort) else AlertDescription.internal_error
+
+    def forget(self) -> None:
+        """Nothing goes on: no flow, no question, no secret (section 6)."""
         self._flow = self._handshake = None
         self._need = ()
         self._buffer.clear()
@@ -343,4 +348,3 @@ class Engine:
         self._owed.clear()
         self._questions.clear()
         self._read_secret = self._write_secret = None
-        return error.alert if isinstance(error, Abort) else AlertDescription.internal_error
