@@ -91,7 +91,7 @@ def test_a_huge_response_is_not_read(pki: Pki) -> None:
 
 
 def test_no_byte_can_be_changed_unnoticed(pki: Pki) -> None:
-    """Whatever a peer writes, what comes out is a refusal. (Or the same as before: how many bits of the signature's last
+    """Whatever a peer writes, it is refused. (Or says the same as before: how many bits of the signature's last
     byte count is not signed, and may be said in more than one way.)"""
     response = respond(pki.issuer, pki.leaf, by=BY_KEY)
     status = check_stapled(response, pki.chain, NOW)

@@ -51,7 +51,7 @@ def test_a_responder_that_the_issuer_appointed(pki: Pki, by: ocsp.OCSPResponderE
     assert check_stapled(pki.by(responder, by=by), pki.chain, NOW).responder == responder.certificate
 
 
-def appointed(pki: Pki, extension: x509.ExtensionType, *, critical: bool = False, **changes: object) -> Issued:
+def appointed(pki: Pki, extension: x509.ExtensionType, *, critical: bool = False) -> Issued:
     """A responder whose certificate says one more thing, or says it differently."""
     key = KeyType.ECDSA_P256.generate()
     draft: Draft = pki.issuer.draft([], key.public_key(), common_name="responder", usages=[OCSP_SIGNING])
@@ -155,6 +155,13 @@ def test_the_right_one_among_responders_of_one_name_is_found(pki: Pki) -> None:
         certificates=[old.certificate, new.certificate],
     )
     assert check_stapled(response, pki.chain, NOW).responder == new.certificate
+
+
+def test_of_several_that_may_not_speak_the_first_ones_fault_is_told(pki: Pki) -> None:
+    first, second = appointed(pki, key_usage(key_cert_sign=True), critical=True), pki.responder()
+    pair = (first.certificate, first.private_key)
+    response = respond(pki.issuer, pki.leaf, responder=pair, certificates=[first.certificate, second.certificate])
+    refuse(errors.UnauthorizedResponder, response, pki, match="digitalSignature")
 
 
 def test_how_many_are_tried_is_limited(pki: Pki) -> None:

@@ -76,6 +76,11 @@ def test_a_broken_list_is_refused(data: bytes) -> None:
         sct.parse_list(data)
 
 
+def test_an_sct_of_no_bytes_is_refused() -> None:
+    with pytest.raises(DecodeError):
+        sct.parse(b"")
+
+
 def test_a_time_that_no_calendar_has_is_refused() -> None:
     with pytest.raises(DecodeError, match="year 9999"):
         sct.parse(ONE[:33] + b"\xff" * 8 + ONE[41:])
@@ -108,7 +113,8 @@ def test_those_in_a_stapled_response_are_found() -> None:
     authority = Authority.create(now=NOW - timedelta(days=1))
     leaf = authority.issue(["server.example"]).certificate
     value = encode(OCTET_STRING, listed(ONE))
-    response = respond(authority, leaf, single=[(ExtensionOID.SIGNED_CERTIFICATE_TIMESTAMPS, value, False)])
+    beside = (x509.ObjectIdentifier("1.2.3"), encode(OCTET_STRING, b"something else"), False)
+    response = respond(authority, leaf, single=[beside, (ExtensionOID.SIGNED_CERTIFICATE_TIMESTAMPS, value, False)])
     assert sct.stapled(response, leaf) == sct.parse_list(listed(ONE))
     assert sct.stapled(response, authority.issue(["other.example"]).certificate) == ()
     assert sct.stapled(respond(authority, leaf), leaf) == ()

@@ -46,7 +46,7 @@ def raw_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> 
     """
     try:
         extensions = asn1.decode_der(_TBSCertificate, certificate.tbs_certificate_bytes).extensions
-    except ValueError as error:
+    except ValueError as error:  # the library has read these bytes before: where the two differ, nobody is right
         raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
     found = [one.value for one in extensions or () if one.oid == oid]
     if len(found) > 1:

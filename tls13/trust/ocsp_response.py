@@ -109,8 +109,6 @@ class Response(NamedTuple):
     @classmethod
     def _read(cls, response: ocsp.OCSPResponse) -> Response:
         data = asn1.decode_der(_ResponseData, response.tbs_response_bytes)
-        if data.version != 0:
-            raise MalformedOcspResponse(f"its version is {data.version}, and only v1 (0) is known")
         certificates = tuple(response.certificates)
         for certificate in certificates:
             certificate.subject  # noqa: B018  # reading it parses it
