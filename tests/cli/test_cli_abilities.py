@@ -72,6 +72,22 @@ def test_a_session_in_a_file_is_used_once_and_for_its_owner_only(serve, connect,
     assert file.exists(), "nothing was sent, so the ticket is still good"
 
 
+def test_a_ticket_that_was_sent_is_gone_although_the_handshake_failed(serve, connect, tmp_path) -> None:
+    """Appendix C.4: whoever sees it twice knows that the two connections come from the same client."""
+    file = tmp_path / "session"
+    with serve(tmp_path) as served:
+        connect(served.where, "--cafile", served.ca, "--resume", file)
+        kept = file.read_bytes()
+    with socket.create_server(("localhost", 0)) as silent:
+        where = f"localhost:{silent.getsockname()[1]}"
+        facts = connect(where, "--cafile", served.ca, "--resume", file, "--timeout", "0.05")
+        assert facts["error"]["type"] == "HandshakeTimeout"
+        assert not file.exists()
+        file.write_bytes(kept)
+        connect(where, "--sni", "other.example", "--cafile", served.ca, "--resume", file, "--timeout", "0.05")
+        assert file.exists(), "it is not for that server, so it was not sent"
+
+
 def test_early_data_is_echoed_with_the_rest(serve, connect, tmp_path) -> None:
     file, request = tmp_path / "session", tmp_path / "request"
     request.write_bytes(b"early\n")

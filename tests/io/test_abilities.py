@@ -127,6 +127,23 @@ def test_connect_puts_the_port_into_the_key(client_config, server_config) -> Non
     assert {key.port for key in cache._sessions} == {port}
 
 
+def test_a_wrapped_socket_has_its_port_in_the_key(client_config, server_config) -> None:
+    config = client_config.replace(sessions=tls13.SessionCache())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with tls13.wrap_socket(listener.accept()[0], server_config) as tls:
+                tls.sendall(b"x")
+                tls.recv()
+
+        thread, _ = in_thread(serve)
+        address = listener.getsockname()
+        with tls13.wrap_socket(socket.create_connection(address), config, server_hostname=HOST) as tls:
+            tls.recv()
+        thread.join(PATIENCE)
+    assert {key.port for key in config.sessions._sessions} == {address[1]}
+
+
 def test_one_more_ticket(resuming, server_config) -> None:
     with meeting(resuming, server_config.replace(ticket_count=0)) as (client, server):
         assert client.stored_sessions == ()
@@ -403,6 +420,7 @@ def test_aio_resumes_by_session_and_by_cache(resuming, server_config) -> None:
                 assert await reader.readexactly(1) == b"x"
                 stored = writer.stored_sessions[-1]
                 await close(writer)
+            assert {key.port for key in caching.sessions._sessions} == {port_of(server)}
 
     run(main())
 
