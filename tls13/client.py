@@ -376,7 +376,7 @@ class ClientHandshake(Offering):
 
     def verify_server(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
         """The verified chain, up to a trust anchor; empty only under INSECURE_NO_VERIFICATION."""
-        if self.config.verifier is None or self.server_name is None or not shown.chain:
+        if self.config.verifier is None or not shown.chain:
             return ()
         now = datetime.fromtimestamp(self.config.clock(), UTC)
         verified = yield from settle(self.config.verifier.verify_server(shown.chain, self.server_name, now))

@@ -24,7 +24,7 @@ from .resumption.early_data import ReplayGuard
 from .resumption.tickets import SealedTickets
 from .trust.filters import judge_filters
 from .trust.store import TrustStore
-from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, Profile
+from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
 from .wire.compression import require
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
@@ -266,7 +266,7 @@ class ClientConfig(_Config):
         put("trust", trust)
         put("server_raw_keys", frozenset(server_raw_keys))
         put("require_psk", bool(require_psk))
-        put("needs_server_name", verifier is not None)
+        put("needs_server_name", verifier is not None and not isinstance(verifier, NamelessVerifier))
         put("key_shares", self._key_shares(key_shares))
         put("identities", _identities(identities, self.signature_schemes))
         put("choose_identity", choose_identity)
@@ -339,7 +339,8 @@ class ServerConfig(_Config):
     the PSKs authenticate this server.
     select: is called with each first ClientHello and returns the config to go on with, None for this one, or an
     awaitable of it. strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the
-    first.
+    first. strict_alpn: refuse a client none of whose application protocols is ours (RFC 7301, section 3.2) instead of
+    going on without one.
     client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
     client_raw_keys: SubjectPublicKeyInfos (DER) of clients that need none (RFC 7250); client_auth: when to ask for
     them. certificate_authorities (DER names; by default those of client_trust, if they are few), oid_filters: which to
@@ -388,6 +389,7 @@ class ServerConfig(_Config):
         signature_schemes: Sequence[SignatureScheme] = DEFAULT_SIGNATURE_SCHEMES,
         alpn_protocols: Sequence[str | bytes] = (),
         strict_server_name: bool = False,
+        strict_alpn: bool = True,
         cookie_key: bytes | None = None,
         always_retry: bool = False,
         certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
@@ -420,6 +422,7 @@ class ServerConfig(_Config):
             raise ConfigurationError("a server needs an identity (a certificate chain and its key), or PSKs")
         put("select", select)
         put("strict_server_name", bool(strict_server_name))
+        put("strict_alpn", bool(strict_alpn))
         if cookie_key is not None and len(cookie_key) < 32:
             raise ConfigurationError(f"cookie_key has {len(cookie_key)} bytes; it needs at least 32 random ones")
         put("shares_cookie_key", cookie_key is not None)
@@ -433,6 +436,7 @@ class ServerConfig(_Config):
         put("oid_filters", tuple(oid_filters))
         judge_filters(self.oid_filters)
         put("tickets", SealedTickets(random=random) if tickets == "sealed" else tickets)
+        self._arguments["tickets"] = self.tickets  # a config that is made of this one opens the tickets of this one
         put("ticket_count", max(0, ticket_count))
         put("ticket_lifetime", _positive("ticket_lifetime", ticket_lifetime))
         put("max_session_age", _positive("max_session_age", max_session_age))
@@ -449,6 +453,7 @@ class ServerConfig(_Config):
     identities: tuple[Presentable, ...]
     select: ConfigSelector | None
     strict_server_name: bool
+    strict_alpn: bool
     shares_cookie_key: bool
     """Whether a first flight may be the second one of a handshake that another server began."""
     cookie_key: bytes

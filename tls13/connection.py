@@ -42,7 +42,7 @@ from .wire.registry import ContentType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .config import ClientConfig, ServerConfig
+    from .config import ClientConfig, ConfigSelector, ServerConfig
     from .crypto.hkdf import Secret
     from .crypto.suites import Suite
     from .events import AnswerAwaited, Event, Session, Tracer
@@ -475,8 +475,12 @@ class ServerConnection(Connection):
 
     _handshake: ServerHandshake
 
-    def __init__(self, config: ServerConfig, *, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, config: ServerConfig, *, select: ConfigSelector | None = None, tracer: Tracer | None = None
+    ) -> None:
+        """`select` takes the place of the config's, for this connection."""
         super().__init__(config, is_client=False, tracer=tracer)
+        self._select = select
         # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
         # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").
         self._reader.ccs_allowed = config.shares_cookie_key
@@ -485,7 +489,7 @@ class ServerConnection(Connection):
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
-        return ServerHandshake(config, self._engine, tracer)
+        return ServerHandshake(config, self._engine, tracer, self._select)
 
     @property
     def may_send_before_finished(self) -> bool:

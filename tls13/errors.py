@@ -599,6 +599,9 @@ class CertificateNotYetValid(CertificateError):
 class WrongHost(CertificateError):
     alert = AlertDescription.bad_certificate
     says = "the certificate is for another host"
+    name = ""
+    """The one that was wanted."""
+    is_address = False
 
 
 class UnknownIssuer(CertificateError):

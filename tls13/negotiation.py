@@ -378,5 +378,7 @@ class Negotiation(ServerAfterwards):
         for protocol in self.config.alpn_protocols:
             if protocol in alpn.protocol_name_list:
                 return protocol
+        if not self.config.strict_alpn:
+            return None
         offered = b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace")
         raise NoApplicationProtocol(f"the client offers {offered}")

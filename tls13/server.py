@@ -69,7 +69,7 @@ from .wire.messages import (
 from .wire.registry import ProtocolVersion
 
 if TYPE_CHECKING:
-    from .config import ServerConfig
+    from .config import ConfigSelector, ServerConfig
     from .events import Tracer
     from .flow import Flow, Output
     from .key_schedule import EarlySecret, MainSecret, TrafficSecret
@@ -85,16 +85,23 @@ class ServerHandshake(Negotiation):
     early_data_offered = False
     """By the first ClientHello, whose answer may have been a HelloRetryRequest."""
 
-    def __init__(self, config: ServerConfig, output: Output, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        output: Output,
+        tracer: Tracer | None = None,
+        select: ConfigSelector | None = None,
+    ) -> None:
         super().__init__(output, config.key_log, tracer, config.max_extensions)
         self.config = config
+        self.select = config.select if select is None else select
         self.requests = {}
 
     def handshake(self) -> Flow[Session]:
         """RFC 9846, section 2, figures 1 to 4."""
         hello = yield from self.read(ClientHello)
-        if self.config.select is not None:
-            self.config = (yield from settle(self.config.select(hello))) or self.config
+        if self.select is not None:
+            self.config = (yield from settle(self.select(hello))) or self.config
         choice = yield from self.negotiate(hello)
         if Cookie.extension_type not in hello.extensions and (choice.needs_retry or self.config.always_retry):
             self.send_retry(hello, choice)

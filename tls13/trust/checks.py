@@ -25,14 +25,11 @@ LARGEST_RSA: Final = 8192
 
 
 class Question(NamedTuple):
-    """What is asked of a chain: is it this server's (or, without a name, a client's), at this time?"""
+    """What is asked of a chain: is it this server's (or a client's, or whatever server's it is), at this time?"""
 
     name: ServerName | None
     now: datetime
-
-    @property
-    def server(self) -> bool:
-        return self.name is not None
+    server: bool
 
     def check_name(self, leaf: x509.Certificate) -> None:
         """Raises WrongHost."""
@@ -93,4 +90,6 @@ def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
     holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
     if len(names) > 10:
         holds += f" and {len(names) - 10} more"
-    return WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
+    error = WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
+    error.name, error.is_address = name.text, name.is_ip
+    return error

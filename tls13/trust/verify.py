@@ -114,7 +114,7 @@ class Verifier(Protocol):
         """Up to 32 bytes, the same only for verifiers that judge alike: what it verified, a session may rely on."""
 
     def verify_server(
-        self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime
+        self, chain: Sequence[x509.Certificate], server_name: ServerName | None, now: datetime
     ) -> Sequence[x509.Certificate] | Awaitable[Sequence[x509.Certificate]]:
         """The chain that is believed, leaf first and trust anchor last."""
 
@@ -160,7 +160,9 @@ class ChainVerifier:
         """What the certificates of a chain may be signed with: for signature_algorithms_cert (4.3.3)."""
         return CHAIN_SIGNATURE_SCHEMES
 
-    def verify_server(self, chain: Sequence[x509.Certificate], server_name: ServerName, now: datetime) -> VerifiedChain:
+    def verify_server(
+        self, chain: Sequence[x509.Certificate], server_name: ServerName | None, now: datetime
+    ) -> VerifiedChain:
         """The verified chain, leaf first and trust anchor last. Raises a CertificateError.
 
         `chain` is as the server sent it: after the leaf, order, duplicates and extras do not matter (4.5.1.2).
@@ -169,11 +171,11 @@ class ChainVerifier:
         """
         if server_name is None:
             raise ConfigurationError("a server is verified for a name, and there is none")
-        return self._verify(chain, Question(server_name, now))
+        return self._verify(chain, Question(server_name, now, server=True))
 
     def verify_client(self, chain: Sequence[x509.Certificate], now: datetime) -> VerifiedChain:
         """As verify_server, for a client's chain, which is not tied to a name."""
-        return self._verify(chain, Question(None, now))
+        return self._verify(chain, Question(None, now, server=False))
 
     def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not chain:
@@ -237,7 +239,7 @@ class ChainVerifier:
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
         leaf, intermediates = chain[0], list(chain[1:])
-        if question.name is not None:
+        if question.server:
             return VerifiedChain(_server_verifier(builder, question.name, leaf).verify(leaf, intermediates))
         return VerifiedChain(builder.build_client_verifier().verify(leaf, intermediates).chain)
 
@@ -248,6 +250,22 @@ class ChainVerifier:
         check_dates(leaf, question.now)
         question.check_name(leaf)
         return VerifiedChain((leaf,))
+
+
+class NamelessVerifier(ChainVerifier):
+    """Believes a server's chain whatever name it is for: any certificate of anybody, as long as it is a good one.
+
+    For those who compare the name themselves, or know the one CA that they trust to certify one server only.
+    """
+
+    def verify_server(
+        self, chain: Sequence[x509.Certificate], server_name: ServerName | None, now: datetime
+    ) -> VerifiedChain:
+        return self._verify(chain, Question(None, now, server=True))
+
+    @property
+    def fingerprint(self) -> bytes:
+        return hashlib.sha256(b"any name" + super().fingerprint).digest()
 
 
 def parse_chain(
@@ -276,16 +294,18 @@ def _is_self_issued(certificate: x509.Certificate) -> bool:
     return certificate.issuer == certificate.subject
 
 
-def _server_verifier(builder: PolicyBuilder, name: ServerName, leaf: x509.Certificate) -> verification.ServerVerifier:
+def _server_verifier(
+    builder: PolicyBuilder, name: ServerName | None, leaf: x509.Certificate
+) -> verification.ServerVerifier:
     """With the library's own name check.
 
     It does not take every name that there is (an underscore). Then the library is asked for another name of the leaf,
     and the check that follows is ours alone. Name constraints are about all of the leaf's names anyway.
     """
-    if name.address is not None:
+    if name is not None and name.address is not None:
         return builder.build_server_verifier(x509.IPAddress(name.address))
     try:
-        return builder.build_server_verifier(x509.DNSName(name.dns or ""))
+        return builder.build_server_verifier(x509.DNSName(name.dns or "" if name is not None else ""))
     except ValueError:
         pass  # a name that the library does not take
     for other in certificate_names(leaf):

@@ -1,0 +1,146 @@
+"""Our exceptions as `ssl`'s own: whoever catches ssl.SSLError today goes on catching it.
+
+Programs look at the type, at `reason` and `library`, and of a failed verification at `verify_code` and
+`verify_message`: those are OpenSSL's numbers and words (X509_V_ERR_*, SSL_R_*). What is ours stays reachable: the
+exception that was raised here is the `__cause__`, and a failed verification carries the peer's chain.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING
+
+from .. import errors
+from ..errors import AlertDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.x509 import Certificate
+
+VERIFY: dict[type[errors.CertificateError], tuple[int, str]] = {
+    errors.RevocationUnknown: (3, "unable to get certificate CRL"),
+    errors.BadCertificateSignature: (7, "certificate signature failure"),
+    errors.CertificateNotYetValid: (9, "certificate is not yet valid"),
+    errors.CertificateExpired: (10, "certificate has expired"),
+    errors.SelfSigned: (18, "self-signed certificate"),
+    errors.UnknownIssuer: (20, "unable to get local issuer certificate"),
+    errors.MissingIntermediate: (20, "unable to get local issuer certificate"),
+    errors.EmptyTrustStore: (20, "unable to get local issuer certificate"),
+    errors.CertificateRevoked: (23, "certificate revoked"),
+    errors.WrongUsage: (26, "unsuitable certificate purpose"),
+    errors.NameConstraintViolation: (47, "permitted subtree violation"),
+    errors.WrongHost: (62, "Hostname mismatch"),
+    errors.WeakKey: (66, "EE certificate key too weak"),
+    errors.WeakSignature: (68, "CA signature digest algorithm too weak"),
+}
+UNSPECIFIED = (1, "unspecified certificate verification error")
+IP_ADDRESS_MISMATCH = 64
+
+ALERT_REASONS = {
+    AlertDescription.unexpected_message: "SSLV3_ALERT_UNEXPECTED_MESSAGE",
+    AlertDescription.bad_record_mac: "SSLV3_ALERT_BAD_RECORD_MAC",
+    AlertDescription.record_overflow: "TLSV1_ALERT_RECORD_OVERFLOW",
+    AlertDescription.handshake_failure: "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    AlertDescription.bad_certificate: "SSLV3_ALERT_BAD_CERTIFICATE",
+    AlertDescription.unsupported_certificate: "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+    AlertDescription.certificate_revoked: "SSLV3_ALERT_CERTIFICATE_REVOKED",
+    AlertDescription.certificate_expired: "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+    AlertDescription.certificate_unknown: "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    AlertDescription.illegal_parameter: "SSLV3_ALERT_ILLEGAL_PARAMETER",
+    AlertDescription.unknown_ca: "TLSV1_ALERT_UNKNOWN_CA",
+    AlertDescription.access_denied: "TLSV1_ALERT_ACCESS_DENIED",
+    AlertDescription.decode_error: "TLSV1_ALERT_DECODE_ERROR",
+    AlertDescription.decrypt_error: "TLSV1_ALERT_DECRYPT_ERROR",
+    AlertDescription.protocol_version: "TLSV1_ALERT_PROTOCOL_VERSION",
+    AlertDescription.insufficient_security: "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+    AlertDescription.internal_error: "TLSV1_ALERT_INTERNAL_ERROR",
+    AlertDescription.inappropriate_fallback: "TLSV1_ALERT_INAPPROPRIATE_FALLBACK",
+    AlertDescription.user_canceled: "TLSV1_ALERT_USER_CANCELLED",
+    AlertDescription.missing_extension: "TLSV13_ALERT_MISSING_EXTENSION",
+    AlertDescription.unsupported_extension: "TLSV1_UNSUPPORTED_EXTENSION",
+    AlertDescription.unrecognized_name: "TLSV1_UNRECOGNIZED_NAME",
+    AlertDescription.bad_certificate_status_response: "TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE",
+    AlertDescription.certificate_required: "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    AlertDescription.no_application_protocol: "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
+}
+
+REASONS: dict[type[errors.TLSError], str] = {
+    errors.NoCommonCipherSuite: "NO_SHARED_CIPHER",
+    errors.NoCommonGroup: "NO_SUITABLE_GROUPS",
+    errors.NoCommonSignatureScheme: "NO_SUITABLE_SIGNATURE_ALGORITHM",
+    errors.ProtocolVersionError: "UNSUPPORTED_PROTOCOL",
+    errors.NoApplicationProtocol: "NO_APPLICATION_PROTOCOL",
+    errors.CertificateRequired: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+    errors.UnexpectedRecordType: "WRONG_VERSION_NUMBER",
+    errors.BadRecordMac: "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+    errors.RecordOverflow: "DATA_LENGTH_TOO_LONG",
+    errors.DecodeError: "LENGTH_MISMATCH",
+    errors.BadSignature: "BAD_SIGNATURE",
+    errors.BadFinished: "DIGEST_CHECK_FAILED",
+    errors.UnexpectedMessage: "UNEXPECTED_MESSAGE",
+    errors.ConnectionFailed: "UNINITIALIZED",
+}
+"""Where OpenSSL has a name for it; for the others ours is written in its way."""
+
+
+class CertificateVerificationError(ssl.SSLCertVerificationError):
+    """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the certificate at fault."""
+
+    peer_certificates: Sequence[Certificate]
+    """What the peer sent, end-entity certificate first."""
+    certificate: Certificate | None
+    """The one at fault, where that is known."""
+
+
+def translated(error: errors.TLSError) -> ssl.SSLError:
+    """The exception of `ssl` for one of ours, which becomes its cause."""
+    made = _made(error)
+    made.__cause__ = error
+    return made
+
+
+def _made(error: errors.TLSError) -> ssl.SSLError:
+    if isinstance(error, errors.CertificateError):
+        return _verification(error)
+    if isinstance(error, errors.TruncatedStream):
+        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+    if isinstance(error, errors.CloseNotifyInHandshake):
+        return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+    if isinstance(error, errors.AlertReceived):
+        reason = ALERT_REASONS.get(error.code, f"ALERT_{error.code}")  # type: ignore[call-overload]  # any number
+        return _library(reason, str(error))
+    reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "")
+    return _library(reason or _screaming(type(error).__name__), str(error))
+
+
+def _library(reason: str, says: str) -> ssl.SSLError:
+    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {says}")
+    made.reason, made.library = reason, "SSL"
+    return made
+
+
+def _verification(error: errors.CertificateError) -> CertificateVerificationError:
+    code, message = next((VERIFY[kind] for kind in type(error).__mro__ if kind in VERIFY), UNSPECIFIED)
+    if isinstance(error, errors.WrongHost):
+        code, message = _mismatch(error)
+    made = CertificateVerificationError(
+        ssl.SSL_ERROR_SSL, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
+    )
+    made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
+    made.verify_code, made.verify_message = code, message
+    made.peer_certificates, made.certificate = error.chain, error.certificate
+    return made
+
+
+def _mismatch(error: errors.WrongHost) -> tuple[int, str]:
+    """OpenSSL's words, which programs compare: they end in the name that was wanted."""
+    name = error.name
+    if error.is_address:
+        return IP_ADDRESS_MISMATCH, f"IP address mismatch, certificate is not valid for '{name}'."
+    return VERIFY[errors.WrongHost][0], f"Hostname mismatch, certificate is not valid for '{name}'."
+
+
+def _screaming(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
