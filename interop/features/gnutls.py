@@ -35,8 +35,10 @@ from .ours import (
     exported,
     external_psk,
     listening,
+    ocsp_response,
     server,
     server_line,
+    stapling_identity,
     stored,
     trust,
 )
@@ -280,6 +282,23 @@ def _() -> None:
         talk(line, program, we_are_client=False)
         same("the client's certificate", ask_for_certificate(line), client_identity().chain)
         finish(line, program, we_are_client=False)
+
+
+@peer.server("OCSP stapling")
+def _() -> None:
+    with connected(CLIENT, "--ocsp-response", str(file_with(ocsp_response()))) as (program, line):
+        same("the response, says our side", line.handshake().ocsp_response, ocsp_response())
+        finish(line, program, we_are_client=True)
+
+
+@peer.client("OCSP stapling")
+def _() -> None:
+    with scratch() as here:
+        saved = here / "response"
+        with connected(SERVER, "--save-ocsp", str(saved), identity=stapling_identity()) as (program, line):
+            finish(line, program, we_are_client=False)
+            program.wait()
+        same("the response that the peer saved", saved.read_bytes(), ocsp_response())
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

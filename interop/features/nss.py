@@ -48,6 +48,7 @@ from .ours import (
     listening,
     server,
     server_line,
+    stapling_identity,
     trust,
 )
 from .registry import Peer
@@ -270,6 +271,13 @@ def _() -> None:
         same("certificates in the handshake", line.handshake().peer_certificates, ())
         same("the client's certificate", ask_for_certificate(line), client_identity().chain)
         finish(line, program, we_are_client=False)
+
+
+@peer.client("OCSP stapling")
+def _() -> None:
+    with connected(SERVER, "-T", identity=stapling_identity()) as (program, line):
+        finish(line, program, we_are_client=False)
+        program.wait_for(b"Received 1 Cert Status items")
 
 
 @peer.client("delegated credential")

@@ -34,12 +34,14 @@ from .ours import (
     exported,
     external_psk,
     listening,
+    ocsp_response,
     server,
     server_line,
+    stapling_identity,
     stored,
     trust,
 )
-from .registry import NotBuilt, Peer
+from .registry import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -363,9 +365,20 @@ peer.client("key log")(partial(log_keys, SERVER))
 
 @peer.server("OCSP stapling")
 def _() -> None:
-    raise NotBuilt("nothing looks at a stapled response yet")
+    with connected(CLIENT, None, "-status_file", str(file_with(ocsp_response()))) as (program, line):
+        same("the response, says our side", line.handshake().ocsp_response, ocsp_response())
+        talk(line, program)
+        line.close()
 
 
 @peer.client("OCSP stapling")
 def _() -> None:
-    raise NotBuilt("there is no response to staple yet")
+    with (
+        listening() as listener,
+        s_client(listener, "-status") as (program, sock),
+        server_line(sock, server(identity=stapling_identity(), ocsp_stapling=True)) as line,
+    ):
+        line.handshake()
+        talk(line, program)
+        program.wait_for(b"OCSP Response Status: successful(.*\n)*.*Cert Status: good")
+        line.close()

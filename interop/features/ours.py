@@ -5,16 +5,21 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 import tls13
 from certs.bench import workshop
 from tls13 import ApplicationData, EarlyData, HandshakeCompleted, PeerClosed
+from tls13.wire.companions import CertificateStatus
 
 from ..program import PATIENCE
-from ..trial import HOST, Disagreement, Trial, same
-from .registry import NotBuilt
+from ..trial import HOST, Disagreement, Trial, issued_for, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,30 +39,21 @@ FROM_US, FROM_PEER = b"from this side\n", b"\xe2\x86\x90 from the other side\n"
 """Lines; what is typed into a program may not begin with a letter, which can be a command."""
 
 EARLY = b"as early as it gets\n"
+HOUR = timedelta(hours=1)
 LABEL, LENGTH = "EXPORTER-of-a-meeting", 32
 PSK_IDENTITY, PSK_KEY = "tls13", bytes(range(32))
 
 Some = TypeVar("Some", bound=tuple[object, ...])
 
 
-def configure(make: Any, **changes: Any) -> Any:
-    """`make(**changes)`. Raises NotBuilt when one of them is an argument that it does not have yet."""
-    try:
-        return make(**changes)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise NotBuilt(str(error).partition("() ")[2]) from None
-
-
 def client(**changes: Any) -> ClientConfig:
-    config: ClientConfig = configure(CLIENT.client_config().replace, **changes)
-    return config
+    """Our client, with what the feature needs."""
+    return CLIENT.client_config().replace(**changes)
 
 
 def server(**changes: Any) -> ServerConfig:
-    config: ServerConfig = configure(SERVER.server_config().replace, **changes)
-    return config
+    """Our server, with what the feature needs."""
+    return SERVER.server_config().replace(**changes)
 
 
 def trust() -> tls13.TrustStore:
@@ -68,6 +64,25 @@ def trust() -> tls13.TrustStore:
 def client_identity() -> tls13.Identity:
     """Who our client is, where it is asked. The same as files.client_files."""
     return workshop().good(client=True).identity
+
+
+@cache
+def ocsp_response() -> bytes:
+    """What the CA says of our server's certificate today: good. DER."""
+    leaf, issuer, now = issued_for(CLIENT.scheme).certificate, workshop().intermediate, workshop().now
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        leaf, issuer.certificate, SHA256(), ocsp.OCSPCertStatus.GOOD, now - HOUR, now + 24 * HOUR, None, None
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
+    return builder.sign(issuer.private_key, SHA256()).public_bytes(Encoding.DER)
+
+
+@cache
+def stapling_identity() -> tls13.Identity:
+    """Our server, with that."""
+    issued = issued_for(SERVER.scheme)
+    status = CertificateStatus(response=ocsp_response())
+    return tls13.Identity(issued.chain, issued.private_key, leaf_extensions=[status])
 
 
 def external_psk() -> tls13.ExternalPsk:

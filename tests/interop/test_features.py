@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from interop.features.every import EVERY
-from interop.features.registry import FEATURES, Feature, NotBuilt, Peer, Table
+from interop.features.registry import FEATURES, Feature, Peer, Table
 from interop.trial import Disagreement, PeerMissing
 
 
@@ -16,8 +16,6 @@ def test_every_feature_with_every_peer(feature):
         feature.meet()
     except PeerMissing as missing:
         pytest.skip(str(missing))
-    except NotBuilt as missing:
-        pytest.skip(f"not built: {missing}")
 
 
 def test_the_table_says_what_failed_and_why_in_one_line_and_what_was_not_tried():
@@ -27,15 +25,12 @@ def test_the_table_says_what_failed_and_why_in_one_line_and_what_was_not_tried()
     def miss():
         raise PeerMissing("nobody is here")
 
-    def lack():
-        raise NotBuilt("it comes later")
-
     table = Table()
-    for name, meet in zip(FEATURES, (fail, miss, lack, lambda: None), strict=False):
+    for name, meet in zip(FEATURES, (fail, miss, lambda: None), strict=False):
         table.run(Feature(name, "somebody", True, meet))
     lines = list(table.lines())
-    marks = [line.removeprefix(name).strip() for name, line in zip(FEATURES[:4], lines[1:5], strict=True)]
-    assert marks == ["FAILED", "-", "not built", "yes"]
+    marks = [line.removeprefix(name).strip() for name, line in zip(FEATURES[:3], lines[1:4], strict=True)]
+    assert marks == ["FAILED", "-", "yes"]
     assert f"FAILED {FEATURES[0]}, somebody server: Disagreement: they spoke of different things" in lines
     assert (table.failed, table.missing) == (1, 1)
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import sys
 
 import pytest
 
-from interop import openssl, pyopenssl
+from interop import openssl, program, pyopenssl
+from interop.confinement import PORT, confine
 from interop.matrix import COMBINATIONS, Cell, Report
 from interop.program import Program
 from interop.trial import Disagreement, PeerMissing, Trial
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
 ASKED = Trial(True)
+SERVER = f"""
+import socket
+with socket.create_server(("", {PORT})) as listener:
+    sock, _ = listener.accept()
+    sock.sendall(b"inside")
+    sock.close()
+"""
 
 
 @pytest.mark.parametrize(
@@ -62,10 +71,10 @@ def test_a_failure_is_in_the_report_with_its_reason_and_a_missing_peer_is_not_a_
 
 
 def test_a_program_that_ends_too_early_is_a_failure_and_one_that_is_not_there_is_missing():
-    with Program([sys.executable, "-c", "print('something else')"]) as program:
+    with Program([sys.executable, "-c", "print('something else')"]) as it:
         with pytest.raises(Disagreement, match="something else"):
-            program.wait_for(b"ACCEPT")
-        program.wait()
+            it.wait_for(b"ACCEPT")
+        it.wait()
     with pytest.raises(PeerMissing):
         Program(["a-program-that-nobody-has"])
 
@@ -78,3 +87,24 @@ def test_a_program_is_reaped_whatever_happens_and_hears_all_that_it_was_told():
         it.write(b"x")
         it.wait_for(rb"1000000\n")
     assert it._process.returncode is not None
+
+
+def test_a_program_that_never_stops_talking_is_ended(monkeypatch):
+    """tstclnt, at the end of a pipe, filled ten gigabytes of memory with its polling once."""
+    monkeypatch.setattr(program, "MOST_OUTPUT", 2**20)
+    with Program(["yes"]) as it:
+        output = it.wait()
+    assert 2**20 < len(output) < 2**24
+
+
+@pytest.mark.interop
+def test_a_confined_program_is_reached_through_its_door_and_from_nowhere_else():
+    try:
+        with confine([sys.executable, "-c", SERVER]) as (it, connect):
+            with connect() as sock:
+                assert sock.recv(100) == b"inside"
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", PORT), 5)
+            it.wait()
+    except PeerMissing as missing:
+        pytest.skip(str(missing))
