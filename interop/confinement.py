@@ -38,7 +38,7 @@ def confine(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> 
         script = [sys.executable, "-I", "-S", str(Path(confined.__file__)), str(theirs.fileno())]
         everything = [*_unshare(), *script, *command]
         environment = {**os.environ, **(env or {})}
-        with Program(everything, env=environment, descriptors=[theirs.fileno()]) as program:
+        with Program(everything, env=environment, descriptors=[theirs.fileno()], name=command[0]) as program:
             theirs.close()
             yield program, lambda: _through_the_door(ours, program)
             ours.close()  # the doorkeeper ends
@@ -48,7 +48,7 @@ def _through_the_door(door: socket.socket, program: Program) -> socket.socket:
     door.sendall(b"?")
     _, descriptors, _, _ = socket.recv_fds(door, 1, 1)
     if not descriptors:
-        raise Disagreement(f"{program.command[-1]} does not listen: {program.output[-300:]!r}")
+        raise Disagreement(f"{program.name} does not listen: {program.output[-300:]!r}")
     sock = socket.socket(fileno=descriptors[0])
     sock.settimeout(PATIENCE)
     return sock

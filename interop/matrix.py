@@ -10,6 +10,7 @@ from itertools import product
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
 from . import gnutls, nginx, nss, openssl, pyopenssl
+from .features import tlslite
 from .trial import (
     CLASSIC_GROUPS,
     CLASSIC_SCHEMES,
@@ -60,6 +61,7 @@ PEERS: dict[str, Callable[[], str]] = {
     "nginx": nginx.version,
     "gnutls": gnutls.version,
     "nss": nss.version,
+    "tlslite": tlslite.version,
 }
 """Each peer's name, and what tells its version or raises PeerMissing."""
 

@@ -28,10 +28,16 @@ class Program:
     """
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+        name: str | None = None,
     ) -> None:
-        """`env`: its environment, if not ours. `descriptors`: the file descriptors that it inherits."""
-        self.command = command
+        """`env`: its environment, if not ours. `descriptors`: the file descriptors that it inherits. `name`: for
+        complaints; None: the command's."""
+        self.name = name or command[0]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -86,7 +92,7 @@ class Program:
         with self._more:
             while not (found := re.search(pattern, self._output)):
                 if self._ended or not self._more.wait(deadline - time.monotonic()):
-                    raise Disagreement(f"{self.command[0]} never said {pattern!r}: {bytes(self._output[-300:])!r}")
+                    raise Disagreement(f"{self.name} never said {pattern!r}: {bytes(self._output[-300:])!r}")
         return found
 
     @property
@@ -112,7 +118,7 @@ class Program:
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Disagreement(f"{self.command[0]} does not end: {bytes(self._output[-300:])!r}") from None
+            raise Disagreement(f"{self.name} does not end: {bytes(self._output[-300:])!r}") from None
         self._reader.join()
         return bytes(self._output)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import gnutls, nss, openssl
+from . import gnutls, nss, openssl, tlslite
 
-EVERY = (*openssl.peer.features, *gnutls.peer.features, *nss.peer.features)
+EVERY = (*openssl.peer.features, *gnutls.peer.features, *nss.peer.features, *tlslite.peer.features)

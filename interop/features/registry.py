@@ -25,6 +25,7 @@ FEATURES = (
     "key log",
     "OCSP stapling",
     "record_size_limit",
+    "certificate compression",
     "delegated credential",
 )
 """The rows, in their order."""
