@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import encodebytes
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import tls13
 from tls13 import NamedGroup, PskKeyExchangeMode, ReplayGuard, SealedTickets, SessionCache
+from tls13.trust.raw_keys import RawPublicKey
 
 from .. import gnutls
 from ..confinement import PORT, confine
 from ..files import client_files, file_with, files_for, root_file, scratch
 from ..program import Program
-from ..trial import HOST, Trial, same
+from ..trial import HOST, Trial, issued_for, same
 from .ours import (
     CLIENT,
     EARLY,
@@ -65,7 +67,7 @@ def serv(
     gnutls.version()
     files = files_for(CLIENT.scheme)
     command = ["gnutls-serv", "--echo", "--port", str(PORT), "--priority", priority]
-    if "--pskpasswd" not in options:
+    if not {"--pskpasswd", "--rawpkfile"} & set(options):
         command += ["--x509certfile", str(files.chain), "--x509keyfile", str(files.key)]
     if "--x509cafile" not in options:
         command += ["--disable-client-cert"]
@@ -235,6 +237,37 @@ def check_psk(line: Line, mode: PskKeyExchangeMode) -> None:
 for name, mode in (("external PSK", PskKeyExchangeMode.psk_dhe_ke), ("psk_ke", PskKeyExchangeMode.psk_ke)):
     peer.server(name)(partial(psk_with_serv, mode))
     peer.client(name)(partial(psk_with_cli, mode))
+
+
+# --- raw public keys ------------------------------------------------------------------------------------------------
+
+RAW = f"{PRIORITY}:-CTYPE-ALL:+CTYPE-SRV-RAWPK:+CTYPE-CLI-X509"
+
+
+@peer.server("raw public key")
+def _() -> None:
+    key = issued_for(CLIENT.scheme)
+    public = RawPublicKey(key.private_key)
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + encodebytes(public.spki) + b"-----END PUBLIC KEY-----\n"
+    options = ("--rawpkkeyfile", str(file_with(key.pem_key)), "--rawpkfile", str(file_with(pem)))
+    config = tls13.ClientConfig(server_raw_keys=[public.spki])
+    with serv(*options, priority=RAW) as (program, connect), client_line(connect(), config) as line:
+        same("the server's key", line.handshake().raw_public_key, public.spki)
+        finish(line, program, we_are_client=True)
+
+
+@peer.client("raw public key")
+def _() -> None:
+    """gnutls-cli has no option for whom to believe: it believes anybody, here, and says what it was shown."""
+    config = tls13.ServerConfig(RawPublicKey(issued_for(SERVER.scheme).private_key))
+    with (
+        listening() as listener,
+        cli(listener, "--insecure", priority=RAW) as program,
+        server_line(listener.accept()[0], config) as line,
+    ):
+        line.handshake()
+        finish(line, program, we_are_client=False)
+        program.wait_for(rb"Got 1 Raw public-key")
 
 
 # --- client certificates --------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ FEATURES = (
     "record_size_limit",
     "certificate compression",
     "delegated credential",
+    "raw public key",
 )
 """The rows, in their order."""
 
