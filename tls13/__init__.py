@@ -65,10 +65,15 @@ if TYPE_CHECKING:
     from .io.memory import pump
     from .io.opening import connect, wrap_socket
     from .io.sockets import TLSSocket
+    from .stdlib.context import SSLContext, create_default_context
+    from .stdlib.session import SSLSession
 
 __version__ = "0.1.0"
 
 _LATE = {
+    "SSLContext": "tls13.stdlib.context",
+    "SSLSession": "tls13.stdlib.session",
+    "create_default_context": "tls13.stdlib.context",
     "KeyLogFile": "tls13.io.keylog",
     "key_log_from_environment": "tls13.io.keylog",
     "aio": "tls13.io.aio",
@@ -80,7 +85,19 @@ _LATE = {
 """Where the names are that load sockets or asyncio."""
 
 
+_OF_SSL = {
+    "DER_cert_to_PEM_cert", "MemoryBIO", "Options", "PEM_cert_to_DER_cert", "Purpose", "SSLCertVerificationError",
+    "SSLEOFError", "SSLError", "SSLObject", "SSLSocket", "SSLSyscallError", "SSLWantReadError", "SSLWantWriteError",
+    "SSLZeroReturnError", "TLSVersion", "VerifyFlags", "VerifyMode", "cert_time_to_seconds",
+    "get_default_verify_paths", "get_protocol_name",
+}  # fmt: skip
+_CONSTANTS = ("CERT_", "CHANNEL_BINDING_TYPES", "HAS_", "OPENSSL_VERSION", "OP_", "PROTOCOL_", "SSL_ERROR_", "VERIFY_")
+"""What programs use of `ssl` that is not its contexts: `import tls13 as ssl` finds it here."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _OF_SSL or name.startswith(_CONSTANTS):
+        return getattr(importlib.import_module("ssl"), name)
     if name not in _LATE:
         raise AttributeError(f"module 'tls13' has no attribute {name!r}")
     module = importlib.import_module(_LATE[name])
@@ -130,6 +147,8 @@ __all__ = [
     "PskKeyExchangeMode",
     "RedisStore",
     "ReplayGuard",
+    "SSLContext",
+    "SSLSession",
     "SealedTickets",
     "ServerConfig",
     "ServerConnection",
@@ -152,6 +171,7 @@ __all__ = [
     "UsageError",
     "aio",
     "connect",
+    "create_default_context",
     "errors",
     "import_psk",
     "key_log_from_environment",

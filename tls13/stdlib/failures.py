@@ -86,7 +86,7 @@ REASONS: dict[type[errors.TLSError], str] = {
 
 
 class CertificateVerificationError(ssl.SSLCertVerificationError):
-    """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the certificate at fault."""
+    """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the one at fault."""
 
     peer_certificates: Sequence[Certificate]
     """What the peer sent, end-entity certificate first."""
@@ -116,7 +116,7 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
 
 
 def _library(reason: str, says: str) -> ssl.SSLError:
-    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {says}")
+    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})")
     made.reason, made.library = reason, "SSL"
     return made
 

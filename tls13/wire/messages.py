@@ -29,6 +29,7 @@ from .extensions import (
     ExtensionBlock,
     Extensions,
     SelectedVersion,
+    ServerNameList,
     SignatureSchemeList,
 )
 from .registry import (
@@ -90,6 +91,13 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
     @classmethod
     def decode(cls, data: bytes) -> Self:
         return super().decode(_with_extension_block(data, 34, (1, 2, 1)))
+
+    @property
+    def server_name(self) -> str | None:
+        """The host_name that it asks for, if it names one (RFC 6066, section 3)."""
+        names = self.extensions.get(ServerNameList)
+        hosts = [one.host_name for one in names.server_name_list if one.name_type == 0] if names is not None else []
+        return hosts[0].decode("ascii", "backslashreplace") if hosts else None
 
     def judge(self) -> None:
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""

@@ -1,0 +1,79 @@
+"""ssl.SSLSocket and ssl.SSLObject, with what `ssl` does not give."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..events import Session
+    from .channel import Channel
+
+
+class Beyond:
+    """What both have more than `ssl`'s. All of it is about one connection, and works once it is established."""
+
+    _sslobj: Any
+
+    @property
+    def _channel(self) -> Channel:
+        if self._sslobj is None:
+            raise ValueError("No SSL wrapper around " + str(self))
+        channel: Channel = self._sslobj
+        return channel
+
+    @property
+    def negotiated(self) -> Session | None:
+        """Everything that the handshake agreed on (tls13.Session)."""
+        return self._channel.connection.session
+
+    def group(self) -> str | None:
+        """The key exchange's group."""
+        return self._channel.group()
+
+    def server_sigalg(self) -> str | None:
+        """What the server has signed the handshake with."""
+        return self._channel.server_sigalg()
+
+    def client_sigalg(self) -> str | None:
+        """What the client has signed the handshake with, if it did."""
+        return self._channel.client_sigalg()
+
+    def export_keying_material(self, label: bytes | str, length: int, context: bytes = b"") -> bytes:
+        """`length` bytes that only the two ends of this connection know (RFC 9846, section 7.5)."""
+        raw = label.encode("ascii") if isinstance(label, str) else label
+        return self._channel.connection.export_keying_material(raw, context, length)
+
+    @property
+    def ocsp_response(self) -> bytes | None:
+        """The OCSP response (DER) that the server stapled, verified."""
+        session = self.negotiated
+        return session.ocsp_response if session is not None else None
+
+    def close_writing(self) -> None:
+        """close_notify in our direction only: the peer may go on sending, and we go on reading."""
+        self._channel.close_writing()
+
+    def update_keys(self, *, request_peer: bool = False) -> None:
+        """Change our sending keys, and ask the peer to change its own (section 4.7.3)."""
+        self._channel.connection.update_keys(request_peer=request_peer)
+
+    def read_early_data(self) -> bytes:
+        """A server's: what came before the handshake was complete, and may have been sent by anybody before."""
+        return self._channel.read_early_data()
+
+
+class SSLSocket(Beyond, ssl.SSLSocket):
+    """As ssl.SSLSocket; what it has more is in Beyond."""
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """Also "tls-exporter" (RFC 9266)."""
+        if self._sslobj is not None:
+            return self._sslobj.get_channel_binding(cb_type)  # type: ignore[no-any-return]  # C's, to the type checker
+        if cb_type not in ("tls-unique", "tls-exporter"):
+            raise ValueError(f"{cb_type} channel binding type not implemented")
+        return None
+
+
+class SSLObject(Beyond, ssl.SSLObject):
+    """As ssl.SSLObject; what it has more is in Beyond."""

@@ -1,0 +1,123 @@
+"""How a channel reaches its peer: a socket, or two memory BIOs.
+
+`ssl` promises that what it has not been asked for stays where it was: a program that waits for its descriptor to be
+readable, or looks at `incoming.pending`, must not wait for bytes that we have taken and keep. So no more is taken than
+the record needs that is being read, or than the caller wants to have.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import sys
+import time
+from typing import Protocol
+
+MOST_DRAINED = 2**20
+"""Bytes that are thrown away after a fatal alert: closing a socket with unread bytes would take the alert back."""
+
+
+class Wire(Protocol):
+    """Raises ssl.SSLWantReadError and SSLWantWriteError where it must not wait, TimeoutError, and OSError."""
+
+    def begin(self, what: str) -> None:
+        """An operation begins, for which the time-out now runs; `what` is for the message."""
+
+    def receive(self, size: int) -> bytes:
+        """At least one byte, at most `size`; b"" at the end of the stream."""
+
+    def send(self, data: memoryview) -> int:
+        """How many bytes were taken, at least one."""
+
+    def drain(self) -> None:
+        """After a fatal alert: throw away what has come already."""
+
+
+class SocketWire:
+    """A plain socket below an ssl.SSLSocket, which overrides recv and send: so the base class's are called."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._deadline: float | None = None
+        self._what = ""
+
+    def begin(self, what: str) -> None:
+        timeout = self._sock.gettimeout()
+        self._deadline = time.monotonic() + timeout if timeout else None
+        self._what = what
+
+    def receive(self, size: int) -> bytes:
+        while True:
+            try:
+                return self._read(size)
+            except BlockingIOError:
+                self._wait(select.POLLIN, ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ, "read")
+
+    def send(self, data: memoryview) -> int:
+        while True:
+            try:
+                return self._write(data)
+            except BlockingIOError:
+                self._wait(select.POLLOUT, ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE, "write")
+
+    def drain(self) -> None:
+        left = MOST_DRAINED
+        try:
+            if self._sock.gettimeout() is None:
+                os.set_blocking(self._sock.fileno(), False)  # it has failed: nothing more will be read
+            while left > 0 and (data := self._read(2**16)):
+                left -= len(data)
+        except OSError:
+            return
+
+    # `socket` would give each call all of a time-out again; ours is for the whole operation. So the descriptor is read
+    # as it is: blocking without a time-out, and otherwise not.
+    if sys.platform == "win32":
+
+        def _read(self, size: int) -> bytes:
+            return socket.socket.recv(self._sock, size)
+
+        def _write(self, data: memoryview) -> int:
+            return socket.socket.send(self._sock, data)
+
+    else:
+
+        def _read(self, size: int) -> bytes:
+            return os.read(self._sock.fileno(), size)
+
+        def _write(self, data: memoryview) -> int:
+            return os.write(self._sock.fileno(), data)
+
+    def _wait(self, event: int, error: type[ssl.SSLError], number: int, how: str) -> None:
+        if self._sock.gettimeout() == 0:
+            raise error(number, f"The operation did not complete ({how})")
+        left = self._deadline - time.monotonic() if self._deadline is not None else None
+        poll = select.poll()
+        poll.register(self._sock.fileno(), event)
+        if (left is not None and left <= 0) or not poll.poll(None if left is None else left * 1000):
+            raise TimeoutError(f"The {self._what} operation timed out")
+
+
+class BioWire:
+    """Two ssl.MemoryBIO objects: nothing ever waits here."""
+
+    def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def begin(self, what: str) -> None:
+        pass
+
+    def receive(self, size: int) -> bytes:
+        data = self._incoming.read(size)
+        if not data and not self._incoming.eof:
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+        return data
+
+    def send(self, data: memoryview) -> int:
+        return self._outgoing.write(data)
+
+    def drain(self) -> None:
+        pass
