@@ -14,6 +14,7 @@ from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, SERIAL, SUBJECT, Surge
 from tests.trust.chains import EVERY_PROFILE, HOST, NOW, WORKSHOP, leaf_with, trusting_root, verifier
 from tls13 import errors
 from tls13.lab.authority import Authority, KeyType, ca_draft, sign
+from tls13.trust.names import read_extension
 from tls13.trust.verify import MAX_CHAIN_LENGTH, Profile, parse_chain
 
 
@@ -119,11 +120,12 @@ def test_an_alternative_name_of_an_unsupported_kind_is_the_certificates_fault(pr
 
 
 @EVERY_PROFILE
-def test_a_tls_feature_without_a_name_is_the_certificates_fault(profile: Profile) -> None:
+def test_a_tls_feature_without_a_name_is_nobodys_fault(profile: Profile) -> None:
     """RFC 7633 allows any number; `cryptography` raises a KeyError for all but two."""
     feature = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), b"\x30\x03\x02\x01\x30")
-    with pytest.raises(errors.MalformedCertificate):
-        trusting_root(profile).verify_server(leaf_with((feature, False)), HOST, NOW)
+    chain = leaf_with((feature, False))
+    assert trusting_root(profile).verify_server(chain, HOST, NOW).leaf == chain[0]
+    assert read_extension(chain[0], x509.BasicConstraints) == x509.BasicConstraints(ca=False, path_length=None)
 
 
 @EVERY_PROFILE

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import MalformedCertificate
 
@@ -37,6 +38,26 @@ class _TBSCertificate:
     issuer_unique_id: Annotated[asn1.BitString | None, asn1.Implicit(1)]
     subject_unique_id: Annotated[asn1.BitString | None, asn1.Implicit(2)]
     extensions: Annotated[list[RawExtension] | None, asn1.Explicit(3)]
+
+
+@asn1.sequence
+class _Certificate:
+    """RFC 5280, section 4.1: Certificate."""
+
+    tbs_certificate: _TBSCertificate
+    signature_algorithm: asn1.TLV
+    signature: asn1.BitString
+
+
+def without_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> x509.Certificate:
+    """The same certificate without one extension: to be read only, for its signature no longer fits.
+
+    Raises ValueError, as `cryptography` does.
+    """
+    opened = asn1.decode_der(_Certificate, certificate.public_bytes(Encoding.DER))
+    inside = opened.tbs_certificate
+    inside.extensions = [one for one in inside.extensions or () if one.oid != oid]
+    return x509.load_der_x509_certificate(asn1.encode_der(opened))
 
 
 def raw_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes | None:

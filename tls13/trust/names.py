@@ -11,8 +11,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from ..errors import ConfigurationError, MalformedCertificate
+from .der import without_extension
 
 if TYPE_CHECKING:
     from typing import Self
@@ -117,11 +119,21 @@ def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
     raises for them is the certificate's fault.
     """
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        return read_extensions(certificate).get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
     except UNREADABLE as error:
         raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+
+
+def read_extensions(certificate: x509.Certificate) -> x509.Extensions:
+    """All of them, but for a TLSFeature that the library has no name for, and that would take the others with it: the
+    numbers are any TLS extensions' (RFC 7633, section 4; tls_features in ocsp.py reads them). Raises one of UNREADABLE.
+    """
+    try:
+        return certificate.extensions
+    except KeyError:
+        return without_extension(certificate, ExtensionOID.TLS_FEATURE).extensions
 
 
 def check_readable(certificate: x509.Certificate) -> None:
