@@ -57,6 +57,7 @@ class Echo:
         self.tls: Any = TLSConnection(sock)
         self.error: Exception | None = None
         self._is_client = is_client
+        self._identity = _identity()  # now: two threads would make two workshops
         self._settings = HandshakeSettings()
         for name, value in {"minVersion": (3, 4), "maxVersion": (3, 4), **settings}.items():
             setattr(self._settings, name, value)
@@ -68,7 +69,7 @@ class Echo:
             if self._is_client:
                 self.tls.handshakeClientCert(serverName=HOST, settings=self._settings)
             else:
-                chain, key = _identity()
+                chain, key = self._identity
                 self.tls.handshakeServer(certChain=chain, privateKey=key, settings=self._settings)
             while data := self.tls.read(max=2**14, min=1):
                 self.tls.write(data)
