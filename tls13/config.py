@@ -532,6 +532,8 @@ class ServerConfig(_Config):
         # it takes more room than that.
         put("max_skipped_early_data", max(self.max_skipped_early_data, 2 * limit))
         put("replay_guard", guard)
+        if limit:
+            self._arguments["replay_guard"] = guard  # with the tickets goes the memory of what was taken with them
 
 
 def _identities(

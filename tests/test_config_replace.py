@@ -1,0 +1,36 @@
+"""What a config that is made of another keeps of it."""
+
+from __future__ import annotations
+
+import tls13
+
+HOST = "server.example"
+
+
+def test_tickets_of_a_config_open_under_one_that_is_made_of_it(quick_pair, client_config, server_config) -> None:
+    """The keys of its tickets are the server's, not the argument's: a changed ALPN list does not end all sessions."""
+    client = client_config.replace(sessions=tls13.SessionCache())
+    quick_pair(client=client, server=server_config).run()
+    made = quick_pair(client=client, server=server_config.replace(max_tickets=1))
+    made.run()
+    assert made.client.session.resumed
+
+
+def test_early_data_that_was_taken_is_remembered_under_a_config_that_is_made_of_the_first(
+    trust, identity, client_config
+) -> None:
+    """Otherwise a changed config would take each recorded first flight once more (section 8)."""
+    guard = tls13.ReplayGuard()
+    server = tls13.ServerConfig(identity, max_early_data=2**14, replay_guard=guard)
+    client = client_config.replace(sessions=tls13.SessionCache())
+    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(server))
+    first = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once")
+    flight = bytes(first.data_to_send())
+    taken = []
+    for config in (server, server.replace(max_tickets=1)):
+        connection = tls13.ServerConnection(config)
+        connection.receive_data(flight)
+        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
+    assert taken == [tls13.EarlyData(b"once")]
+    default = tls13.ServerConfig(identity, max_early_data=2**14)
+    assert default.replace(max_tickets=1).replay_guard is default.replay_guard
