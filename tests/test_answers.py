@@ -11,8 +11,10 @@ from tests.promises import Promise, exchange, questions
 from tests.requirements.scripts import KEY, MODES, events_of, session_of
 from tls13 import errors
 from tls13.connection import MAX_UNREAD
+from tls13.flow import Epoch
 from tls13.lab.authority import CLIENT_AUTH
 from tls13.trust.verify import ChainVerifier
+from tls13.wire.messages import Finished
 
 PSK = tls13.ExternalPsk(b"elsewhere", KEY)
 
@@ -324,3 +326,56 @@ def test_data_is_not_held_up_by_a_ticket(quick_pair, client, server, trust) -> N
     made.server.update_keys()
     made.server.answer(question, kept(question))
     assert events_of(exchange(made)[0], tls13.TicketReceived)
+
+
+class Joining:
+    """A peer that puts the messages of one flight into one record: legal (5.1), and what others do."""
+
+    def send_handshake(self, raw, epoch):
+        self.joined = getattr(self, "joined", b"")
+        if epoch is not Epoch.HANDSHAKE:
+            super().send_handshake(raw, epoch)
+            return
+        self.joined += raw
+        if raw[0] == Finished.msg_type:
+            super().send_handshake(self.joined, epoch)
+
+
+class JoiningClient(Joining, tls13.ClientConnection):
+    pass
+
+
+class JoiningServer(Joining, tls13.ServerConnection):
+    pass
+
+
+def test_the_rest_of_a_record_waits_too(quick_pair, client, server, trust) -> None:
+    """The peer's CertificateVerify and Finished are here already, while its chain is still being judged."""
+    client_asks, server_asks = with_later("server's chain", *with_later("client's chain", client, server, trust), trust)
+    made = quick_pair()
+    made.client = JoiningClient(client_asks, server_hostname=HOST)
+    made.server = JoiningServer(server_asks)
+    _, _, asked = finish(made)
+    assert asked == 2
+    assert made.server.session.verified_chain
+    assert made.client.session.verified_chain
+
+
+def test_close_gives_up_what_was_read_already(quick_pair, client, server) -> None:
+    """EncryptedExtensions and Finished in one record; the application closes at the event between them."""
+    server = server.replace(max_early_data=100, replay_guard=tls13.ReplayGuard())
+    made = quick_pair()
+    made.client = tls13.ClientConnection(
+        client, server_hostname=HOST, session=session_of(client, server), early_data=b"x"
+    )
+    made.server = JoiningServer(server)
+    made.server.receive_data(made.client.data_to_send())
+    list(made.server.events())
+    made.client.receive_data(made.server.data_to_send())
+    assert made.client.next_event() == tls13.EarlyDataAccepted()
+    made.client.close()
+    closing = len(made.client.data_to_send())
+    assert made.client.next_event() is None
+    assert not made.client.wants_send
+    assert not made.client.handshake_complete
+    assert closing == 2 * (5 + 2 + 1 + 16)  # user_canceled and close_notify, protected; and nothing behind them

@@ -77,6 +77,14 @@ def test_accepted_early_data_comes_before_everything_else_and_apart(pair, client
     assert made.run()[1] == [tls13.ApplicationData(b"late")]
 
 
+def test_each_piece_is_measured(quick_pair, client, server, session) -> None:
+    made = early(quick_pair, client, server, session, bytes(9_999))
+    with pytest.raises(tls13.UsageError, match="2 bytes of early data, where 1"):
+        made.client.send_early_data(b"xy")
+    made.client.send_early_data(b"x")
+    assert len(taken(made.run()[1])) == 10_000
+
+
 def test_more_can_follow_until_the_answer_is_here(pair, client, server, session) -> None:
     made = early(pair, client, server, session, b"")
     assert made.client.early_data_left == 10_000
@@ -192,6 +200,21 @@ def test_no_more_is_sent_than_the_ticket_allows(quick_pair, client, server, sess
     assert len(taken(made.run()[1])) == 10_000
 
 
+@pytest.mark.parametrize("data", [b"", b"x"])
+def test_a_ticket_that_allows_none(data, quick_pair, client, server_config) -> None:
+    """Not even the promise of some: early_data=b"" asks to send it later."""
+    server = server_config.replace(tickets=tls13.SealedTickets(), alpn_protocols=["a", "b"])
+    session = session_of(client, server)
+    hello = first_hello(tls13.ClientConnection(client, server_hostname=HOST, session=session, early_data=data))
+    assert ExtensionType.early_data not in hello.extensions
+    # And a server that has begun to take some since does not take it with this ticket, whatever the client thinks.
+    made = early(quick_pair, client, accepting_early_data(server), session.replace(max_early_data_size=100), b"x")
+    seen, received = made.run()
+    assert made.server.session.resumed
+    assert events_of(seen, tls13.EarlyDataRejected)
+    assert taken(received) == b""
+
+
 # --- rejected ---------------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +230,7 @@ def rejecting(server, reason):
     now = server.clock()
     return {
         "not any more": lambda: server.replace(max_early_data=0, replay_guard=None),
+        "switched off": lambda: server.replace(max_early_data=0),
         "other ticket keys": lambda: server.replace(tickets=tls13.SealedTickets()),
         "other suite": lambda: server.replace(cipher_suites=[CipherSuite.TLS_CHACHA20_POLY1305_SHA256]),
         "other hash": lambda: server.replace(cipher_suites=[CipherSuite.TLS_AES_256_GCM_SHA384]),
@@ -221,6 +245,7 @@ def rejecting(server, reason):
 
 REASONS = (
     "not any more",
+    "switched off",
     "other ticket keys",
     "other suite",
     "other hash",

@@ -227,6 +227,26 @@ def test_a_certificate_after_resumption(later, quick_pair, client, server, someb
     assert again.server.session.verified_chain[0] == somebody.certificate
 
 
+@pytest.mark.requirement("D10")
+def test_who_shows_a_certificate_now_was_authenticated_now(quick_pair, client, server) -> None:
+    """max_session_age counts from there: the tickets after it live longer than those before it."""
+    start = server.clock()
+    now = [start]
+    server = server.replace(clock=lambda: now[0], max_session_age=6000, ticket_lifetime=5000)
+    made = quick_pair(client=client.replace(clock=lambda: now[0]), server=server)
+    made.run()
+    lifetimes = []
+    now[0] = start + 4000
+    for asks in (False, True):
+        if asks:
+            made.server.request_client_certificate()
+            made.run()
+        made.server.send_ticket()
+        lifetimes.append(events_of(made.run()[0], tls13.TicketReceived)[0].session.ticket_lifetime)
+    assert 1990 <= lifetimes[0] <= 2000
+    assert lifetimes[1] == 5000
+
+
 def test_a_verdict_that_takes_its_time(quick_pair, client, server, trust, somebody) -> None:
     """The server's verifier asks elsewhere; other answers and data go on meanwhile."""
     made = quick_pair(client=client, server=server.replace(client_trust=None, client_verifier=SlowVerifier(trust)))

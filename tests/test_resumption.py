@@ -11,7 +11,7 @@ from tls13 import errors
 from tls13.crypto.suites import SHA256
 from tls13.lab.authority import CLIENT_AUTH, Authority
 from tls13.lab.scripted import with_raw_extension
-from tls13.trust.verify import ChainVerifier
+from tls13.trust.verify import CHAIN_SIGNATURE_SCHEMES, ChainVerifier
 from tls13.wire.extensions import OfferedPsks
 from tls13.wire.messages import ClientHello, HelloRetryRequest, NewSessionTicket
 from tls13.wire.registry import CipherSuite, ExtensionType, NamedGroup
@@ -675,3 +675,126 @@ def test_a_changed_psk_is_refused(quick_pair, client, server, session) -> None:
     thief = session.replace(psk=bytes(32))
     made.client = WilfulClient(client, lambda m, h: bound(m, h), session=thief)
     made.expect_refusal_by_server(errors.BadBinder)
+
+
+# --- the edges of each check ------------------------------------------------------------------------------------------
+
+
+class BelievesAnything:
+    """A verifier of somebody's that does not look."""
+
+    fingerprint = b"anything"
+    signature_schemes = CHAIN_SIGNATURE_SCHEMES
+
+    def verify_server(self, chain, server_name, now):
+        return chain
+
+    verify_client = None
+
+
+@pytest.mark.requirement("D02")
+def test_no_chain_is_not_even_shown_to_a_verifier(client, session) -> None:
+    careless = client.replace(trust=None, verifier=BelievesAnything())
+    assert offers(careless, session)
+    assert not offers(careless, session.replace(chain=(), verified=()))
+
+
+@pytest.mark.requirement("D02")
+def test_a_client_that_takes_psks_only_resumes_nothing_else(client, session) -> None:
+    """require_psk: a session with a certificate behind it is not what it wants."""
+    psk = tls13.ExternalPsk(b"one", bytes(16))
+    config = client.replace(trust=None, require_psk=True, psks=[psk])
+    hello = first_hello(tls13.ClientConnection(config, server_hostname=HOST, session=session))
+    assert [one.identity for one in hello.extensions.get(OfferedPsks).identities] == [b"one"]
+
+
+def test_a_ticket_from_the_future_is_not_used(client, session) -> None:
+    """A clock that was set back: the age that the server would be told is none."""
+    made_at = session.made_at_ms / 1000
+    for now, offered in ((made_at - 50, True), (made_at - 70, False)):
+        assert offers(client.replace(clock=lambda now=now: now), session) is offered
+
+
+@pytest.mark.requirement("R201")
+def test_what_is_stored_is_not_believed_about_its_lifetime(client, session, quick_pair, server) -> None:
+    script = edit(NewSessionTicket, lambda m: m.replace(ticket_lifetime=2**32 - 1))
+    made = quick_pair(client=client, server=server, server_script=script)
+    stored = events_of(made.run()[0], tls13.TicketReceived)[0].session
+    assert stored.ticket_lifetime == 7 * DAY
+    forged = session.replace(ticket_lifetime=2**32 - 1, chain_expires_at=2**62)
+    late = forged.made_at_ms / 1000 + 7 * DAY + 1
+    assert not offers(client.replace(clock=lambda: late), forged)
+
+
+def test_the_cache_passes_over_what_has_expired(client, session) -> None:
+    cache = tls13.SessionCache()
+    config = client.replace(sessions=cache)
+    key = tls13.ClientConnection(config, server_hostname=HOST)._handshake.session_key
+    good, expired = session.replace(ticket=b"good"), session.replace(ticket=b"expired", ticket_lifetime=0)
+    now = session.made_at_ms / 1000 + 10
+    for stored in (good, expired, expired):
+        cache.put(key, stored)
+    assert cache.take(key, now) == good
+    assert len(cache) == 0
+    assert cache.take(key, now) is None
+
+
+class Everlasting(tls13.SealedTickets):
+    """Somebody's own Tickets, which do not look at the time."""
+
+    def open(self, ticket, now):
+        state = yield from super().open(ticket, now - 10_000)
+        return state
+
+
+@pytest.mark.requirement("R146")
+def test_a_server_looks_at_the_age_whoever_opens_the_ticket(quick_pair, client, server) -> None:
+    server = server.replace(tickets=Everlasting(), ticket_lifetime=5000)
+    stored = sessions_of(client, server)[0]
+    now = server.clock() + 10_000
+    made = resuming(quick_pair, client, server.replace(clock=lambda: now), stored)
+    made.run()
+    assert not made.server.session.resumed
+
+
+def test_the_time_of_the_full_handshake_goes_with_the_session(quick_pair, client, server, session) -> None:
+    later = session.authenticated_at + 1000
+    moved = client.replace(clock=lambda: later)
+    seen, _ = resuming(quick_pair, moved, server.replace(clock=lambda: later), session).run()
+    assert {event.session.authenticated_at for event in events_of(seen, tls13.TicketReceived)} == {
+        session.authenticated_at
+    }
+
+
+class Counting(tls13.MemoryStore):
+    """Notes what it is asked."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bytes] = []
+
+    def get(self, key):
+        self.asked.append(key)
+        return super().get(key)
+
+    def pop(self, key):
+        self.asked.append(key)
+        return super().pop(key)
+
+
+@pytest.mark.parametrize("ticket", [bytes(31), bytes(33), bytes(100), b"\xff" * 200])
+def test_what_cannot_be_a_ticket_of_ours_is_no_question_to_a_store(ticket, quick_pair, client, server, session) -> None:
+    """Anybody can send anything: it should not cost a database anything."""
+    store = Counting()
+    for tickets in (tls13.StoredTickets(store), tls13.SealedTickets(tls13.StoredTicketKeys(store))):
+        failing = server.replace(tickets=tickets)
+        assert not resumes(quick_pair, client, failing, session.replace(ticket=ticket))
+    assert store.asked == []
+
+
+@pytest.mark.requirement("D08")
+def test_a_nonce_is_never_used_twice(client, server) -> None:
+    tickets = [one.ticket for one in sessions_of(client, server.replace(ticket_count=8))]
+    assert len({ticket[16:28] for ticket in tickets}) == 8
