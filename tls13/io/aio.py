@@ -44,8 +44,12 @@ class TLSWriter(Facts, asyncio.StreamWriter):
         app: asyncio.StreamReaderProtocol,
         reader: asyncio.StreamReader,
         loop: asyncio.AbstractEventLoop,
+        below: asyncio.StreamWriter | None = None,
     ) -> None:
+        """`below`: asyncio's own writer to the same transport. It is kept, since from Python 3.13 on a writer that
+        nobody holds closes its transport."""
         super().__init__(transport, app, reader, loop)
+        self._below = below
         self._tls = tls
         self._connection = tls.connection
         self._tickets = tls.tickets
@@ -188,7 +192,7 @@ async def start_server(
             return Refusal(error, on_error)
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Awaitable[None] | None:
-            return client_connected(reader, TLSWriter(tls, writer.transport, app, reader, loop))
+            return client_connected(reader, TLSWriter(tls, writer.transport, app, reader, loop, below=writer))
 
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         app = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
