@@ -134,9 +134,11 @@ def import_psk(
     from being answered with its own messages (RFC 9258, appendix A). `role`: as for ExternalPsk. Use the key for
     nothing else.
 
-    Raises ConfigurationError as ExternalPsk does.
+    Raises ConfigurationError as ExternalPsk does, and for no targets at all.
     """
     _check(identity, key)
+    if not targets:
+        raise ConfigurationError("a PSK imported for no hash is none: targets is empty")
     source = _hash(hash)
     epskx = extract(source, bytes(source.digest_size), key)
     imported = []

@@ -12,10 +12,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from ..crypto.suites import SUITES
-from ..errors import ConfigurationError, DecodeError
+from ..errors import CertificateError, ConfigurationError, DecodeError
 from ..wire.codec import Opaque, Struct, UInt, Vector
 from .psk import Psk, PskKind
-from .state import VERSION, Resumable
+from .state import LONGEST_TICKET, VERSION, Resumable
 
 if TYPE_CHECKING:
     from ..events import Session
@@ -55,11 +55,23 @@ class StoredSession(Resumable):
         """Raises ConfigurationError for what to_bytes of this version did not make."""
         try:
             session = cls.decode(data)
+            if session.version != VERSION or session.cipher_suite not in SUITES:
+                raise ConfigurationError(f"a stored session of version {session.version}; this is version {VERSION}")
+            session.check()
         except DecodeError as error:
             raise ConfigurationError(f"this is no stored session: {error.detail}") from None
-        if session.version != VERSION or session.cipher_suite not in SUITES:
-            raise ConfigurationError(f"a stored session of version {session.version}; this is version {VERSION}")
         return session
+
+    def check(self) -> None:
+        """What its use would otherwise stumble over: a file can be damaged. Raises DecodeError."""
+        if not self.server_name_bytes.isascii():
+            raise DecodeError("its server name is not ASCII")
+        if len(self.psk) != SUITES[self.cipher_suite].hash.digest_size:
+            raise DecodeError("its PSK is not as long as its hash")
+        try:
+            self.peer_certificates()
+        except CertificateError as error:
+            raise DecodeError(f"its chain: {error.detail}") from None
 
 
 class SessionKey(NamedTuple):
@@ -99,6 +111,9 @@ class SessionCache:
         self._count = 0
 
     def put(self, key: SessionKey, session: StoredSession) -> None:
+        """Keep it; but not one whose ticket no ClientHello has room for."""
+        if len(session.ticket) > LONGEST_TICKET:
+            return
         with self._lock:
             sessions = self._sessions.setdefault(key, [])
             self._sessions.move_to_end(key)
@@ -140,7 +155,9 @@ class SessionCache:
         """All sessions, as secret as keys: write them to a file that only its owner can read."""
         with self._lock:
             saved = tuple(
-                _Saved(host=key.host.encode(), port=key.port, partition=key.partition, session=session.to_bytes())
+                _Saved(
+                    host=key.host.encode("ascii"), port=key.port, partition=key.partition, session=session.to_bytes()
+                )
                 for key, sessions in self._sessions.items()
                 for session in sessions
             )
@@ -154,6 +171,9 @@ class SessionCache:
             raise ConfigurationError(f"these are no saved sessions: {error.detail}") from None
         if cache.version != VERSION:
             raise ConfigurationError(f"saved sessions of version {cache.version}; this is version {VERSION}")
-        for saved in cache.saved:
-            session = StoredSession.from_bytes(saved.session)
-            self.put(SessionKey(saved.host.decode(), saved.port, saved.partition, session.fingerprint), session)
+        sessions = [StoredSession.from_bytes(saved.session) for saved in cache.saved]
+        if not all(saved.host.isascii() for saved in cache.saved):
+            raise ConfigurationError("these are no saved sessions: a host name is not ASCII")
+        for saved, session in zip(cache.saved, sessions, strict=True):
+            host = saved.host.decode("ascii")
+            self.put(SessionKey(host, saved.port, saved.partition, session.fingerprint), session)

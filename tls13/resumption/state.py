@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..trust.verify import parse_chain
 from ..wire.codec import Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme
 
@@ -26,6 +27,9 @@ NO_SCHEME = SignatureScheme(0)
 NEVER = 2**63 - 1
 MAX_LIFETIME = 604800
 """Seconds: 7 days (section 4.7.1)."""
+LONGEST_TICKET = 2**15
+"""Bytes. NewSessionTicket has room for 2^16 - 1, but the ClientHello that should show the ticket has not: its
+extensions share that much. A ticket grows with the client's chain."""
 
 
 class Resumable(Struct):
@@ -118,4 +122,5 @@ def _ders(chain: "Sequence[x509.Certificate]") -> tuple[bytes, ...]:
 
 
 def _parse(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_der_x509_certificate(der) for der in ders)
+    """Without the limits that a peer's chain has: this one was within them when it came."""
+    return parse_chain(ders, max_bytes=2**24, max_length=2**24)

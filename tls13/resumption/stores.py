@@ -10,7 +10,7 @@ An answer may be a promise (an awaitable): then tls13.aio waits for it without h
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from heapq import heapify, heappop, heappush
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -38,7 +38,11 @@ class Store(Protocol):
 
 class MemoryStore:
     """A Store in this process's memory. When `capacity` is reached it refuses to add: forgetting early would let an
-    attacker push out what it wants forgotten."""
+    attacker push out what it wants forgotten.
+
+    What has expired is removed a few entries at a time, in the order of expiry: looking through all of them for
+    every ticket would make a full store the slowest part of a handshake.
+    """
 
     shared = False
 
@@ -46,7 +50,9 @@ class MemoryStore:
         self.capacity = capacity
         self._clock = clock
         self._lock = Lock()
-        self._entries: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._entries: dict[bytes, tuple[float, bytes]] = {}
+        self._queue: list[tuple[float, bytes]] = []
+        """A heap of when keys expire. A key that was popped since, or was added again, is still in it."""
 
     def add(self, key: bytes, value: bytes, seconds: float) -> bool:
         now = self._clock()
@@ -54,12 +60,11 @@ class MemoryStore:
             found = self._entries.get(key)
             if found is not None and found[0] > now:
                 return False
+            self._forget_expired(now)
             if len(self._entries) >= self.capacity:
-                self._forget_expired(now)
-                if len(self._entries) >= self.capacity:
-                    raise StoreUnavailable(f"{self.capacity} entries, and none has expired")
+                raise StoreUnavailable(f"{self.capacity} entries, and none has expired")
             self._entries[key] = (now + seconds, value)
-            self._entries.move_to_end(key)
+            heappush(self._queue, (now + seconds, key))
             return True
 
     def get(self, key: bytes) -> bytes | None:
@@ -72,8 +77,16 @@ class MemoryStore:
         return found[1] if found is not None and found[0] > self._clock() else None
 
     def _forget_expired(self, now: float) -> None:
-        for key in [key for key, (until, _) in self._entries.items() if until <= now]:
-            del self._entries[key]
+        """Enough to make room, and more than one add brings, so that the rest is caught up with."""
+        queue, few = self._queue, 4
+        while queue and queue[0][0] <= now and (few > 0 or len(self._entries) >= self.capacity):
+            _, key = heappop(queue)
+            if key in self._entries and self._entries[key][0] <= now:
+                del self._entries[key]
+            few -= 1
+        if len(queue) > 2 * self.capacity:
+            self._queue = [(until, key) for key, (until, _) in self._entries.items()]
+            heapify(self._queue)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -91,19 +104,32 @@ def _redis() -> Any:
     return redis
 
 
+def _client(kind: Any, server: str | Any, timeout: float) -> Any:
+    """A client of this kind for a URL; or the one that was given. Raises ConfigurationError for what cannot be one."""
+    if isinstance(server, str):
+        try:
+            server = kind.from_url(server, socket_timeout=timeout, socket_connect_timeout=timeout)
+        except ValueError:  # its words may repeat a piece of the URL, and so of its password
+            raise ConfigurationError(
+                "this is no URL of a Redis: redis://host:6379/0, rediss://..., unix://..."
+            ) from None
+    if server.get_encoder().decode_responses:
+        raise ConfigurationError("a Redis store holds bytes: its client must not decode_responses")
+    return server
+
+
 class RedisStore:
     """A Store in Redis or Valkey. `server`: a URL (redis://host:6379/0, rediss://, unix://) or a redis.Redis.
 
-    Its calls block, at most `timeout` seconds each.
+    Its calls block, at most `timeout` seconds each. Raises ConfigurationError for what is no Redis URL, and for a
+    client that decodes what it reads.
     """
 
     shared = True
 
     def __init__(self, server: str | Any, *, timeout: float = 1.0) -> None:
         redis = _redis()
-        if isinstance(server, str):
-            server = redis.Redis.from_url(server, socket_timeout=timeout, socket_connect_timeout=timeout)
-        self._server = server
+        self._server = _client(redis.Redis, server, timeout)
         self._failure: type[Exception] = redis.RedisError
 
     def add(self, key: bytes, value: bytes, seconds: float) -> bool:
@@ -133,9 +159,7 @@ class AsyncRedisStore:
 
     def __init__(self, server: str | Any, *, timeout: float = 1.0) -> None:
         redis = _redis()
-        if isinstance(server, str):
-            server = redis.asyncio.Redis.from_url(server, socket_timeout=timeout, socket_connect_timeout=timeout)
-        self._server = server
+        self._server = _client(redis.asyncio.Redis, server, timeout)
         self._failure: type[Exception] = redis.RedisError
 
     async def add(self, key: bytes, value: bytes, seconds: float) -> bool:

@@ -21,7 +21,7 @@ from ..errors import ConfigurationError, DecodeError, StoreUnavailable
 from ..flow import Flow, settle
 from ..wire.codec import Fixed
 from .psk import Psk, PskKind
-from .state import MAX_LIFETIME, VERSION, Resumable
+from .state import LONGEST_TICKET, MAX_LIFETIME, VERSION, Resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEY_NAME_LENGTH = 16
 NONCE_LENGTH = 12
 KEY_LENGTH = 32
+SECRET_LENGTH = KEY_NAME_LENGTH + KEY_LENGTH
 
 
 class TicketState(Resumable):
@@ -68,7 +69,7 @@ class Tickets(Protocol):
         """Whether other processes can open what is made here."""
 
     def seal(self, state: TicketState, now: float) -> Flow[bytes | None]:
-        """A ticket; None if none can be made now."""
+        """A ticket; None if none can be made now, or none that fits into a ClientHello."""
 
     def open(self, ticket: bytes, now: float) -> Flow[TicketState | None]: ...
 
@@ -84,7 +85,10 @@ class _Key:
 
 class TicketKeys:
     """The keys of one process: each seals for `rotation` seconds, opens until its last ticket has run out, and is
-    then forgotten."""
+    then forgotten.
+
+    Threads share it without a lock: each step that changes or copies the table is a single one of dict's.
+    """
 
     shared = False
 
@@ -98,29 +102,30 @@ class TicketKeys:
     def sealing(self, now: float) -> Flow[_Key | None]:
         """The key of this period."""
         period = int(now // self.rotation)
-        if period not in self._keys:
+        key = self._keys.get(period)
+        if key is None:
             self._forget(period)
             secret = yield from self._secret(period)
             if secret is None:
                 return None
-            self._keys[period] = _Key(secret, period)
-        return self._keys[period]
+            key = self._keys.setdefault(period, _Key(secret, period))
+        return key
 
     def opening(self, name: bytes, now: float) -> Flow[_Key | None]:
         """The key of this name, if it can still have a valid ticket."""
         self._forget(int(now // self.rotation))
-        return next((key for key in self._keys.values() if key.name == name), None)
+        return next((key for key in tuple(self._keys.values()) if key.name == name), None)
         yield
 
     def _secret(self, period: int) -> Flow[bytes | None]:
         """A new key: its name, then the key itself."""
-        return self._random(KEY_NAME_LENGTH + KEY_LENGTH)
+        return self._random(SECRET_LENGTH)
         yield
 
     def _forget(self, period: int) -> None:
         oldest = period - self._lifetime()
-        for old in [old for old in self._keys if old < oldest]:
-            del self._keys[old]
+        for old in [old for old in tuple(self._keys) if old < oldest]:
+            self._keys.pop(old, None)
 
     def _lifetime(self) -> int:
         """In periods: as long as a ticket of the last second may live."""
@@ -134,8 +139,8 @@ class GivenTicketKeys:
     shared = True
 
     def __init__(self, secrets: "Sequence[bytes]") -> None:
-        if not secrets or any(len(secret) != KEY_NAME_LENGTH + KEY_LENGTH for secret in secrets):
-            raise ConfigurationError(f"ticket keys are {KEY_NAME_LENGTH + KEY_LENGTH} random bytes each")
+        if not secrets or any(len(secret) != SECRET_LENGTH for secret in secrets):
+            raise ConfigurationError(f"ticket keys are {SECRET_LENGTH} random bytes each")
         self._keys = [_Key(secret, 0) for secret in secrets]
 
     def sealing(self, now: float) -> Flow[_Key | None]:
@@ -163,22 +168,22 @@ class StoredTicketKeys(TicketKeys):
         period = int.from_bytes(name[:8], "big")
         if not current - self._lifetime() <= period <= current + 1:
             return None
-        if period not in self._keys:
+        key = self._keys.get(period)
+        if key is None:
             secret = yield from settle(self.store.get(self._where(period)))
-            if secret is None:
+            if secret is None or len(secret) != SECRET_LENGTH:
                 return None
-            self._keys[period] = _Key(secret, period)
-        key = self._keys[period]
+            key = self._keys.setdefault(period, _Key(secret, period))
         return key if key.name == name else None
 
     def _secret(self, period: int) -> Flow[bytes | None]:
-        secret = period.to_bytes(8, "big") + self._random(KEY_NAME_LENGTH - 8 + KEY_LENGTH)
+        secret = period.to_bytes(8, "big") + self._random(SECRET_LENGTH - 8)
         seconds = (self._lifetime() + 2) * self.rotation
         added = yield from settle(self.store.add(self._where(period), secret, seconds))
         if added:
             return secret
         found = yield from settle(self.store.get(self._where(period)))
-        return found
+        return found if found is not None and len(found) == SECRET_LENGTH else None
 
     def _where(self, period: int) -> bytes:
         return b"ticket-key:%d:%d" % (self.rotation, period)
@@ -208,7 +213,8 @@ class SealedTickets:
         if key is None:
             return None
         nonce = self._random(NONCE_LENGTH)
-        return key.name + nonce + key.aead.encrypt(nonce, state.encode(), key.name)
+        ticket = key.name + nonce + key.aead.encrypt(nonce, state.encode(), key.name)
+        return ticket if len(ticket) <= LONGEST_TICKET else None
 
     def open(self, ticket: bytes, now: float) -> Flow[TicketState | None]:
         name, rest = ticket[:KEY_NAME_LENGTH], ticket[KEY_NAME_LENGTH:]
