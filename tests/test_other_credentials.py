@@ -155,7 +155,8 @@ def test_two_raw_keys_are_one_too_many(quick_pair) -> None:
 
 
 def test_raw_keys_alone_need_no_system_store_and_no_name() -> None:
-    config = tls13.ClientConfig(server_raw_keys=[b"key"])
+    raw = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))
+    config = tls13.ClientConfig(server_raw_keys=[raw.spki])
     assert config.trust is None
     tls13.ClientConnection(config, server_hostname=None)
 
@@ -326,3 +327,11 @@ def test_an_identity_needs_one_key(issued) -> None:
         tls13.Identity(issued.chain)
     with pytest.raises(tls13.ConfigurationError, match="either a private key or a signer"):
         tls13.Identity(issued.chain, issued.private_key, signer=lambda scheme, content: b"")
+
+
+@pytest.mark.parametrize("keys", [b"one key", [b"no key"], [b""]])
+def test_what_is_no_list_of_keys_is_refused_when_the_config_is_made(identity, keys) -> None:
+    with pytest.raises(tls13.ConfigurationError, match="SubjectPublicKeyInfo"):
+        tls13.ClientConfig(server_raw_keys=keys)
+    with pytest.raises(tls13.ConfigurationError, match="SubjectPublicKeyInfo"):
+        tls13.ServerConfig(identity, client_raw_keys=keys)

@@ -23,6 +23,7 @@ from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMI
 from .resumption.early_data import ReplayGuard
 from .resumption.tickets import SealedTickets
 from .trust.filters import judge_filters
+from .trust.raw_keys import known_keys
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
 from .wire.compression import require
@@ -264,7 +265,7 @@ class ClientConfig(_Config):
             verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("verifier", verifier)
         put("trust", trust)
-        put("server_raw_keys", frozenset(server_raw_keys))
+        put("server_raw_keys", known_keys(server_raw_keys))
         put("require_psk", bool(require_psk))
         put("needs_server_name", verifier is not None and not isinstance(verifier, NamelessVerifier))
         put("key_shares", self._key_shares(key_shares))
@@ -430,7 +431,7 @@ class ServerConfig(_Config):
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
         put("max_key_shares", _positive("max_key_shares", max_key_shares))
-        put("client_raw_keys", frozenset(client_raw_keys))
+        put("client_raw_keys", known_keys(client_raw_keys))
         self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
         put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
         put("oid_filters", tuple(oid_filters))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ..crypto.public_keys import PublicKeyInfo
 from ..crypto.signatures import schemes_for, sign
-from ..errors import ConfigurationError, UnknownPublicKey
+from ..errors import BadPublicKey, ConfigurationError, UnknownPublicKey
 from ..wire.registry import CertificateType
 from .checks import SMALLEST_RSA
 
@@ -68,6 +68,18 @@ class RawPublicKey:
 
     def __repr__(self) -> str:
         return f"<RawPublicKey for {', '.join(scheme.name for scheme in self.signature_schemes)}>"
+
+
+def known_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
+    """The keys that a config believes. Raises ConfigurationError for what is no list of SubjectPublicKeyInfos."""
+    if isinstance(spkis, bytes | bytearray | memoryview):
+        raise ConfigurationError("raw keys are a list of SubjectPublicKeyInfos (DER), not one: put it into a list")
+    for spki in spkis:
+        try:
+            PublicKeyInfo(spki)
+        except BadPublicKey as error:
+            raise ConfigurationError(f"a raw key is a SubjectPublicKeyInfo (DER): {error.detail}") from None
+    return frozenset(spkis)
 
 
 def trusted_key(spki: bytes, trusted: Collection[bytes]) -> PublicKeyInfo:
