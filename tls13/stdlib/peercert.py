@@ -36,7 +36,16 @@ OTHER_NAME, EMAIL, DNS, X400, DIRECTORY, EDI_PARTY, URI, ADDRESS, REGISTERED = (
     0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88)  # fmt: skip
 """The tags of a GeneralName (RFC 5280, section 4.2.1.6)."""
 TEXTS = {EMAIL: "email", DNS: "DNS", URI: "URI"}
-UNSUPPORTED = {OTHER_NAME: "othername", X400: "X400Name", EDI_PARTY: "EdiPartyName"}
+UNSUPPORTED = {X400: "X400Name", EDI_PARTY: "EdiPartyName"}
+UTF8, IA5 = 0x0C, 0x16
+OTHER_NAMES = {
+    "1.3.6.1.4.1.311.20.2.3": ("UPN", UTF8),
+    "1.3.6.1.5.5.7.8.5": ("XmppAddr", UTF8),
+    "1.3.6.1.5.5.7.8.7": ("SRVName", IA5),
+    "1.3.6.1.5.5.7.8.8": ("NAIRealm", UTF8),
+    "1.3.6.1.5.5.7.8.9": ("SmtpUTF8Mailbox", UTF8),
+}
+"""The otherNames that OpenSSL 3 shows, and the string type without which it does not."""
 FULL_NAME = 0xA0
 
 OCSP, CA_ISSUERS = bytes.fromhex("2b06010505073001"), bytes.fromhex("2b06010505073002")
@@ -174,10 +183,19 @@ def _general_names(content: bytes) -> Iterator[tuple[str, object]]:
             yield "IP Address", _address(value)
         elif tag == REGISTERED:
             yield "Registered ID", _long_name(value)
+        elif tag == OTHER_NAME:
+            yield "othername", _other_name(value)
         elif tag in UNSUPPORTED:
             yield UNSUPPORTED[tag], "<unsupported>"
         else:
             raise ValueError(f"a GeneralName has no tag {tag:#x}")
+
+
+def _other_name(content: bytes) -> str:
+    (_, kind), (_, explicit) = _elements(content)
+    ((tag, value),) = _elements(explicit)
+    name, expected = OTHER_NAMES.get(_dotted(kind), ("", None))
+    return f"{name}:{value.decode()}" if tag == expected else "<unsupported>"
 
 
 def _address(value: bytes) -> str:
