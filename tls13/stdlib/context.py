@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 STANDARD = ssl.SSLContext
 """The class of the standard library, kept: if a program replaces ssl.SSLContext, super() must still mean this one."""
+BASE: Any = STANDARD.__base__
+"""C's _ssl._SSLContext."""
 
 OLDER: Final = (
     ssl.PROTOCOL_TLS,
@@ -244,25 +246,52 @@ class SSLContext(STANDARD):
 
     # --- settings that C stores, and that must not say "older" ------------------------------------------------------
 
+    # `ssl`'s own setters look their base up through the name ssl.SSLContext, and call themselves for ever once a
+    # program has put our class there. So these five are set in C, below the standard class.
+
+    @property
+    def minimum_version(self) -> ssl.TLSVersion:
+        return ssl.TLSVersion(BASE.minimum_version.__get__(self))
+
+    @minimum_version.setter
+    def minimum_version(self, value: int) -> None:
+        BASE.minimum_version.__set__(self, value)
+
     @property
     def maximum_version(self) -> ssl.TLSVersion:
-        return STANDARD.maximum_version.__get__(self)  # type: ignore[attr-defined, no-any-return]  # a property
+        return ssl.TLSVersion(BASE.maximum_version.__get__(self))
 
     @maximum_version.setter
     def maximum_version(self, value: int) -> None:
         if value not in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED):
             raise ValueError(f"maximum_version is {ssl.TLSVersion(value).name}: tls13 speaks TLS 1.3 only")
-        STANDARD.maximum_version.__set__(self, value)  # type: ignore[attr-defined]  # a property
+        BASE.maximum_version.__set__(self, value)
 
     @property
     def options(self) -> ssl.Options:
-        return STANDARD.options.__get__(self)  # type: ignore[attr-defined, no-any-return]  # a property
+        return ssl.Options(BASE.options.__get__(self))
 
     @options.setter
     def options(self, value: int) -> None:
         if value & ssl.OP_NO_TLSv1_3:
             raise ValueError("OP_NO_TLSv1_3: tls13 speaks TLS 1.3 only")
-        STANDARD.options.__set__(self, value)  # type: ignore[attr-defined]  # a property
+        BASE.options.__set__(self, value)
+
+    @property
+    def verify_flags(self) -> ssl.VerifyFlags:
+        return ssl.VerifyFlags(BASE.verify_flags.__get__(self))
+
+    @verify_flags.setter
+    def verify_flags(self, value: int) -> None:
+        BASE.verify_flags.__set__(self, value)
+
+    @property
+    def verify_mode(self) -> ssl.VerifyMode:
+        return ssl.VerifyMode(BASE.verify_mode.__get__(self))
+
+    @verify_mode.setter
+    def verify_mode(self, value: int) -> None:
+        BASE.verify_mode.__set__(self, value)
 
     def set_psk_client_callback(self, callback: Callable[[str | None], tuple[str | None, bytes]] | None) -> None:
         """callback(hint) -> (identity, key); TLS 1.3 has no hint. The key goes with SHA-256."""
