@@ -27,6 +27,7 @@ from .errors import (
     MalformedCertificate,
     MissingStaple,
     SignatureSchemeNotOffered,
+    UnknownStatusType,
 )
 from .flow import HandshakeFlow, settle
 from .trust.delegated import NOT_ALLOWED, check
@@ -55,7 +56,7 @@ from .wire.messages import (
     CompressedCertificate,
     Finished,
 )
-from .wire.registry import CertificateType
+from .wire.registry import CertificateStatusType, CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -249,6 +250,8 @@ class AuthenticatedFlow(HandshakeFlow):
             if must_staple(shown.chain[0]):
                 raise MissingStaple(certificate=shown.chain[0])
             return None
+        if status.status_type != CertificateStatusType.ocsp:
+            raise UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
         check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
         return status.response
 

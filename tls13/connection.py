@@ -360,6 +360,8 @@ class Connection:
         description = self._engine.fail(error)
         if not self._closed and not isinstance(error, PEER_ENDED):
             self._alert_owed = description
+        else:
+            self._writer = RecordWriter()
         self._error = error
         self._reader = RecordReader()
         self._handshake.forget()

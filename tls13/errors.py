@@ -664,6 +664,10 @@ class BadCertificateStatus(CertificateError):
     says = "the stapled OCSP response is not satisfactory"
 
 
+class UnknownStatusType(BadCertificateStatus):
+    says = "what is stapled is no OCSP response but another type of status, and we asked for none"
+
+
 class MalformedOcspResponse(BadCertificateStatus):
     rfc = "RFC 6960"
     section = "4.2.1"
