@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 LARGEST_WRITE = 2**16
-"""Bytes that one write takes: what a retry must repeat, and what is held for a peer that does not read."""
+"""Bytes that one write to a socket takes: what a retry must repeat, and what is held for a peer that does not read.
+Programs over memory BIOs (trio, anyio) count on a write that takes everything, as OpenSSL's does."""
 
 
 class RawCertificate:
@@ -131,7 +132,7 @@ class Channel:
             event = self._next_event()
             if event is None and not self.connection.handshake_complete:
                 self._flush()
-                self._fill(0)
+                self._fill()
 
     def _select(self, hello: ClientHello) -> ServerConfig | None:
         """sni_callback, with its way of answering: another context on the object, None, or the number of an alert."""
@@ -170,7 +171,7 @@ class Channel:
         self._wire.begin("read")
         with self._read_lock:
             if not self._plain:
-                self._read_more(length)
+                self._read_more()
             taken = self._plain[:length]
             self._plain = self._plain[len(taken) :]
         if view is None:
@@ -178,7 +179,7 @@ class Channel:
         view[: len(taken)] = taken
         return len(taken)
 
-    def _read_more(self, wanted: int) -> None:
+    def _read_more(self) -> None:
         """Until there is something to give, or the peer has closed."""
         self._check_failed()
         if not self.connection.handshake_complete:
@@ -190,11 +191,12 @@ class Channel:
                 return
             if event is None:
                 self._flush(waiting=False)
-                self._fill(wanted)
+                self._fill()
 
-    def _fill(self, wanted: int) -> None:
-        """One receive: what the record still needs, or as much as the caller wants to have."""
-        data = self._wire.receive(max(self.connection.bytes_needed, min(wanted, 2**16)))
+    def _fill(self) -> None:
+        """One receive: no more than what the record still needs, so that nothing complete is kept here while the
+        program looks for it below (uvloop asks `incoming.pending` and our `pending`, others select a descriptor)."""
+        data = self._wire.receive(self.connection.bytes_needed)
         if data:
             self.connection.receive_data(data)
         elif self._eof:
@@ -255,14 +257,13 @@ class Channel:
             raise self._failure
         with self._write_lock:
             self._send_pending()
-            if not self._promised:
-                chunk = view[:LARGEST_WRITE]
-                if not chunk:
-                    return 0
+            taken, self._promised = self._promised, 0
+            while taken < len(view) and (not taken or self._wire.never_waits):
+                chunk = view[taken : taken + LARGEST_WRITE]
                 self._encrypt(chunk)
                 self._promised = len(chunk)
                 self._send_pending()
-            taken, self._promised = self._promised, 0
+                taken, self._promised = taken + self._promised, 0
         return taken
 
     def _encrypt(self, chunk: memoryview) -> None:
@@ -322,7 +323,7 @@ class Channel:
                         "[SSL: APPLICATION_DATA_AFTER_CLOSE_NOTIFY] application data after close notify",
                     )
                 if event is None:
-                    self._fill(0)
+                    self._fill()
         return self._returns
 
     def close_writing(self) -> None:

@@ -22,6 +22,9 @@ MOST_DRAINED = 2**20
 class Wire(Protocol):
     """Raises ssl.SSLWantReadError and SSLWantWriteError where it must not wait, TimeoutError, and OSError."""
 
+    never_waits: bool
+    """It takes whatever is sent, at once."""
+
     def begin(self, what: str) -> None:
         """An operation begins, for which the time-out now runs; `what` is for the message."""
 
@@ -37,6 +40,8 @@ class Wire(Protocol):
 
 class SocketWire:
     """A plain socket below an ssl.SSLSocket, which overrides recv and send: so the base class's are called."""
+
+    never_waits = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -102,6 +107,8 @@ class SocketWire:
 
 class BioWire:
     """Two ssl.MemoryBIO objects: nothing ever waits here."""
+
+    never_waits = True
 
     def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
         self._incoming = incoming
