@@ -29,7 +29,7 @@ from ..resumption.psk import ExternalPsk
 from ..trust.crl import CrlSet
 from ..trust.identity import Identity
 from ..trust.store import TrustStore
-from ..trust.verify import ChainVerifier, NamelessVerifier
+from ..trust.verify import ChainVerifier, NamelessVerifier, Profile
 from ..wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 from .channel import Channel
 from .sockets import SSLObject, SSLSocket
@@ -401,7 +401,7 @@ class SSLContext(STANDARD):
             arguments["verifier"] = self._verifier
         else:
             kind = ChainVerifier if self.check_hostname else NamelessVerifier
-            arguments["verifier"] = kind(self._trust(), crls=self._crls())
+            arguments["verifier"] = kind(self._trust(), profile=self._profile(), crls=self._crls())
         if self._psk_client is not None:
             identity, key = self._psk_client(None)
             arguments["psks"] = [ExternalPsk((identity or "").encode(), key)]
@@ -414,8 +414,9 @@ class SSLContext(STANDARD):
     def _make_server(self) -> ServerConfig:
         arguments = self._common()
         if self.verify_mode is not ssl.CERT_NONE:
-            verifier = self._verifier if self._verifier is not None else ChainVerifier(self._trust(), crls=self._crls())
-            arguments["client_verifier"] = verifier
+            arguments["client_verifier"] = self._verifier or ChainVerifier(
+                self._trust(), profile=self._profile(), crls=self._crls()
+            )
             required = self.verify_mode is ssl.CERT_REQUIRED
             arguments["client_auth"] = ClientAuth.REQUIRED if required else ClientAuth.OPTIONAL
             if self.post_handshake_auth:
@@ -441,6 +442,11 @@ class SSLContext(STANDARD):
         if not self._anchors:
             return system
         return TrustStore.from_certificates([*self._anchors, *system.certificates])
+
+    def _profile(self) -> Profile:
+        """OpenSSL asks for RFC 5280's forms, critical basicConstraints and key identifiers, only with this flag; there
+        are private CAs without them, CPython's own for its tests among those."""
+        return Profile.DEFAULT if self.verify_flags & ssl.VERIFY_X509_STRICT else Profile.PRIVATE
 
     def _crls(self) -> CrlSet | None:
         """VERIFY_CRL_CHECK_*: every certificate that they name must be on no list, and covered by one."""
@@ -469,6 +475,7 @@ def create_default_context(
         context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     else:
         raise ValueError(purpose)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # as `ssl` from 3.13 on
     if cafile or capath or cadata:
         context.load_verify_locations(cafile, capath, cadata)
     elif context.verify_mode != ssl.CERT_NONE:
