@@ -297,7 +297,13 @@ def tls_features(certificate: x509.Certificate) -> frozenset[int]:
 
     They are TLS extensions', and not only those that have a name today.
     """
-    value = raw_extension(certificate, ExtensionOID.TLS_FEATURE)
+    try:
+        known = certificate.extensions.get_extension_for_class(x509.TLSFeature).value
+        return frozenset(feature.value for feature in known)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    except UNREADABLE:  # a number that the library has no name for, and perhaps something worse
+        value = raw_extension(certificate, ExtensionOID.TLS_FEATURE)
     if value is None:
         return frozenset()
     try:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography import x509
@@ -191,7 +192,7 @@ class ChainVerifier:
             if self.crls is not None:
                 self.crls.check(verified, question.now)
         except CertificateError as error:
-            error.chain = tuple(chain)
+            error.chain, error.judged_at = tuple(chain), question.now
             raise
         return verified
 
@@ -280,14 +281,27 @@ def parse_chain(
     chain = []
     for number, der in enumerate(certificates, 1):
         try:
-            certificate = x509.load_der_x509_certificate(der)
-            version = certificate.version
+            certificate = _parse_again(der) if len(der) <= COMMON_SIZE else _parse(der)
         except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning) as error:  # a warning, under -W error
             raise MalformedCertificate(f"certificate number {number}: {error}") from None
-        if version is not x509.Version.v3 and number == 1:
-            raise CertificateError(f"certificate number {number} is X.509 {version.name}, not v3")
+        if number == 1 and certificate.version is not x509.Version.v3:
+            raise CertificateError(f"certificate number {number} is X.509 {certificate.version.name}, not v3")
         chain.append(certificate)
     return tuple(chain)
+
+
+def _parse(der: bytes) -> x509.Certificate:
+    certificate = x509.load_der_x509_certificate(der)
+    certificate.version  # noqa: B018  # reading it judges it
+    return certificate
+
+
+COMMON_SIZE: Final = 2**13
+"""Bytes. A certificate of this size or less is kept, in case it comes again."""
+
+_parse_again = lru_cache(128)(_parse)
+"""The same bytes, the same certificate: whoever connects again to a server is shown the chain that he knows, and what
+the library has parsed of it (names, extensions, key) is parsed once. No verdict is kept: each chain is verified."""
 
 
 def _is_self_issued(certificate: x509.Certificate) -> bool:
