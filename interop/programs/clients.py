@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 
 
-def _peer(fetcher: Fetcher, desk: Desk, **options: bool) -> AbstractContextManager[int]:
+def _peer(fetcher: Fetcher, desk: Desk, *, demands_certificate: bool = False) -> AbstractContextManager[int]:
     if fetcher.http2:
-        return serving.hypercorn(desk.peer_server(alpn=["h2"], **options))
-    return web.peer(desk.peer_server(**options))
+        return serving.hypercorn(desk.peer_server(alpn=["h2"], demands_certificate=demands_certificate))
+    return web.peer(desk.peer_server(demands_certificate=demands_certificate))
 
 
 def _small_and_large(fetcher: Fetcher, desk: Desk) -> None:

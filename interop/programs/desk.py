@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import tls13
@@ -39,19 +38,17 @@ class Desk:
 
     make: MakeContext
     folder: Path
+    authority: Authority = field(default_factory=lambda: Authority.create(now=datetime.now(UTC)))
+    """Everybody trusts its root."""
 
     @property
     def with_standard(self) -> Desk:
         """The same desk, with the standard `ssl` on trial."""
         return replace(self, make=ssl.create_default_context)
 
-    @cached_property
-    def authority(self) -> Authority:
-        return Authority.create(now=datetime.now(UTC))
-
-    @cached_property
+    @property
     def root(self) -> Path:
-        """The root that everybody trusts, as a PEM file."""
+        """The authority's root, as a PEM file."""
         path = self.folder / "root.pem"
         path.write_bytes(self.authority.certificate_pem)
         return path

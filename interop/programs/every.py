@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from . import clients
+from . import clients, failures, servers
 from .registry import TRIALS
 
 EVERY = TRIALS
 """By name. They register themselves when their modules are loaded: the modules are these."""
 
-MODULES = (clients,)
+MODULES = (clients, failures, servers)
 
 CANNOT = {
     "psycopg": "libpq does its TLS in C, and takes files only",

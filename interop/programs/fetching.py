@@ -12,7 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .web import HOST, body_of, request
+from .web import HOST, body_of, content_length, request
 
 if TYPE_CHECKING:
     import ssl
@@ -122,9 +122,11 @@ async def _by_aiohttp(context: ssl.SSLContext, port: int, timeout: float, data: 
     import aiohttp
 
     limits = aiohttp.ClientTimeout(total=timeout)
-    async with aiohttp.ClientSession(timeout=limits) as session:
-        async with session.request("GET" if data is None else "POST", url(port), data=data, ssl=context) as answer:
-            return await answer.read()
+    async with (
+        aiohttp.ClientSession(timeout=limits) as session,
+        session.request("GET" if data is None else "POST", url(port), data=data, ssl=context) as answer,
+    ):
+        return await answer.read()
 
 
 def by_aiohttp(context: ssl.SSLContext, port: int, timeout: float, data: bytes | None = None) -> bytes:
@@ -137,7 +139,8 @@ async def _by_streams(context: ssl.SSLContext, port: int, timeout: float, data: 
         try:
             writer.write(request(data))
             await writer.drain()
-            return body_of(await reader.read())
+            head = await reader.readuntil(b"\r\n\r\n")
+            return await reader.readexactly(content_length(head))
         finally:
             writer.close()
 

@@ -255,7 +255,8 @@ def aiohttp_web(context: ssl.SSLContext) -> AbstractContextManager[int]:
     from aiohttp import web as program
 
     async def answer(request: program.Request) -> program.Response:
-        return program.Response(body=await request.read() if request.method == "POST" else web.GREETING)
+        body = await request.read() if request.method == "POST" else web.GREETING
+        return program.Response(body=body, content_type="text/plain")  # what Chromium shows, and does not save
 
     def main(started: Callable[[int], None], ending: Callable[[], Awaitable[None]]) -> None:
         async def serve() -> None:
