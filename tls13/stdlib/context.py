@@ -12,7 +12,9 @@ when a setting has changed.
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -163,16 +165,19 @@ class SSLContext(STANDARD):
     ) -> None:
         """As ssl's, with files; or with PEM bytes, or with `cryptography`'s objects: certificates and a private key.
 
+        Bytes that hold no PEM are a path, as with `ssl`.
+
         All is read at once. With several calls, whichever certificate fits a client is shown to it.
         """
-        if isinstance(certfile, (bytes, bytearray)):
+        if isinstance(certfile, (bytes, bytearray)) and b"-----BEGIN " in certfile:
             identity = _sentence(
                 Identity.from_pem, bytes(certfile), bytes(keyfile) if keyfile is not None else None, _secret(password)
             )
-        elif isinstance(certfile, (str, Path)) or hasattr(certfile, "__fspath__"):
+        elif isinstance(certfile, (str, bytes, Path)) or hasattr(certfile, "__fspath__"):
             secret = _secret(password)
             STANDARD.load_cert_chain(self, certfile, keyfile, _for_c(secret))
-            identity = _sentence(Identity.from_files, certfile, keyfile, secret)
+            key_path = os.fsdecode(keyfile) if keyfile is not None else None
+            identity = _sentence(Identity.from_files, os.fsdecode(certfile), key_path, secret)
         else:
             chain = [certfile] if isinstance(certfile, x509.Certificate) else list(certfile)
             identity = _sentence(Identity, chain, keyfile)
@@ -197,9 +202,9 @@ class SSLContext(STANDARD):
     def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
         STANDARD.load_verify_locations(self, cafile, capath, cadata)
         if cafile is not None:
-            self._load_pem(Path(_path(cafile)).read_bytes())
+            self._load_pem(Path(os.fsdecode(cafile)).read_bytes())
         if capath is not None:
-            self._anchors += TrustStore.from_directory(_path(capath)).certificates
+            self._anchors += TrustStore.from_directory(os.fsdecode(capath)).certificates
         if isinstance(cadata, str):
             self._load_pem(cadata.encode("ascii"))
         elif cadata is not None:
@@ -292,6 +297,15 @@ class SSLContext(STANDARD):
     @verify_mode.setter
     def verify_mode(self, value: int) -> None:
         BASE.verify_mode.__set__(self, value)
+
+    @property
+    def _msg_callback(self) -> None:
+        """C's hook for debugging, which `ssl` keeps to itself: there is none here."""
+
+    @_msg_callback.setter
+    def _msg_callback(self, callback: object) -> None:
+        if callback is not None:
+            raise ValueError("_msg_callback is OpenSSL's: a tls13.ClientConnection(tracer=...) tells of its messages")
 
     def set_psk_client_callback(self, callback: Callable[[str | None], tuple[str | None, bytes]] | None) -> None:
         """callback(hint) -> (identity, key); TLS 1.3 has no hint. The key goes with SHA-256."""
@@ -475,13 +489,12 @@ def create_default_context(
         context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     else:
         raise ValueError(purpose)
-    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # as `ssl` from 3.13 on
+    if sys.version_info >= (3, 13):  # as `ssl` itself
+        context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     if cafile or capath or cadata:
         context.load_verify_locations(cafile, capath, cadata)
     elif context.verify_mode != ssl.CERT_NONE:
         context.load_default_certs(purpose)
-    import os
-
     path = os.environ.get("SSLKEYLOGFILE")
     if path:
         context.keylog_filename = path
@@ -527,10 +540,6 @@ def _secret(password: Password) -> bytes | Callable[[], bytes] | None:
 
 def _for_c(secret: bytes | Callable[[], bytes] | None) -> Any:
     return secret
-
-
-def _path(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _der_certificates(data: bytes) -> list[x509.Certificate]:
