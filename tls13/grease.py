@@ -24,9 +24,9 @@ from .wire.registry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from .wire.extensions import ExtensionBody
+    from .wire.extensions import Extensions
 
 VALUES = sorted(GREASE)
 PSK_MODES = sorted(GREASE_PSK_MODES)
@@ -57,6 +57,6 @@ class _NoGrease(Grease):
 NO_GREASE = _NoGrease()
 
 
-def shuffled(bodies: Sequence[ExtensionBody], seed: bytes) -> list[ExtensionBody]:
+def shuffled(block: Extensions, seed: bytes) -> Extensions:
     """In an order that depends on the seed alone, so that a second ClientHello repeats the first's."""
-    return sorted(bodies, key=lambda body: sha256(seed + int(body.extension_type).to_bytes(2, "big")).digest())
+    return block.ordered(lambda number: sha256(seed + number.to_bytes(2, "big")).digest())

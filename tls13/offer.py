@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from .resumption.psk import Psk
     from .resumption.sessions import StoredSession
     from .trust.names import ServerName
+
+_STANDING: WeakKeyDictionary[ClientConfig, Extensions] = WeakKeyDictionary()
 
 
 class Offer(NamedTuple):
@@ -157,15 +160,15 @@ class Offering(ClientAfterwards):
         config = self.config
         shares = {group: config.key_share_source(GROUPS[group]) for group in config.key_shares}
         psks = self.offered_psks()
-        bodies = [*self.offered_extensions(), _key_share(shares, self.grease)]
+        fresh: list[ExtensionBody] = [_key_share(shares, self.grease)]
         if self.wants_early_data:
-            bodies.append(EarlyDataIndication())
+            fresh.append(EarlyDataIndication())
         hello = ClientHello(
             random=config.random(32),
             # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
             legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
             cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
-            extensions=self.block(bodies, psks),
+            extensions=self.block(fresh, psks),
         )
         return Offer(self.bound(hello, psks), shares, psks, self.wants_early_data)
 
@@ -178,20 +181,31 @@ class Offering(ClientAfterwards):
         """
         # Only where no other group was asked for, the shares and so the reserved one are the same as before (4.3.8).
         grease = self.grease if shares is offer.shares else NO_GREASE
-        bodies = [*self.offered_extensions(), _key_share(shares, grease)]
+        fresh: list[ExtensionBody] = [_key_share(shares, grease)]
         if cookie is not None:
-            bodies.append(cookie)
-        hello = offer.hello.replace(extensions=self.block(bodies, offer.psks))
+            fresh.append(cookie)
+        hello = offer.hello.replace(extensions=self.block(fresh, offer.psks))
         return Offer(self.bound(hello, offer.psks), shares, offer.psks, offer.early_data, request)
 
+    def name_extension(self) -> list[ExtensionBody]:
+        if self.server_name is None or self.server_name.sni is None:
+            return []
+        entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
+        return [ServerNameList(server_name_list=(entry,))]
+
+    def standing_extensions(self) -> Extensions:
+        """What every ClientHello of this config says. A config does not change, so it is put together once."""
+        if self.grease is not NO_GREASE:
+            return Extensions.of(CH, *self.offered_extensions())
+        block = _STANDING.get(self.config)
+        if block is None:
+            block = _STANDING[self.config] = Extensions.of(CH, *self.offered_extensions())
+        return block
+
     def offered_extensions(self) -> list[ExtensionBody]:
-        """Everything that stays the same in a second ClientHello."""
+        """What the config asks for."""
         config, grease = self.config, self.grease
-        offered: list[ExtensionBody] = []
-        if self.server_name is not None and self.server_name.sni is not None:
-            entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
-            offered.append(ServerNameList(server_name_list=(entry,)))
-        offered.append(ClientVersions(versions=(*grease.versions, ProtocolVersion.TLS1_3)))
+        offered: list[ExtensionBody] = [ClientVersions(versions=(*grease.versions, ProtocolVersion.TLS1_3))]
         offered.append(NamedGroupList(named_group_list=(*grease.groups, *config.groups)))
         if not config.require_psk:
             schemes = (*grease.signature_schemes, *config.signature_schemes)
@@ -235,11 +249,13 @@ class Offering(ClientAfterwards):
 
     # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
 
-    def block(self, bodies: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
-        """The extension block; its last one is pre_shared_key, with binders of the right length and no content yet."""
+    def block(self, fresh: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
+        """The extension block, with what is fresh in this ClientHello; its last one is pre_shared_key, with binders of
+        the right length and no content yet."""
+        name, fresh_block = Extensions.of(CH, *self.name_extension()), Extensions.of(CH, *fresh)
+        block = Extensions.joined(name, self.standing_extensions(), fresh_block)
         if self.config.shuffle_extensions:
-            bodies = shuffled(bodies, self.seed)
-        block = Extensions.of(CH, *bodies)
+            block = shuffled(block, self.seed)
         if self.grease.extensions:
             first, last = self.grease.extensions
             block = block.extended(first, first=True).extended(last)

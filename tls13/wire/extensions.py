@@ -7,7 +7,8 @@ extension twice, a known extension in a message that must not carry it, and an a
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
 from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
 from .codec import Opaque, Rest, Struct, UInt, Vector
@@ -21,7 +22,7 @@ from .registry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T", bound="ExtensionBody")
 
@@ -92,15 +93,31 @@ class ExtensionBody(Struct):
     """The extension_data of one extension, in the messages named by `places`."""
 
     extension_type: ClassVar[ExtensionType]
+    repeats: ClassVar[bool] = True
+    """Whether another connection's is likely to be the same, byte for byte."""
 
     def __init_subclass__(
-        cls, *, type: ExtensionType | None = None, places: "Iterable[Place]" = (), **kwargs: Any
+        cls,
+        *,
+        type: ExtensionType | None = None,
+        places: "Iterable[Place]" = (),
+        repeats: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
+        cls.repeats = repeats
         if type is not None:
             cls.extension_type = type
             for place in places:
                 BODIES[place, type] = cls
+
+
+class _Decode(Protocol):
+    def __call__(self, body: type[T], data: bytes, /) -> T: ...
+
+
+decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
+"""`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
 class Extensions:
@@ -122,6 +139,20 @@ class Extensions:
         self = cls(tuple((int(body.extension_type), body.encode()) for body in bodies), place)
         self._bodies = {int(body.extension_type): body for body in bodies}
         return self
+
+    @classmethod
+    def joined(cls, *blocks: "Extensions") -> "Extensions":
+        """A block to send of the extensions of these, which are for the same place."""
+        self = cls(tuple([one for block in blocks for one in block.raw]), blocks[0].place)
+        for block in blocks:
+            self._bodies.update(block._bodies)
+        return self
+
+    def ordered(self, key: "Callable[[int], bytes]") -> "Extensions":
+        """The same block to send, in the order of what `key` makes of each extension's number."""
+        other = Extensions(tuple(sorted(self.raw, key=lambda one: key(one[0]))), self.place)
+        other._bodies = self._bodies
+        return other
 
     def replacing(self, body: ExtensionBody) -> "Extensions":
         """A block to send with another body in the place of the one of its type."""
@@ -154,7 +185,7 @@ class Extensions:
                 if allowed is not None and self.place not in allowed:
                     raise MisplacedExtension(f"{ExtensionType(number)} in {self.place.value}")
             else:
-                bodies[number] = body.decode(data)
+                bodies[number] = decode_again(body, data) if body.repeats and len(data) <= 64 else body.decode(data)
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
@@ -246,7 +277,7 @@ class SelectedVersion(
     selected_version: ProtocolVersion
 
 
-class Cookie(ExtensionBody, type=ExtensionType.cookie, places=[CH, HRR]):
+class Cookie(ExtensionBody, type=ExtensionType.cookie, places=[CH, HRR], repeats=False):
     """Section 4.3.2."""
 
     cookie: Annotated[bytes, Opaque(1, 2**16 - 1)]
@@ -302,7 +333,7 @@ class KeyShareEntry(Struct):
     key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]
 
 
-class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH]):
+class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH], repeats=False):
     """Section 4.3.8. An empty list asks the server to choose a group."""
 
     client_shares: Annotated[tuple[KeyShareEntry, ...], Vector(0, 2**16 - 1)]
@@ -314,7 +345,7 @@ class KeyShareHelloRetryRequest(ExtensionBody, type=ExtensionType.key_share, pla
     selected_group: NamedGroup
 
 
-class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH]):
+class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH], repeats=False):
     """Section 4.3.8."""
 
     server_share: KeyShareEntry
@@ -343,7 +374,7 @@ class PskIdentity(Struct):
     obfuscated_ticket_age: Annotated[int, UInt(4)]
 
 
-class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH]):
+class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False):
     """Section 4.3.11, the client's arm of PreSharedKeyExtension."""
 
     identities: Annotated[tuple[PskIdentity, ...], Vector(7, 2**16 - 1)]

@@ -31,6 +31,7 @@ from .extensions import (
     SelectedVersion,
     ServerNameList,
     SignatureSchemeList,
+    decode_again,
 )
 from .registry import (
     CertificateCompressionAlgorithm,
@@ -104,7 +105,7 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         offered = self.extensions.find(ExtensionType.supported_versions)
         if offered is None:
             raise ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
-        if ProtocolVersion.TLS1_3 not in ClientVersions.decode(offered).versions:
+        if ProtocolVersion.TLS1_3 not in decode_again(ClientVersions, offered).versions:
             raise ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
