@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from . import clients, failures, servers
+from . import clients, failures, mail, servers, talking
 from .registry import TRIALS
 
 EVERY = TRIALS
 """By name. They register themselves when their modules are loaded: the modules are these."""
 
-MODULES = (clients, failures, servers)
+MODULES = (clients, talking, mail, servers, failures)
 
 CANNOT = {
+    "redis-py": "it builds its own context; a connection class of one's own puts ours there (the trial shows how)",
     "psycopg": "libpq does its TLS in C, and takes files only",
     "grpc": "it brings its own TLS in C++ (BoringSSL), and takes PEM bytes only",
     "curl_cffi, pycurl": "libcurl does its TLS in C",

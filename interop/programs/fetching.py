@@ -31,6 +31,10 @@ class Fetcher:
     fetch: Fetch
     needs: tuple[str, ...] = ()
     http2: bool = False
+    plain: tuple[bytes, ...] = ()
+    """What its server says before TLS: at once, and then after each line of the client's."""
+    greeting: bytes = b""
+    """What its server says first over TLS."""
 
 
 def url(port: int, scheme: str = "https") -> str:
