@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cryptography.x509 import Certificate
 
@@ -584,6 +585,8 @@ class CertificateError(Abort):
         super().__init__(detail)
         self.chain = tuple(chain)
         self.certificate = certificate
+        self.judged_at: datetime | None = None
+        """The time that the certificates were judged by, where whoever judged them says so."""
 
 
 class CertificateExpired(CertificateError):

@@ -2,10 +2,15 @@
 
 The standard library's two classes stay as they are, so that programs which ask `isinstance(sock, ssl.SSLSocket)` are
 answered as ever; all that they do goes through some twenty methods of one object, and that object is ours. It drives a
-Connection over a Wire (wire.py), and says everything that goes wrong in `ssl`'s words (failures.py).
+Connection over a Wire (wire.py), tells what was agreed (facts.py), and says everything that goes wrong in `ssl`'s words
+(failures.py).
 
 One thread may read while another writes: each direction has its lock. What the reader owes the peer (an alert, the
 answer to a KeyUpdate) it sends itself if nobody is writing, and otherwise the writer does.
+
+Exactly one record is taken from the wire at a time. More would be faster, and wrong twice: a program that has read all
+that `pending` speaks of waits for its descriptor, and would wait for bytes that we have; and what follows the peer's
+close_notify is not TLS any more, and belongs to whoever goes on without it (unwrap).
 """
 
 from __future__ import annotations
@@ -15,22 +20,18 @@ import weakref
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from ..config import ServerConfig
 from ..connection import ClientConnection, ServerConnection
-from ..crypto.suites import SUITES
-from ..errors import Abort, AlertDescription, TLSError, UsageError
+from ..errors import CertificateRequired, TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
-from .failures import translated
-from .peercert import peercert
+from ..io.refusal import next_event
+from ..trust.names import ServerName
+from .facts import Facts
+from .failures import library_error, translated
+from .servername import ask_program
 from .session import SSLSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cryptography import x509
-
-    from ..config import ServerConfig
     from ..events import Event
     from ..wire.messages import ClientHello
     from .context import SSLContext
@@ -41,35 +42,7 @@ LARGEST_WRITE = 2**16
 Programs over memory BIOs (trio, anyio) count on a write that takes everything, as OpenSSL's does."""
 
 
-class RawCertificate:
-    """What C calls _ssl.Certificate: ssl.SSLSocket.get_verified_chain asks it for its bytes."""
-
-    def __init__(self, certificate: x509.Certificate) -> None:
-        self._certificate = certificate
-
-    def public_bytes(self, format: int = 1) -> str | bytes:
-        """1: PEM, 2: DER (_ssl.ENCODING_PEM, _ssl.ENCODING_DER)."""
-        if format == 2:
-            return self._certificate.public_bytes(Encoding.DER)
-        return self._certificate.public_bytes(Encoding.PEM).decode("ascii")
-
-    def get_info(self) -> dict[str, object]:
-        return peercert(self._certificate)
-
-
-class ServernameRefused(Abort):
-    """The program's sni_callback has refused the connection, with an alert of its choice."""
-
-    section = "3"
-    rfc = "RFC 6066"
-    says = "the server's sni_callback refuses this name"
-
-    def __init__(self, alert: AlertDescription) -> None:
-        super().__init__(alert.name)
-        self.alert = alert  # type: ignore[misc]  # of a class elsewhere; here the program decides
-
-
-class Channel:
+class Channel(Facts):
     """One TLS connection, as the `ssl` module sees it."""
 
     def __init__(
@@ -81,39 +54,56 @@ class Channel:
         server_hostname: str | None,
         owner: object,
         session: SSLSession | None,
-        returns: object,
     ) -> None:
         self._context = context
         self.server_side = server_side
         self.server_hostname = server_hostname
         self._owner = weakref.ref(owner)
         self._wire = wire
-        self._returns = returns
-        """What shutdown gives: the socket below."""
-        self._plain = memoryview(b"")
+        self._plain = b""
+        self._taken = 0
+        """How many bytes of `_plain` have been read."""
         self._early_data = bytearray()
+        """A server's: what came. A client's: what its ClientHello is to announce."""
         self._unsent = memoryview(b"")
         self._promised = 0
         """Bytes of a write that are on their way, of which the caller has not been told: it will call again."""
-        self._eof = self._peer_closed = False
+        self._peer_closed = False
         self._read_lock, self._write_lock = Lock(), Lock()
-        self._session: SSLSession | None = None
         self._failure: ssl.SSLError | None = None
-        self._sni_error: BaseException | None = None
-        self.connection: ClientConnection | ServerConnection
-        try:
-            if server_side:
-                self.connection = ServerConnection(context.server_config, select=self._select)
-            else:
-                stored = session.stored if session is not None else None
-                self.connection = ClientConnection(
-                    context.client_config,
-                    server_hostname=server_hostname,
-                    session=stored,
-                    early_data=context.early_data,
-                )
-        except UsageError as error:
-            raise translated(error) from error
+        self._session = checked_session(session)
+        self._connection: ClientConnection | ServerConnection | None = None
+        # The config now, the connection when it is needed: by then the context may say something else.
+        self._config = context.server_config if server_side else context.client_config
+        if server_hostname is not None:
+            ServerName.parse(server_hostname)
+
+    @property
+    def connection(self) -> ClientConnection | ServerConnection:
+        """What does the work; made, with its ClientHello, when it is first needed."""
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> ClientConnection | ServerConnection:
+        context, config = self._context, self._config
+        if isinstance(config, ServerConfig):
+            return ServerConnection(config, select=self._select if context.sni_callback is not None else None)
+        return ClientConnection(
+            config,
+            server_hostname=self.server_hostname,
+            port=self._wire.port if config.sessions is not None else None,
+            session=self._session.stored if self._session is not None else None,
+            early_data=bytes(self._early_data) or context.early_data,
+        )
+
+    def _select(self, hello: ClientHello) -> ServerConfig:
+        return ask_program(self, hello)
+
+    @property
+    def started(self) -> bool:
+        """Whether the handshake has begun: what it begins with cannot be changed any more."""
+        return self._connection is not None
 
     # --- the handshake --------------------------------------------------------------------------------------------
 
@@ -125,36 +115,14 @@ class Channel:
 
     def _handshake(self) -> None:
         self._check_failed()
+        connection = self.connection
         while True:
             self._flush()
-            if self.connection.handshake_complete:
+            if connection.handshake_complete:
                 return
-            event = self._next_event()
-            if event is None and not self.connection.handshake_complete:
+            if self._next_event() is None and not connection.handshake_complete:
                 self._flush()
                 self._fill()
-
-    def _select(self, hello: ClientHello) -> ServerConfig | None:
-        """sni_callback, with its way of answering: another context on the object, None, or the number of an alert."""
-        callback: Any = self._context.sni_callback
-        if callback is None:
-            return None
-        name = hello.server_name
-        try:
-            answer = callback(self._owner(), name, self._context)
-        except Exception as error:
-            # `ssl` ends the handshake with handshake_failure and lets the interpreter report the exception.
-            self._sni_error = error
-            raise ServernameRefused(AlertDescription.handshake_failure) from error
-        if answer is None:
-            return self._context.server_config
-        if not isinstance(answer, int):
-            raise ServernameRefused(AlertDescription.internal_error)
-        try:
-            alert = AlertDescription(answer)
-        except ValueError:
-            alert = AlertDescription.internal_error
-        raise ServernameRefused(alert)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -170,58 +138,58 @@ class Channel:
             return 0 if view is not None else b""
         self._wire.begin("read")
         with self._read_lock:
-            if not self._plain:
+            if self._taken == len(self._plain):
                 self._read_more()
-            taken = self._plain[:length]
-            self._plain = self._plain[len(taken) :]
-        if view is None:
-            return bytes(taken)
-        view[: len(taken)] = taken
-        return len(taken)
+            first = self._taken
+            self._taken = last = min(first + length, len(self._plain))
+            if view is not None:
+                view[: last - first] = memoryview(self._plain)[first:last]
+                return last - first
+            return self._plain[first:last]
 
     def _read_more(self) -> None:
         """Until there is something to give, or the peer has closed."""
+        self._plain, self._taken = b"", 0
+        if self._peer_closed:
+            return
         self._check_failed()
-        if not self.connection.handshake_complete:
+        connection = self.connection
+        if not connection.handshake_complete:
             self._handshake()
         while not self._peer_closed:
             event = self._next_event()
-            if isinstance(event, ApplicationData):
-                self._plain = memoryview(event.data)
-                return
             if event is None:
-                self._flush(waiting=False)
+                if self._unsent or connection.wants_send:
+                    self._flush(waiting=False)
                 self._fill()
+            elif isinstance(event, ApplicationData):
+                self._plain = event.data
+                return
 
     def _fill(self) -> None:
-        """One receive: no more than what the record still needs, so that nothing complete is kept here while the
-        program looks for it below (uvloop asks `incoming.pending` and our `pending`, others select a descriptor)."""
+        """One receive: no more than what the record still needs."""
         data = self._wire.receive(self.connection.bytes_needed)
         if data:
             self.connection.receive_data(data)
-        elif self._eof:
-            self._fail(self.connection_error())
         else:
-            self._eof = True
             self.connection.receive_eof()
-
-    def connection_error(self) -> ssl.SSLError:
-        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
 
     def _next_event(self) -> Event | None:
         """The next event, after what concerns nobody else has been dealt with. Raises `ssl`'s exceptions."""
         try:
-            event = self.connection.next_event()
+            event = next_event(self.connection)
         except TLSError as error:
-            failure = translated(error)
+            self._failure = translated(error)
             self._flush_alert()
-            self._failure = failure
-            raise failure from error
+            raise self._failure from error
+        except Exception:  # a callback's: it is raised as it was, but the peer is told first
+            self._flush_alert()
+            raise
         if isinstance(event, PeerClosed):
             self._peer_closed = True
         elif isinstance(event, TicketReceived):
             self._session = SSLSession(event.session)
-            self._context.session_received(event.session)
+            self._context.session_received(self._session)
         elif isinstance(event, EarlyData):
             self._early_data += event.data
         elif isinstance(event, ClientAuthenticated):
@@ -231,18 +199,18 @@ class Channel:
     def _client_authenticated(self, event: ClientAuthenticated) -> None:
         """With CERT_REQUIRED, a client that declines is refused, as OpenSSL does."""
         if not event.peer_certificates and self._context.verify_mode is ssl.CERT_REQUIRED:
-            self._fail(ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL: PEER_DID_NOT_RETURN_A_CERTIFICATE]"))
-
-    def _fail(self, failure: ssl.SSLError) -> None:
-        self._failure = failure
-        raise failure
+            error = CertificateRequired("the client declines to show one")
+            self._failure = translated(error)
+            self.connection.abandon(error)
+            self._flush_alert()
+            raise self._failure from error
 
     def _check_failed(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # each time it is raised it would grow
 
     def pending(self) -> int:
-        return len(self._plain)
+        return len(self._plain) - self._taken
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -250,12 +218,15 @@ class Channel:
         """How many bytes were taken. After SSLWantWriteError the same must be offered again, as with OpenSSL."""
         view = memoryview(data).cast("B")
         self._wire.begin("write")
-        if not self.connection.handshake_complete and not self.connection.may_send_before_finished:
+        self._check_failed()
+        connection = self.connection
+        if not connection.handshake_complete and not connection.may_send_before_finished:
+            self._wire.begin("handshake")
             with self._read_lock:
                 self._handshake()
-        if self._failure is not None and not self._peer_closed:
-            raise self._failure
         with self._write_lock:
+            if len(view) < self._promised:
+                raise library_error("BAD_WRITE_RETRY", f"{self._promised} bytes are on their way: offer them again")
             self._send_pending()
             taken, self._promised = self._promised, 0
             while taken < len(view) and (not taken or self._wire.never_waits):
@@ -283,7 +254,7 @@ class Channel:
         if not self._write_lock.acquire(blocking=waiting):
             return
         try:
-            self._send_pending()
+            self._send_pending(waiting=waiting)
         except ssl.SSLWantWriteError:
             if waiting:
                 raise
@@ -298,41 +269,41 @@ class Channel:
             return
         self._wire.drain()
 
-    def _send_pending(self) -> None:
+    def _send_pending(self, *, waiting: bool = True) -> None:
         while self._unsent or self.connection.wants_send:
             if not self._unsent:
                 self._unsent = memoryview(self.connection.data_to_send())
             while self._unsent:
-                self._unsent = self._unsent[self._wire.send(self._unsent) :]
+                self._unsent = self._unsent[self._wire.send(self._unsent, waiting=waiting) :]
 
     # --- closing --------------------------------------------------------------------------------------------------
 
     def shutdown(self) -> object:
         """close_notify, and then the peer's (ssl.SSLSocket.unwrap). Gives the socket below."""
-        self._wire.begin("read")
-        self._check_failed()
-        if not self.connection.handshake_complete:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL: SHUTDOWN_WHILE_IN_INIT] shutdown while in init")
+        self._wire.begin("shutdown")
         self.close_writing()
         with self._read_lock:
             while not self._peer_closed:
                 event = self._next_event()
-                if isinstance(event, ApplicationData) or self._plain:
-                    raise ssl.SSLError(
-                        ssl.SSL_ERROR_SSL,
-                        "[SSL: APPLICATION_DATA_AFTER_CLOSE_NOTIFY] application data after close notify",
+                if isinstance(event, ApplicationData) or self.pending():
+                    raise library_error(
+                        "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "the peer was not done; read until it is, then unwrap"
                     )
                 if event is None:
                     self._fill()
-        return self._returns
+        return self._wire.below
 
     def close_writing(self) -> None:
         """close_notify: we send nothing more; reading goes on (one-way close)."""
+        self._check_failed()
+        if self.agreed is None:
+            raise library_error("SHUTDOWN_WHILE_IN_INIT", "the handshake is not complete")
+        self._wire.begin("write")
         with self._write_lock:
             self.connection.close()
             self._send_pending()
 
-    # --- what was agreed ------------------------------------------------------------------------------------------
+    # --- what a program may change ----------------------------------------------------------------------------------
 
     @property
     def context(self) -> SSLContext:
@@ -340,7 +311,7 @@ class Channel:
 
     @context.setter
     def context(self, context: SSLContext) -> None:
-        if not hasattr(context, "server_config"):
+        if not hasattr(type(context), "server_config"):
             raise TypeError(f"context must be a tls13.SSLContext, not {type(context).__name__}")
         self._context = context
 
@@ -352,72 +323,6 @@ class Channel:
     def owner(self, owner: object) -> None:
         self._owner = weakref.ref(owner)
 
-    def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate: DER, or a dict, which is empty if it was not verified; None if it has none."""
-        if not self.connection.handshake_complete:
-            raise ValueError("handshake not done yet")
-        session = self.connection.session
-        if session is None or not session.peer_certificates:
-            return None
-        certificate = session.peer_certificates[0]
-        if binary_form:
-            return certificate.public_bytes(Encoding.DER)
-        return peercert(certificate) if session.verified_chain else {}
-
-    def get_verified_chain(self) -> list[RawCertificate] | None:
-        session = self.connection.session
-        return _raw(session.verified_chain or session.peer_certificates) if session is not None else None
-
-    def get_unverified_chain(self) -> list[RawCertificate] | None:
-        session = self.connection.session
-        return _raw(session.peer_certificates) if session is not None else None
-
-    def cipher(self) -> tuple[str, str, int] | None:
-        session = self.connection.session
-        if session is None:
-            return None
-        return session.cipher_suite.name, "TLSv1.3", SUITES[session.cipher_suite].key_length * 8
-
-    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
-        if not self.server_side or not self.connection.handshake_complete:
-            return None
-        ours = self.connection.config.cipher_suites
-        return [(code.name, "TLSv1.3", SUITES[code].key_length * 8) for code in ours]
-
-    def compression(self) -> None:
-        """TLS 1.3 has none."""
-
-    def version(self) -> str | None:
-        return "TLSv1.3" if self.connection.handshake_complete else None
-
-    def selected_alpn_protocol(self) -> str | None:
-        session = self.connection.session
-        if session is None or session.alpn_protocol is None:
-            return None
-        return session.alpn_protocol.decode("ascii", "backslashreplace")
-
-    def group(self) -> str | None:
-        session = self.connection.session
-        return session.group.name if session is not None and session.group is not None else None
-
-    def server_sigalg(self) -> str | None:
-        session = self.connection.session
-        return session.signature_scheme.name if session is not None and session.signature_scheme is not None else None
-
-    def client_sigalg(self) -> str | None:
-        session = self.connection.session
-        return session.client_scheme.name if session is not None and session.client_scheme is not None else None
-
-    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
-        """tls-exporter (RFC 9266). tls-unique is not defined for TLS 1.3, so there is none."""
-        if cb_type == "tls-unique":
-            return None
-        if cb_type != "tls-exporter":
-            raise ValueError(f"{cb_type} channel binding type not implemented")
-        return self.connection.channel_binding() if self.connection.handshake_complete else None
-
-    # --- sessions, and authentication later ------------------------------------------------------------------------
-
     @property
     def session(self) -> SSLSession | None:
         return self._session
@@ -426,40 +331,56 @@ class Channel:
     def session(self, session: SSLSession) -> None:
         if self.server_side:
             raise ValueError("Cannot set session for server-side SSLSocket.")
-        raise ValueError("Cannot set session after handshake." if self.connection.handshake_complete else
-                         "Give the session to wrap_socket: the ClientHello that offers it is made there.")  # fmt: skip
+        if self.started:
+            raise ValueError("Cannot set session after handshake.")
+        self._session = checked_session(session)
 
-    @property
-    def session_reused(self) -> bool | None:
-        session = self.connection.session
-        return session.resumed if session is not None else None
+    # --- what goes beyond the handshake -----------------------------------------------------------------------------
 
     def verify_client_post_handshake(self) -> bool:
         """Ask the client for a certificate (RFC 9846, section 4.7.2); its answer comes with what is read next."""
         if not isinstance(self.connection, ServerConnection):
-            raise _library_error("WRONG_SSL_VERSION", "only a server asks for certificates")
+            raise library_error("WRONG_SSL_VERSION", "only a server asks for certificates")
         try:
             with self._write_lock:
                 self.connection.request_client_certificate()
         except UsageError as error:
-            raise _library_error("EXTENSION_NOT_RECEIVED", str(error)) from error
+            raise library_error("EXTENSION_NOT_RECEIVED", str(error)) from error
         self._wire.begin("write")
         self._flush()
         return True
 
-    # --- beyond ssl -------------------------------------------------------------------------------------------------
+    def update_keys(self, *, request_peer: bool) -> None:
+        with self._write_lock:
+            self.connection.update_keys(request_peer=request_peer)
+        self._wire.begin("write")
+        self._flush()
+
+    def send_early_data(self, data: bytes) -> None:
+        """A client's: before do_handshake it goes with the ClientHello, and after that until the server has answered.
+
+        Raises UsageError for more than the session allows once the ClientHello is on its way.
+        """
+        if self.server_side:
+            raise ValueError("only a client sends early data")
+        if not self.started:
+            self._early_data += data
+            return
+        if isinstance(self.connection, ClientConnection):
+            with self._write_lock:
+                self.connection.send_early_data(data)
+            self._wire.begin("write")
+            self._flush()
 
     def read_early_data(self) -> bytes:
-        """What a client sent before the handshake was complete; anybody may have sent it again (section 8)."""
+        """A server's: what came before the handshake was complete; anybody may have sent it again (section 8)."""
+        if not self.server_side:
+            raise ValueError("only a server reads early data")
         data, self._early_data = bytes(self._early_data), bytearray()
         return data
 
 
-def _raw(chain: Sequence[x509.Certificate]) -> list[RawCertificate]:
-    return [RawCertificate(certificate) for certificate in chain]
-
-
-def _library_error(reason: str, says: str) -> ssl.SSLError:
-    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {says}")
-    made.reason, made.library = reason, "SSL"
-    return made
+def checked_session(value: object) -> SSLSession | None:
+    if value is None or isinstance(value, SSLSession):
+        return value
+    raise TypeError("Value is not a SSLSession.")

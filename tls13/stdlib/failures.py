@@ -16,6 +16,7 @@ from ..errors import AlertDescription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cryptography.x509 import Certificate
 
@@ -92,6 +93,8 @@ class CertificateVerificationError(ssl.SSLCertVerificationError):
     """What the peer sent, end-entity certificate first."""
     certificate: Certificate | None
     """The one at fault, where that is known."""
+    judged_at: datetime | None
+    """The time that it was judged by (UTC): a wrong clock is a frequent reason."""
 
 
 def translated(error: errors.TLSError) -> ssl.SSLError:
@@ -110,12 +113,13 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
         return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
     if isinstance(error, errors.AlertReceived):
         reason = ALERT_REASONS.get(error.code, f"ALERT_{error.code}")  # type: ignore[call-overload]  # any number
-        return _library(reason, str(error))
+        return library_error(reason, str(error))
     reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "")
-    return _library(reason or _screaming(type(error).__name__), str(error))
+    return library_error(reason or _screaming(type(error).__name__), str(error))
 
 
-def _library(reason: str, says: str) -> ssl.SSLError:
+def library_error(reason: str, says: str) -> ssl.SSLError:
+    """As OpenSSL's library makes them: `reason` is its name for what went wrong."""
     made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})")
     made.reason, made.library = reason, "SSL"
     return made
@@ -130,7 +134,7 @@ def _verification(error: errors.CertificateError) -> CertificateVerificationErro
     )
     made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
     made.verify_code, made.verify_message = code, message
-    made.peer_certificates, made.certificate = error.chain, error.certificate
+    made.peer_certificates, made.certificate, made.judged_at = error.chain, error.certificate, error.judged_at
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ class Beyond:
     @property
     def negotiated(self) -> Session | None:
         """Everything that the handshake agreed on (tls13.Session)."""
-        return self._channel.connection.session
+        return self._channel.agreed
 
     def group(self) -> str | None:
         """The key exchange's group."""
@@ -56,15 +57,37 @@ class Beyond:
 
     def update_keys(self, *, request_peer: bool = False) -> None:
         """Change our sending keys, and ask the peer to change its own (section 4.7.3)."""
-        self._channel.connection.update_keys(request_peer=request_peer)
+        self._channel.update_keys(request_peer=request_peer)
+
+    def send_early_data(self, data: bytes) -> None:
+        """A client's: what goes with the ClientHello, if it is called before do_handshake and the session allows that
+        much. Anybody may send it again (section 8). Whether the server took it is `early_data`."""
+        self._channel.send_early_data(data)
 
     def read_early_data(self) -> bytes:
         """A server's: what came before the handshake was complete, and may have been sent by anybody before."""
         return self._channel.read_early_data()
 
+    @property
+    def early_data(self) -> str | None:
+        """ "accepted", or "rejected", and then it is for the program to send it again, or not; None: none was sent."""
+        session = self.negotiated
+        return session.early_data if session is not None else None
+
 
 class SSLSocket(Beyond, ssl.SSLSocket):
     """As ssl.SSLSocket; what it has more is in Beyond."""
+
+    def accept(self) -> tuple[SSLSocket, Any]:
+        """A new connection, and the client's address. It does not wait for the client to say anything, as `ssl` does:
+        one that stays silent would keep all others out. The handshake is made when the connection is first used."""
+        sock, address = socket.socket.accept(self)
+        options: Any = self  # attributes that the type checker does not know of
+        wrapped: Any = self.context.wrap_socket(
+            sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=options.suppress_ragged_eofs
+        )
+        wrapped.do_handshake_on_connect = wrapped._channel.handshake_owed = options.do_handshake_on_connect
+        return wrapped, address
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """Also "tls-exporter" (RFC 9266)."""
