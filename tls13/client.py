@@ -62,7 +62,6 @@ from .wire.messages import (
     ServerHello,
 )
 from .wire.registry import (
-    GREASE,
     CertificateType,
     ExtensionType,
     NamedGroup,
@@ -264,15 +263,11 @@ class ClientHandshake(Offering):
             raise CipherSuiteNotOffered(hello.cipher_suite)
         if hello.legacy_compression_method != 0:
             raise BadCompressionMethod(hello.legacy_compression_method)
-        asked = self.asked(offer)
+        asked = offer.asked
         if isinstance(hello, HelloRetryRequest):
             asked |= {ExtensionType.cookie}  # the one extension that needs no asking (4.3)
         hello.extensions.refuse_unasked(asked)
         return SUITES[hello.cipher_suite]
-
-    def asked(self, offer: Offer) -> set[int]:
-        """The extensions that may be answered: all that we sent but the reserved ones (RFC 8701, section 3.1)."""
-        return set(offer.hello.extensions.types()).difference(GREASE)
 
     def accept(self, offer: Offer, hello: ServerHello) -> Agreed:
         """The cipher suite and the shared secret; from here on both sides can encrypt (7.1)."""
@@ -329,7 +324,7 @@ class ClientHandshake(Offering):
 
     def negotiated(self, offer: Offer, message: EncryptedExtensions) -> bytes | None:
         """The application protocol, if the server chose one (4.4.1; RFC 7301, section 3.1)."""
-        message.extensions.refuse_unasked(self.asked(offer))
+        message.extensions.refuse_unasked(offer.asked)
         limit = message.extensions.get(RecordSizeLimit)
         if limit is not None:
             self.output.limit_records(self.config.record_size_limit, record_size_limit(limit))
@@ -369,7 +364,7 @@ class ClientHandshake(Offering):
         if own is not None:
             self.client_certificate_type = own.client_certificate_type
         trusted = self.config.server_raw_keys
-        shown = self.accept_certificate(message, self.asked(offer), kind=kind, trusted_raw_keys=trusted)
+        shown = self.accept_certificate(message, offer.asked, kind=kind, trusted_raw_keys=trusted)
         if shown.holder is None:
             raise EmptyCertificateList
         return shown, shown.holder

@@ -48,7 +48,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import ClientHello, HelloRetryRequest
-from .wire.registry import CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
+from .wire.registry import GREASE, CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -69,7 +69,21 @@ class Offer(NamedTuple):
     psks: tuple[Psk, ...]
     early_data: bool
     """Whether early data goes with it, under the first PSK."""
+    asked: frozenset[int]
+    """The extensions that may be answered: all that are sent but the reserved ones (RFC 8701, section 3.1)."""
     retry: HelloRetryRequest | None = None
+
+    @classmethod
+    def of(
+        cls,
+        hello: ClientHello,
+        shares: dict[NamedGroup, KeyShare],
+        psks: tuple[Psk, ...],
+        *,
+        early_data: bool,
+        retry: HelloRetryRequest | None = None,
+    ) -> Offer:
+        return cls(hello, shares, psks, early_data, frozenset(hello.extensions.types()) - GREASE, retry)
 
 
 class Offering(ClientAfterwards):
@@ -170,7 +184,7 @@ class Offering(ClientAfterwards):
             cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
             extensions=self.block(fresh, psks),
         )
-        return Offer(self.bound(hello, psks), shares, psks, self.wants_early_data)
+        return Offer.of(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
 
     def offer_again(
         self, offer: Offer, request: HelloRetryRequest, shares: dict[NamedGroup, KeyShare], cookie: Cookie | None
@@ -185,7 +199,8 @@ class Offering(ClientAfterwards):
         if cookie is not None:
             fresh.append(cookie)
         hello = offer.hello.replace(extensions=self.block(fresh, offer.psks))
-        return Offer(self.bound(hello, offer.psks), shares, offer.psks, offer.early_data, request)
+        bound = self.bound(hello, offer.psks)
+        return Offer.of(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
 
     def name_extension(self) -> list[ExtensionBody]:
         if self.server_name is None or self.server_name.sni is None:

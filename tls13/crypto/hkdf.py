@@ -55,7 +55,7 @@ class Secret:
 
     def expand_label(self, label: bytes, context: bytes, length: int) -> bytes:
         """HKDF-Expand-Label(self, label, context, length): `length` bytes. `label` is without "tls13 "."""
-        info = hkdf_label(label, length) + bytes((len(context),)) + context
+        info = hkdf_label(label, len(context), length) + context
         if length <= self.hash.digest_size:
             return self.hmac(info + b"\x01")[:length]
         return self._expand(info, length)
@@ -82,14 +82,15 @@ class Secret:
 
 
 @lru_cache(256)
-def hkdf_label(label: bytes, length: int) -> bytes:
-    """The constant part of `struct HkdfLabel`: uint16 length; opaque label<7..255> = "tls13 " + label."""
+def hkdf_label(label: bytes, context_length: int, length: int) -> bytes:
+    """The constant part of `struct HkdfLabel`, up to the context: uint16 length; opaque label<7..255> = "tls13 " +
+    label; and the length of opaque context<0..255>."""
     full = b"tls13 " + label
     if not 7 <= len(full) <= 255:
         raise UsageError(f"an HKDF label has 1 to 249 bytes, not {len(label)}")
     if not 0 <= length <= 0xFFFF:
         raise UsageError(f"HKDF-Expand-Label gives 0 to 65535 bytes, not {length}")
-    return length.to_bytes(2, "big") + bytes((len(full),)) + full
+    return length.to_bytes(2, "big") + bytes((len(full),)) + full + bytes((context_length,))
 
 
 def extract(hash: Hash, salt: bytes, input_keying_material: bytes) -> Secret:

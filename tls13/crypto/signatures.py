@@ -8,6 +8,7 @@ still stand inside certificates, never in a CertificateVerify.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -119,9 +120,13 @@ def key_kind(key: object, holder: KeyHolder | None = None) -> str | None:
 
 def schemes_for(key: object, holder: KeyHolder | None = None) -> tuple[SignatureScheme, ...]:
     """What a private or public key can be used with in a CertificateVerify, in order of preference."""
-    kind = key_kind(key, holder)
     # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
     size = (key.key_size + 6) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
+    return _schemes(key_kind(key, holder), size)
+
+
+@lru_cache(64)
+def _schemes(kind: str | None, size: int) -> tuple[SignatureScheme, ...]:
     return tuple(
         SignatureScheme(code) for code, scheme in SCHEMES.items() if scheme.kind == kind and scheme.smallest_rsa <= size
     )

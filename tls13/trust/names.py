@@ -7,6 +7,7 @@ for an IP address) and what the certificate is compared with follow from that.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,12 +43,16 @@ class ServerName:
         self.address = address
 
     @classmethod
-    def parse(cls, name: str | bytes) -> Self:
+    def parse(cls, name: str | bytes | bytearray) -> Self:
         """A name as users and libraries give it: U-labels or A-labels, with or without a trailing dot, or an address.
 
         bytes are A-labels already. Raises ConfigurationError for what cannot be a server's name.
         """
-        text = name.decode("ascii", "replace") if isinstance(name, (bytes, bytearray)) else name
+        return cls._parsed(name if isinstance(name, str) else name.decode("ascii", "replace"))
+
+    @classmethod
+    @lru_cache(256)
+    def _parsed(cls, text: str) -> Self:
         bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         try:
             return cls(text, None, IPv6Address(bare.partition("%")[0]) if ":" in bare else IPv4Address(text))
@@ -166,5 +171,5 @@ def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
     if name.dns is None:
         return name.address in names.get_values_for_type(x509.IPAddress)
     parent = name.dns.partition(".")[2]
-    wanted = {name.dns} | ({f"*.{parent}"} if "." in parent else set())
+    wanted = (name.dns, f"*.{parent}") if "." in parent else (name.dns,)
     return any(candidate.lower() in wanted for candidate in names.get_values_for_type(x509.DNSName))

@@ -8,6 +8,7 @@ extension twice, a known extension in a message that must not carry it, and an a
 
 from enum import Enum
 from functools import lru_cache
+from struct import pack
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
 from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
@@ -126,11 +127,12 @@ class Extensions:
     `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
     """
 
-    __slots__ = ("_bodies", "place", "raw")
+    __slots__ = ("_bodies", "_data", "place", "raw")
 
     def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
         self.raw = raw
         self.place = place
+        self._data = dict(raw)
         self._bodies: dict[int, ExtensionBody] = {}
 
     @classmethod
@@ -174,11 +176,11 @@ class Extensions:
         message, because the version is looked at first (section 4.3.1).
         """
         bodies = self._bodies
-        seen = set()
+        if len(self._data) != len(self.raw):
+            numbers = [number for number, _ in self.raw]
+            twice = next(number for number in numbers if numbers.count(number) > 1)
+            raise DuplicateExtension(f"{ExtensionType(twice)} in {self.place.value}")
         for number, data in self.raw:
-            if number in seen:
-                raise DuplicateExtension(f"{ExtensionType(number)} in {self.place.value}")
-            seen.add(number)
             body = BODIES.get((self.place, number))
             if body is None:
                 allowed = ALLOWED.get(number)
@@ -198,17 +200,17 @@ class Extensions:
         return body if isinstance(body, kind) else None
 
     def find(self, number: int) -> bytes | None:
-        """extension_data of the first extension of this type, undecoded."""
-        return next((data for found, data in self.raw if found == number), None)
+        """extension_data of the extension of this type, undecoded."""
+        return self._data.get(number)
 
     def types(self) -> tuple[int, ...]:
-        return tuple(number for number, _ in self.raw)
+        return tuple(self._data)
 
     def bodies(self) -> "Mapping[int, ExtensionBody]":
         return self._bodies
 
     def __contains__(self, number: int) -> bool:
-        return any(number == found for found, _ in self.raw)
+        return number in self._data
 
     def __iter__(self) -> "Iterator[tuple[int, bytes]]":
         return iter(self.raw)
@@ -254,10 +256,8 @@ class ExtensionBlock(Opaque):
         return Extensions(tuple(raw), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
-        block = bytearray()
-        for number, data in value.raw:
-            block += number.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
-        super().encode(bytes(block), out)
+        block = b"".join([pack(">HH", number, len(data)) + data for number, data in value.raw])
+        super().encode(block, out)
 
 
 # --- RFC 9846, section 4.3, in its order; then its companions -------------------------------------------------
