@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 LARGEST_WRITE = 2**16
-"""Bytes that one write to a socket takes: what a retry must repeat, and what is held for a peer that does not read.
-Programs over memory BIOs (trio, anyio) count on a write that takes everything, as OpenSSL's does."""
+"""Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
+what is held for a peer that does not read. Elsewhere programs count on a write that takes everything (trio)."""
 
 
 class Channel(Facts):
@@ -68,7 +68,7 @@ class Channel(Facts):
         self._unsent = memoryview(b"")
         self._promised = 0
         """Bytes of a write that are on their way, of which the caller has not been told: it will call again."""
-        self._peer_closed = False
+        self._peer_closed = self._unwrapped = False
         self._read_lock, self._write_lock = Lock(), Lock()
         self._failure: ssl.SSLError | None = None
         self._session = checked_session(session)
@@ -116,13 +116,16 @@ class Channel(Facts):
     def _handshake(self) -> None:
         self._check_failed()
         connection = self.connection
-        while True:
-            self._flush()
-            if connection.handshake_complete:
-                return
+        while not connection.handshake_complete:
             if self._next_event() is None and not connection.handshake_complete:
                 self._flush()
                 self._fill()
+        try:
+            self._flush()
+        except (BrokenPipeError, ConnectionResetError):
+            if not self.server_side:
+                raise
+            # The client has gone already, without waiting for its tickets: that is no failure of the handshake.
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -151,6 +154,7 @@ class Channel(Facts):
         """Until there is something to give, or the peer has closed."""
         self._plain, self._taken = b"", 0
         if self._peer_closed:
+            self._check_unwrapped()
             return
         self._check_failed()
         connection = self.connection
@@ -165,6 +169,12 @@ class Channel(Facts):
             elif isinstance(event, ApplicationData):
                 self._plain = event.data
                 return
+        self._check_unwrapped()
+
+    def _check_unwrapped(self) -> None:
+        """b"" says that the peer has closed its side. That both have is an exception, to `ssl` (and to asyncio)."""
+        if self._unwrapped:
+            raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
 
     def _fill(self) -> None:
         """One receive: no more than what the record still needs."""
@@ -229,7 +239,7 @@ class Channel(Facts):
                 raise library_error("BAD_WRITE_RETRY", f"{self._promised} bytes are on their way: offer them again")
             self._send_pending()
             taken, self._promised = self._promised, 0
-            while taken < len(view) and (not taken or self._wire.never_waits):
+            while taken < len(view) and (not taken or self._wire.takes_all):
                 chunk = view[taken : taken + LARGEST_WRITE]
                 self._encrypt(chunk)
                 self._promised = len(chunk)
@@ -282,6 +292,7 @@ class Channel(Facts):
         """close_notify, and then the peer's (ssl.SSLSocket.unwrap). Gives the socket below."""
         self._wire.begin("shutdown")
         self.close_writing()
+        self._unwrapped = True
         with self._read_lock:
             while not self._peer_closed:
                 event = self._next_event()

@@ -241,6 +241,15 @@ class Settings(STANDARD):
                 raise error.__cause__ or error from None
         BASE.keylog_filename.__set__(self, value)
 
+    @property
+    def _msg_callback(self) -> None:
+        """C's hook for debugging, which `ssl` keeps to itself: there is none here."""
+
+    @_msg_callback.setter
+    def _msg_callback(self, callback: object) -> None:
+        if callback is not None:
+            raise ValueError("_msg_callback is OpenSSL's: a tls13.ClientConnection(tracer=...) tells of its messages")
+
 
 def members(wanted: Any, kind: Any, table: Any, what: str, aliases: dict[str, str]) -> Any:
     """The members of `kind` that are named, as a list or in OpenSSL's way. Raises ValueError."""

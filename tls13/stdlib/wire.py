@@ -22,8 +22,9 @@ MOST_DRAINED = 2**20
 class Wire(Protocol):
     """Raises ssl.SSLWantReadError and SSLWantWriteError where it must not wait, TimeoutError, and OSError."""
 
-    never_waits: bool
-    """It takes whatever is sent, at once."""
+    @property
+    def takes_all(self) -> bool:
+        """Whether a write is done when all of it is: not so where it might have to stop in the middle."""
 
     @property
     def below(self) -> object:
@@ -54,12 +55,14 @@ class SocketWire:
     otherwise not.
     """
 
-    never_waits = False
-
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._deadlines: dict[str, float | None] = {}
         self._what = {"read": "read", "write": "write"}
+
+    @property
+    def takes_all(self) -> bool:
+        return self._sock.gettimeout() != 0
 
     @property
     def below(self) -> socket.socket:
@@ -147,7 +150,7 @@ class SocketWire:
 class BioWire:
     """Two ssl.MemoryBIO objects: nothing ever waits here."""
 
-    never_waits = True
+    takes_all = True
     below = port = None
 
     def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
