@@ -55,7 +55,7 @@ class Direction:
         end: int | None = None  # a FIN takes a number too, but no byte
         for number, segment in segments:
             first = segment.sequence + bool(segment.flags & SYN)
-            position = _nearest(first - start, len(self._stream))
+            position = _nearest(first - start, self._beyond)
             if not segment.flags & RST:
                 self._beyond = max(self._beyond, position + segment.length)
             if segment.flags & FIN:
@@ -106,7 +106,7 @@ class Direction:
 
 
 def _nearest(number: int, position: int) -> int:
-    """The position that this sequence number means, which is the nearest one to where the stream is."""
+    """The position that this sequence number means, which is the nearest one to where the stream was last."""
     return position + (number - position + HALF) % NUMBERS - HALF
 
 
