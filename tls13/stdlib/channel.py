@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import ServerConfig
 from ..connection import ClientConnection, ServerConnection
-from ..errors import CertificateRequired, TLSError, UsageError
+from ..errors import CertificateRequired, ConfigurationError, TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
 from ..io.refusal import next_event
 from ..trust.names import ServerName
@@ -76,7 +76,7 @@ class Channel(Facts):
         # The config now, the connection when it is needed: by then the context may say something else.
         self._config = context.server_config if server_side else context.client_config
         if server_hostname is not None:
-            ServerName.parse(server_hostname)
+            check_name(server_hostname)
 
     @property
     def connection(self) -> ClientConnection | ServerConnection:
@@ -258,14 +258,15 @@ class Channel(Facts):
             raise translated(error) from error
 
     def _flush(self, *, waiting: bool = True) -> None:
-        """Send what is owed. A reader does not wait for somebody who is writing, nor for a full buffer."""
+        """Send what is owed. A reader does not wait for somebody who is writing, nor for a full buffer; and that the
+        peer has gone it hears when it reads."""
         if not (self._unsent or self.connection.wants_send):
             return
         if not self._write_lock.acquire(blocking=waiting):
             return
         try:
             self._send_pending(waiting=waiting)
-        except ssl.SSLWantWriteError:
+        except OSError:
             if waiting:
                 raise
         finally:
@@ -273,10 +274,7 @@ class Channel(Facts):
 
     def _flush_alert(self) -> None:
         """The peer is told why, if that is possible at once."""
-        try:
-            self._flush(waiting=False)
-        except OSError:
-            return
+        self._flush(waiting=False)
         self._wire.drain()
 
     def _send_pending(self, *, waiting: bool = True) -> None:
@@ -325,6 +323,8 @@ class Channel(Facts):
         if not hasattr(type(context), "server_config"):
             raise TypeError(f"context must be a tls13.SSLContext, not {type(context).__name__}")
         self._context = context
+        if not self.started:
+            self._config = context.server_config if self.server_side else context.client_config
 
     @property
     def owner(self) -> object:
@@ -351,7 +351,7 @@ class Channel(Facts):
     def verify_client_post_handshake(self) -> bool:
         """Ask the client for a certificate (RFC 9846, section 4.7.2); its answer comes with what is read next."""
         if not isinstance(self.connection, ServerConnection):
-            raise library_error("WRONG_SSL_VERSION", "only a server asks for certificates")
+            raise library_error("NOT_SERVER", "only a server asks for certificates")
         try:
             with self._write_lock:
                 self.connection.request_client_certificate()
@@ -389,6 +389,16 @@ class Channel(Facts):
             raise ValueError("only a server reads early data")
         data, self._early_data = bytes(self._early_data), bytearray()
         return data
+
+
+def check_name(server_hostname: str) -> None:
+    """Raises what `ssl` raises: TypeError for a NUL, ValueError for what else cannot be a name."""
+    if "\0" in server_hostname:
+        raise TypeError("server_hostname must not hold a null character")
+    try:
+        ServerName.parse(server_hostname)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 def checked_session(value: object) -> SSLSession | None:

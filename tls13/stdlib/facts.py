@@ -35,6 +35,15 @@ class RawCertificate:
     def get_info(self) -> dict[str, object]:
         return peercert(self._certificate)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawCertificate) and self._certificate == other._certificate
+
+    def __hash__(self) -> int:
+        return hash(self._certificate)
+
+    def __repr__(self) -> str:
+        return f"<RawCertificate {self._certificate.subject.rfc4514_string()!r}>"
+
 
 class Facts(ABC):
     """The half of a Channel that only tells."""

@@ -177,6 +177,11 @@ class Settings(STANDARD):
         self._psk_server = callback
         self._changed()
 
+    def set_npn_protocols(self, npn_protocols: Iterable[str]) -> None:
+        raise NotImplementedError(
+            "NPN is gone, from `ssl` too: set_alpn_protocols is what came after it"
+        )
+
     # --- what C stores ----------------------------------------------------------------------------------------------
 
     # `ssl`'s own setters look their base up through the name ssl.SSLContext, and call themselves for ever once a
