@@ -87,13 +87,21 @@ def test_every_record_is_under_the_key_of_its_time(tap) -> None:
             sequences = [record.sequence for record in seen if record.key == key]
             assert sequences == list(range(len(sequences)))
         last = {record.key: record for record in seen}
-        assert [last[key].content[0] for key in keys[1:] if key in ("early", "handshake", "0", "1")] == [
+        ends = [[*messages(last[key].content)][-1] for key in keys[1:] if key in ("early", "handshake", "0", "1")]
+        assert [raw[0] for raw in ends] == [
             *([END_OF_EARLY_DATA] if side == "client" else []),
             FINISHED,
             KEY_UPDATE,
             KEY_UPDATE,
         ]
         assert (last["2"].content_type, last["2"].content) == (21, b"\1\0")
+
+
+def test_the_messages_of_a_flight_share_a_record(tap) -> None:
+    """Section 5.1: they may, and each record costs 22 bytes and a call of the AEAD on either side."""
+    (flight,) = [record for record in tap.records("server") if record.key == "handshake"]
+    assert [raw[0] for raw in messages(flight.content)] == [8, FINISHED]  # a resumed handshake: figure 4
+    assert len([record for record in tap.records("client") if record.key == "handshake"]) == 1
 
 
 @SIDES

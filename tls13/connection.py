@@ -85,6 +85,8 @@ class Connection:
         self._reader.ccs_allowed = is_client
         self._writer = RecordWriter(padding=config.padding)
         self._out = bytearray()
+        self._flight = bytearray()
+        """Handshake messages that may still share a record with the next ones (section 5.1)."""
         self._tracer = tracer
         self._error: BaseException | None = None
         self._alert_owed: AlertDescription | None = None
@@ -121,7 +123,8 @@ class Connection:
     @property
     def wants_send(self) -> bool:
         """Whether data_to_send would give anything."""
-        return bool(self._out) or self._alert_owed is not None or (self._engine.in_debt and not self.closed)
+        owed = self._alert_owed is not None or (self._engine.in_debt and not self.closed)
+        return owed or bool(self._out) or bool(self._flight)
 
     @property
     def bytes_needed(self) -> int:
@@ -245,6 +248,7 @@ class Connection:
             engine.update_write_keys(request=False)
         if self._tracer is not None:
             self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.APPLICATION)
+        self._finish_flight()
         writer.write(APPLICATION_DATA, data, self._out)
 
     @property
@@ -269,6 +273,7 @@ class Connection:
             self._writer = RecordWriter()  # section 6: a failed connection forgets its keys
         elif self._engine.in_debt and not self.closed:
             self._engine.settle_debts()
+        self._finish_flight()
         out, self._out = self._out, bytearray()
         return out
 
@@ -351,6 +356,7 @@ class Connection:
     def _send_alert(self, level: int, description: AlertDescription) -> None:
         if self._tracer is not None:
             self._tracer.alert(True, description)
+        self._finish_flight()
         self._writer.write(ALERT, bytes((level, description)), self._out)
 
     # --- failing --------------------------------------------------------------------------------------------------
@@ -362,6 +368,7 @@ class Connection:
             self._alert_owed = description
         else:
             self._writer = RecordWriter()
+            self._flight.clear()
         self._error = error
         self._reader = RecordReader()
         self._handshake.forget()
@@ -377,10 +384,17 @@ class Connection:
     def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
         if epoch is Epoch.INITIAL:
             self._reader.ccs_allowed = True  # a ClientHello has been sent or received (section 5)
-        self._writer.write(HANDSHAKE, raw, self._out)
+        self._flight += raw
+
+    def _finish_flight(self) -> None:
+        """What comes next is of another type, or under another key: it cannot share a record with handshake messages."""
+        if self._flight:
+            flight, self._flight = self._flight, bytearray()
+            self._writer.write(HANDSHAKE, flight, self._out)
 
     def send_change_cipher_spec(self) -> None:
         """Appendix E.4. Never protected, so it bypasses the writer's keys."""
+        self._finish_flight()
         if self._tracer is not None:
             self._tracer.record(True, ContentType.change_cipher_spec, 1, Epoch.INITIAL)
         self._out += b"\x14\x03\x03\x00\x01\x01"
@@ -393,9 +407,11 @@ class Connection:
         reader.plaintext_alert_allowed = epoch is Epoch.HANDSHAKE and not self._is_client
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
+        self._finish_flight()
         self._writer.set_keys(suite, *secret.traffic_keys(suite))
 
     def write_plaintext(self) -> None:
+        self._finish_flight()
         self._writer.set_plaintext()
 
     def skip_early_data(self, budget: int) -> None:
@@ -408,6 +424,7 @@ class Connection:
         if receive is not None:
             self._reader.max_inner_plaintext = receive
         if send is not None:
+            self._finish_flight()
             self._writer.max_inner_plaintext = send
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..config import ClientConfig, ServerConfig
     from ..events import Tracer
-    from ..flow import Output
+    from ..flow import Epoch, Output
     from ..trust.names import ServerName
     from ..wire.extensions import ExtensionBody
 
@@ -82,6 +82,11 @@ class ScriptedClient(ClientConnection):
     ) -> ClientHandshake:
         return _ScriptedClientHandshake(self._script, config, server_name, self._engine, tracer)
 
+    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
+        """A record for each message: where the records end is the script's to say (section 5.1)."""
+        super().send_handshake(raw, epoch)
+        self._finish_flight()
+
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
         self._out += stream
@@ -100,6 +105,11 @@ class ScriptedServer(ServerConnection):
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         return _ScriptedServerHandshake(self._script, config, self._engine, tracer)
+
+    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
+        """A record for each message: where the records end is the script's to say (section 5.1)."""
+        super().send_handshake(raw, epoch)
+        self._finish_flight()
 
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
