@@ -7,6 +7,7 @@ shows that a trial is right. Exit code: 0 when all went as they should, 1 when o
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import sys
 from collections import Counter
@@ -24,7 +25,9 @@ def main() -> int:
     parser.add_argument("--one", metavar="TRIAL", choices=list(EVERY), help="this trial, in this process")
     arguments = parser.parse_args()
     if arguments.one:
-        code = perform(EVERY[arguments.one], arguments.over)
+        trial = EVERY[arguments.one]
+        faulthandler.dump_traceback_later(trial.limit, exit=True)
+        code = perform(trial, arguments.over)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # threads of a trial that failed may wait for ever

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from . import clients, failures, mail, servers, talking
+from . import clients, endurance, failures, mail, servers, talking
 from .registry import TRIALS
 
 EVERY = TRIALS
 """By name. They register themselves when their modules are loaded: the modules are these."""
 
-MODULES = (clients, talking, mail, servers, failures)
+MODULES = (clients, talking, mail, servers, failures, endurance)
 
 CANNOT = {
     "redis-py": "it builds its own context; a connection class of one's own puts ours there (the trial shows how)",

@@ -46,7 +46,7 @@ def by_smtplib(context: ssl.SSLContext, port: int, timeout: float, data: bytes |
 def by_smtp_ssl(context: ssl.SSLContext, port: int, timeout: float, data: bytes | None = None) -> bytes:
     mail = smtplib.SMTP_SSL(HOST, port, timeout=timeout, context=context)
     try:
-        mail.ehlo()
+        mail.ehlo_or_helo_if_needed()
         mail.quit()
     finally:
         mail.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import importlib.util
 import re
 import shutil
@@ -103,11 +102,16 @@ def run(trial: Trial, library: str = "tls13") -> Outcome:
     except subprocess.TimeoutExpired as expired:
         said = expired.stderr or b""
         return Outcome(trial, "FAILS", "it does not end", said.decode(errors="replace") if said else "")
-    if done.returncode == 0:
-        return Outcome(trial, "works", done.stdout.strip())
-    if done.returncode == LEFT_OUT:
-        return Outcome(trial, "left out", done.stdout.strip())
-    return Outcome(trial, "FAILS", _reason(done.stderr), done.stderr)
+    return told(trial, done.returncode, done.stderr, done.stdout)
+
+
+def told(trial: Trial, code: int, errors: str, output: str) -> Outcome:
+    """The outcome, by a process's exit code and what it said."""
+    if code == 0:
+        return Outcome(trial, "works", output.strip())
+    if code == LEFT_OUT:
+        return Outcome(trial, "left out", output.strip())
+    return Outcome(trial, "FAILS", _reason(errors), errors)
 
 
 def _reason(said: str) -> str:
@@ -120,11 +124,10 @@ def _reason(said: str) -> str:
 
 
 def perform(trial: Trial, library: str) -> int:
-    """In this process, which then has to end. The exit code."""
+    """In this process. The exit code."""
     if absent := _absent(trial.needs):
         print(f"{absent} is not installed")
         return LEFT_OUT
-    faulthandler.dump_traceback_later(trial.limit, exit=True)
     try:
         with tempfile.TemporaryDirectory() as folder:
             desk = Desk(LIBRARIES[library], Path(folder))
@@ -134,8 +137,6 @@ def perform(trial: Trial, library: str) -> int:
     except BaseException:  # noqa: BLE001  # whatever either side raises is a failure of this trial
         traceback.print_exc()
         return 1
-    finally:
-        faulthandler.cancel_dump_traceback_later()
     return 0
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Iterator
 
+Application = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 Serve = Callable[["ssl.SSLContext"], AbstractContextManager[int]]
 
 
@@ -101,8 +102,12 @@ def socket_server(context: ssl.SSLContext) -> AbstractContextManager[int]:
 
 
 @contextmanager
-def in_thread(main: Callable[[Callable[[int], None], Callable[[], Awaitable[None]]], None]) -> Iterator[int]:
-    """Runs main(started, ending): it calls started(port), and ends when `await ending()` returns."""
+def in_thread(
+    main: Callable[[Callable[[int], None], Callable[[], Awaitable[None]]], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Iterator[int]:
+    """Runs main(started, ending): it calls started(port), and ends when `await ending()` returns. `sleep`: its
+    event loop's."""
     ports: list[int] = []
     started, over, errors = threading.Event(), threading.Event(), list[BaseException]()
 
@@ -111,15 +116,8 @@ def in_thread(main: Callable[[Callable[[int], None], Callable[[], Awaitable[None
         started.set()
 
     async def ending() -> None:
-        import sniffio
-
         while not over.is_set():
-            if sniffio.current_async_library() == "trio":
-                import trio
-
-                await trio.sleep(0.02)
-            else:
-                await asyncio.sleep(0.02)
+            await sleep(0.02)
 
     def body() -> None:
         try:
@@ -174,12 +172,14 @@ def start_server_uvloop(context: ssl.SSLContext) -> AbstractContextManager[int]:
     return start_server(context, uvloop.run)
 
 
-def uvicorn(context: ssl.SSLContext, loop: str = "asyncio") -> AbstractContextManager[int]:
+def uvicorn(
+    context: ssl.SSLContext, loop: str = "asyncio", application: Application = web.asgi
+) -> AbstractContextManager[int]:
     import uvicorn as program
 
     def main(started: Callable[[int], None], ending: Callable[[], Awaitable[None]]) -> None:
         config = program.Config(
-            web.asgi,
+            application,
             ssl_context_factory=lambda config, default: context,
             loop=loop,
             log_level="critical",
@@ -239,12 +239,14 @@ def hypercorn(context: ssl.SSLContext, worker: str = "asyncio") -> AbstractConte
         if worker == "asyncio":
             asyncio.run(serve())
         else:
-            import trio
-
             trio.run(serve_trio)
         sock.detach()
 
-    return in_thread(main)
+    if worker == "asyncio":
+        return in_thread(main)
+    import trio
+
+    return in_thread(main, trio.sleep)
 
 
 def hypercorn_trio(context: ssl.SSLContext) -> AbstractContextManager[int]:

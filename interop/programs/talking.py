@@ -166,7 +166,7 @@ def trio_streams(context: ssl.SSLContext) -> AbstractContextManager[int]:
 
         trio.run(run)
 
-    return in_thread(main)
+    return in_thread(main, trio.sleep)
 
 
 def anyio_streams(context: ssl.SSLContext) -> AbstractContextManager[int]:
