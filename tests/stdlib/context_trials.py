@@ -6,10 +6,9 @@ import contextlib
 import ssl
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dh
-from cryptography.hazmat.primitives.serialization import Encoding, ParameterFormat
 
 import tls13
+from certs import der
 from tests.conftest import HOST
 from tests.stdlib.room import authenticating_later, later_authentication
 from tls13.stdlib.sockets import SSLObject
@@ -88,9 +87,8 @@ def ffdhe2048() -> int:
 
 def load_dh_params(room) -> bool:
     path = room.folder / "dh.pem"
-    path.write_bytes(
-        dh.DHParameterNumbers(ffdhe2048(), 2).parameters().parameter_bytes(Encoding.PEM, ParameterFormat.PKCS3)
-    )
+    parameters = der.encode(der.SEQUENCE, der.integer(ffdhe2048()), der.integer(2))
+    path.write_text(ssl.DER_cert_to_PEM_cert(parameters).replace("CERTIFICATE", "DH PARAMETERS"))
     server = room.server()
     server.load_dh_params(path)
     return room.objects(server=server)[0].group() == room.objects()[0].group()
