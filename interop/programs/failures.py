@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -218,9 +219,9 @@ def _as_with_ssl(fetcher: Fetcher, case: Case, desk: Desk) -> None:
     theirs = None
     if case.presents:
         theirs = desk.peer_server(case.presents, demands_certificate=case.demands_certificate, alpn=alpn)
-    with misbehaving(theirs, fetcher, case.behave) as port:
-        before = told(fetcher.fetch, desk.with_standard.client(), port, case.timeout)
-        now = told(fetcher.fetch, desk.client(), port, case.timeout)
+    contexts = [desk.with_standard.client(), desk.client()]
+    with misbehaving(theirs, fetcher, case.behave) as port, ThreadPoolExecutor(2) as pool:
+        before, now = pool.map(lambda context: told(fetcher.fetch, context, port, case.timeout), contexts)
     racing = case.behave is _die or case.demands_certificate
     if now != before and not (racing and alike(now, before)):
         raise Unexpected(f"raises {' and '.join(now)}; with ssl, {' and '.join(before)}")
