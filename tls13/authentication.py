@@ -13,6 +13,7 @@ So what makes and checks them takes the transcript's hash from its caller.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,6 +88,12 @@ class Shown(NamedTuple):
     leaf_extensions: Extensions = NO_EXTENSIONS[CT]
 
 
+@lru_cache(64)
+def _plain_certificate(der_chain: tuple[bytes, ...]) -> Certificate:
+    """What is shown to everybody who asks for nothing beside it."""
+    return Certificate(certificate_list=tuple(CertificateEntry(cert_data=der) for der in der_chain))
+
+
 class AuthenticatedFlow(HandshakeFlow):
     """A handshake whose peers prove who they are."""
 
@@ -101,6 +108,8 @@ class AuthenticatedFlow(HandshakeFlow):
 
         `asked`: the extensions that the peer sent; ours only ever answer them.
         """
+        if identity is not None and not identity.leaf_extensions and not certificate_request_context:
+            return _plain_certificate(identity.der_chain)
         entries = []
         if identity is not None:
             extensions = NO_EXTENSIONS[CT]

@@ -387,7 +387,7 @@ class Connection:
         self._flight += raw
 
     def _finish_flight(self) -> None:
-        """What comes next is of another type, or under another key: it cannot share a record with handshake messages."""
+        """What comes next is of another type, or under another key, and shares no record with handshake messages."""
         if self._flight:
             flight, self._flight = self._flight, bytearray()
             self._writer.write(HANDSHAKE, flight, self._out)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest, TooManyExtensions
 from .transcript import Transcript
-from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, message_class
+from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class HandshakeFlow:
         kind = message_class(raw)
         if kind not in kinds:
             raise out_of_order(raw, kinds)
-        message = kind.decode(raw[4:])
+        message = decode_body(kind, raw[4:])
         block = message.__dict__.get("extensions")
         if block is not None and len(block) > self.max_extensions:
             raise TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -36,6 +36,8 @@ class KeyHolder(Protocol):
 
 
 KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (
+    (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, "EC"),
+    (rsa.RSAPrivateKey, rsa.RSAPublicKey, "rsaEncryption"),
     (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, "ed25519"),
     (ed448.Ed448PrivateKey, ed448.Ed448PublicKey, "ed448"),
     (mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey, "mldsa44"),
@@ -110,18 +112,30 @@ def key_kind(key: object, holder: KeyHolder | None = None) -> str | None:
     An RSA key does not know whether it is restricted to PSS: `cryptography` shows both as plain RSA keys. Only the
     certificate's algorithm identifier says it (section 4.3.3: rsae and pss schemes by OID).
     """
-    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
-        return key.curve.name if key.curve.name in ("secp256r1", "secp384r1", "secp521r1") else None
-    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        pss = holder is not None and holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
-        return "RSASSA-PSS" if pss else "rsaEncryption"
-    return next((kind for private, public, kind in KEY_KINDS if isinstance(key, (private, public))), None)
+    family = _family(type(key))
+    if family == "EC":
+        curve = cast("ec.EllipticCurvePublicKey", key).curve.name
+        return curve if curve in ("secp256r1", "secp384r1", "secp521r1") else None
+    if family == "rsaEncryption" and holder is not None:
+        pss = holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        return "RSASSA-PSS" if pss else family
+    return family
+
+
+_FAMILIES: dict[type, str | None] = {}
+
+
+def _family(kind: type) -> str | None:
+    """The library's abstract classes are slow to ask, and the answer is always the same."""
+    if kind not in _FAMILIES:
+        _FAMILIES[kind] = next((name for *classes, name in KEY_KINDS if issubclass(kind, tuple(classes))), None)
+    return _FAMILIES[kind]
 
 
 def schemes_for(key: object, holder: KeyHolder | None = None) -> tuple[SignatureScheme, ...]:
     """What a private or public key can be used with in a CertificateVerify, in order of preference."""
     # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
-    size = (key.key_size + 6) // 8 if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) else 0
+    size = (cast("rsa.RSAPublicKey", key).key_size + 6) // 8 if _family(type(key)) == "rsaEncryption" else 0
     return _schemes(key_kind(key, holder), size)
 
 

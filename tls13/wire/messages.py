@@ -5,7 +5,8 @@
 comes from: first the version (section 4.3.1: "prior to processing the rest"), then the extensions.
 """
 
-from typing import Annotated, Any, ClassVar, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from ..errors import (
     ConfigurationError,
@@ -134,7 +135,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
             if self.random[24:] in DOWNGRADE_SENTINELS:
                 raise Downgrade(f"the server answers with {self.legacy_version}")
             raise ProtocolVersionError(f"the server chose {self.legacy_version}")
-        version = SelectedVersion.decode(selected).selected_version
+        version = decode_again(SelectedVersion, selected).selected_version
         if version != ProtocolVersion.TLS1_3:
             raise VersionNotOffered(version)
 
@@ -183,8 +184,22 @@ class CertificateEntry(Struct):
 class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate):
     """Section 4.5.1."""
 
+    __slots__ = ("_encoded",)
+
+    if TYPE_CHECKING:
+        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
+
     certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)] = b""
     certificate_list: Annotated[tuple[CertificateEntry, ...], Vector(0, 2**24 - 1)]
+
+    def to_handshake(self) -> bytes:
+        """Encoded once: a server shows the same chain to everybody."""
+        try:
+            return self._encoded
+        except AttributeError:
+            encoded = super().to_handshake()
+            object.__setattr__(self, "_encoded", encoded)
+            return encoded
 
     def judge(self) -> None:
         for entry in self.certificate_list:
@@ -259,6 +274,14 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
     if kind is ServerHello and raw[6:38] == RETRY_RANDOM:
         return HelloRetryRequest
     return kind
+
+
+def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
+    """`kind.decode(body)`; a client that comes back is shown a Certificate that it has read before."""
+    return _certificate_again(body) if kind is Certificate and len(body) <= 2**13 else kind.decode(body)
+
+
+_certificate_again = lru_cache(64)(Certificate.decode)
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
