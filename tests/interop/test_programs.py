@@ -8,14 +8,13 @@ from interop.programs.every import EVERY
 from interop.programs.registry import run
 
 
-def _cases():
-    for trial in EVERY.values():
-        yield pytest.param(
-            trial, id=trial.name, marks=[pytest.mark.interop, *([pytest.mark.slow] * bool(trial.minutes))]
-        )
+CASES = [
+    pytest.param(trial, id=trial.name, marks=[pytest.mark.interop, *([pytest.mark.slow] if trial.minutes else [])])
+    for trial in EVERY.values()
+]
 
 
-@pytest.mark.parametrize("trial", _cases())
+@pytest.mark.parametrize("trial", CASES)
 def test_a_program_works(trial):
     outcome = run(trial)
     if outcome.mark == "left out":
