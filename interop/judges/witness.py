@@ -104,7 +104,7 @@ class Result(unittest.TestResult):
 
 
 def run_unittest(module: str, witness: Witness) -> None:
-    support = importlib.import_module("test.support")
+    support: Any = importlib.import_module("test.support")
     support.use_resources = {"cpu": None, "walltime": None}  # no network
     found = unittest.defaultTestLoader.loadTestsFromName(module)
     wanted = unittest.TestSuite(test for test in _flat(found) if name_of(test) not in witness.done)
