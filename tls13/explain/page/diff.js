@@ -1,0 +1,39 @@
+/* Two handshakes side by side. What to compare was found by diff.py; here it is only shown. */
+
+function difference(found, stories) {
+  const only = el("input", { type: "checkbox", checked: true, onchange: () => board.classList.toggle("only", only.checked) });
+  const board = el("div", { class: "diff only" },
+    el("p", {}, el("label", {}, only, " only what differs")),
+    el("h3", {}, "What was agreed"), diffTable(["", ...stories.map(short)], found.facts.map((row) => ({ ...row, level: 0 }))),
+    el("h3", {}, "Size and time"), diffTable(["", ...stories.map(short)], found.numbers.map((row) => ({ ...row, level: 0 }))),
+    found.messages.map((message) => messageDiff(message, stories)));
+  return board;
+}
+
+function short(story, index) {
+  return `${"AB"[index]}: ${story.title}`;
+}
+
+function messageDiff(message, stories) {
+  const { name, a, b, rows } = message;
+  const changes = rows.filter((row) => !row.same).length;
+  const verdict = a === null ? "only in B" : b === null ? "only in A"
+    : changes ? plural(changes, "difference") : "the same fields with the same values";
+  return el("section", { class: changes || a === null || b === null ? "message-diff" : "message-diff same" },
+    folded([el("b", {}, name), " ", el("span", { class: "soft" }, verdict)],
+      () => diffTable(["field", ...stories.map(short)], rows), name === "ClientHello"));
+}
+
+function diffTable(titles, rows) {
+  return el("table", { class: "diff-table" },
+    el("thead", {}, el("tr", {}, titles.map((title) => el(title ? "th" : "td", title ? { scope: "col" } : {}, title)))),
+    el("tbody", {}, rows.map((row) => {
+      const head = el("th", { scope: "row" }, row.name);
+      head.style.setProperty("--level", row.level);
+      return el("tr", { class: row.same ? "same" : "differs" }, head, diffCell(row.a, "A"), diffCell(row.b, "B"));
+    })));
+}
+
+function diffCell(text, whose) {
+  return text === null ? el("td", { class: "absent", "data-whose": whose }, "not there") : el("td", { "data-whose": whose }, text);
+}
