@@ -115,10 +115,10 @@ async def _lifespan(receive: Callable[[], Awaitable[Any]], send: Callable[[Any],
 # --- by hand, for streams -----------------------------------------------------------------------------------------
 
 
-def request(data: bytes | None) -> bytes:
-    """GET, or POST of `data`, on a connection for this request alone."""
+def request(data: bytes | None, connection: str = "close") -> bytes:
+    """GET, or POST of `data`. `connection`: "close", or "keep-alive" if the client is to close it first."""
     method, body = ("GET", b"") if data is None else ("POST", data)
-    head = f"{method} / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{method} / HTTP/1.1\r\nHost: {HOST}\r\nConnection: {connection}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

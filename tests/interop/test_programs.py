@@ -7,7 +7,6 @@ import pytest
 from interop.programs.every import EVERY
 from interop.programs.registry import run
 
-
 CASES = [
     pytest.param(trial, id=trial.name, marks=[pytest.mark.interop, *([pytest.mark.slow] if trial.minutes else [])])
     for trial in EVERY.values()
