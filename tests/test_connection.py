@@ -354,12 +354,12 @@ def test_keys_change_before_the_limit_of_the_aead(quick_pair) -> None:
     """Section 5.5: a sender MUST change its keys, or close, in time."""
     made = quick_pair()
     made.run()
-    made.client._writer._sequence = made.server._reader._sequence = made.client._writer._limit - 10
+    made.client._writer.sequence = made.server._reader._sequence = made.client._writer.limit - 10
     made.client.send_data(b"x" * 2**16)
     _, server = made.run()
     assert server[0] == tls13.KeysUpdated(answer_requested=False)
     assert b"".join(event.data for event in server[1:]) == b"x" * 2**16
-    assert made.client._writer._sequence == 4
+    assert made.client._writer.sequence == 4
 
 
 # --- records around the handshake: section 5 ---
@@ -428,7 +428,7 @@ def test_application_data_instead_of_finished(quick_pair) -> None:
     list(made.client.events())
     made.client._writer = type(made.client._writer)()
     keys = made.server._reader
-    made.client._writer._aead, made.client._writer._iv, made.client._writer._limit = keys._aead, keys._iv, 100
+    made.client._writer._aead, made.client._writer._iv, made.client._writer.limit = keys._aead, keys._iv, 100
     made.client._writer._tag_length, made.client._writer.initial = 16, False
     made.client.data_to_send()
     made.client._writer.write(23, b"too early", made.client._out)

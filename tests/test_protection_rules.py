@@ -59,10 +59,10 @@ def test_a_sequence_number_that_goes_on_under_new_keys_is_refused(receiver, quic
     duel = Duel(quick_pair, receiver)
     for _ in range(3):
         duel.breaker.send_data(b"data")
-    reached = duel.breaker._writer._sequence
+    reached = duel.breaker._writer.sequence
     duel.breaker.update_keys()
     duel.made.run()
-    duel.breaker._writer._sequence = reached
+    duel.breaker._writer.sequence = reached
     duel.breaker.send_data(b"data")
     duel.expect(errors.BadRecordMac)
 
@@ -122,7 +122,7 @@ def test_a_sender_stops_before_its_sequence_number_wraps() -> None:
 
     writer = RecordWriter()
     writer.set_keys(SUITE, KEY, IV)
-    writer._sequence = writer._limit = 2**64
+    writer.sequence = writer.limit = 2**64
     out = bytearray()
     with pytest.raises(errors.KeyLimitReached):
         writer.write(APPLICATION_DATA, b"data", out)
@@ -135,7 +135,7 @@ def test_keys_change_before_the_limit_of_the_aead_is_reached(receiver, quick_pai
     """Section 5.5, for every record in one call: application data that reaches beyond the limit of the key."""
     duel = Duel(quick_pair, receiver)
     writer, reader = duel.breaker._writer, duel.judge._reader
-    writer._sequence = reader._sequence = writer._limit - 3
+    writer.sequence = reader._sequence = writer.limit - 3
     duel.breaker.send_data(b"x" * 2**16)
     seen = duel.made.run()[0 if receiver == "client" else 1]
     assert seen[0] == tls13.KeysUpdated(answer_requested=False)

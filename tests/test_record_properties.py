@@ -77,7 +77,7 @@ def test_the_nonce_is_the_padded_sequence_number_xor_the_iv(sequence) -> None:
     suite = SUITES[CipherSuite.TLS_CHACHA20_POLY1305_SHA256]  # whose limit lets the number grow so far
     writer, out, key = RecordWriter(), bytearray(), bytes(32)
     writer.set_keys(suite, key, IV)
-    writer._sequence = sequence
+    writer.sequence = sequence
     writer.write(23, b"a", out)
     padded = bytes(4) + sequence.to_bytes(8, "big")
     nonce = bytes(left ^ right for left, right in zip(padded, IV, strict=True))

@@ -39,7 +39,7 @@ def test_a_record_of_rfc_8448_opens_and_is_sealed_again(name, number) -> None:
     writer, reader = RecordWriter(), RecordReader()
     writer.set_keys(*keys_of(trace, record))
     reader.set_keys(*keys_of(trace, record))
-    writer._sequence = reader._sequence = record["seq"]
+    writer.sequence = reader._sequence = record["seq"]
     content_type = ContentType[record["content_type"]]
     reader.receive(unhex(record["record"]))
     assert reader.next_record() == (content_type, unhex(record["payload"]))

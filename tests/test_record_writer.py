@@ -118,8 +118,8 @@ def test_a_view_is_cut_by_bytes_whatever_its_items_are() -> None:
 def test_no_record_is_written_beyond_the_limit_of_the_key() -> None:
     """Section 5.5."""
     writer, _ = protected()
-    writer._sequence = SUITE.record_limit - 1
-    assert writer.records_left == 1
+    writer.sequence = SUITE.record_limit - 1
+    assert writer.limit - writer.sequence == 1
     writer.write(23, b"a", bytearray())
     with pytest.raises(errors.KeyLimitReached):
         writer.write(23, b"a", bytearray())

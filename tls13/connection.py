@@ -28,7 +28,6 @@ from .errors import (
     TooManyWarnings,
     TooMuchBuffered,
     TruncatedStream,
-    UnexpectedApplicationData,
     UsageError,
 )
 from .events import ApplicationData, EarlyData, PeerClosed
@@ -139,7 +138,7 @@ class Connection:
             raise self._failed(self._error)
         if not self._peer_closed:
             self._reader.receive(data)
-            if self._engine.waiting and self._reader.buffered > MAX_UNREAD:
+            if self._engine.session is None and self._engine.waiting and self._reader.buffered > MAX_UNREAD:
                 error = TooMuchBuffered(f"{self._reader.buffered} bytes")
                 self._fail(error)
                 raise error
@@ -162,47 +161,42 @@ class Connection:
         """
         if self._error is not None:
             raise self._failed(self._error)
+        engine, reader = self._engine, self._reader
         try:
-            return self._next_event()
+            if engine.session is None and not self._closed and self.config.clock() > self._deadline:
+                raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
+            event = engine.advance() if engine.events or engine.buffered else None
+            while event is None:
+                if self._peer_closed or (engine.session is None and engine.waiting):
+                    return None
+                reader.mid_message = engine.buffered > 0
+                record = reader.next_record()
+                if record is None:
+                    if self._eof:
+                        raise TruncatedStream(self._truncation())
+                    return None
+                content_type, fragment = record
+                if content_type == APPLICATION_DATA:
+                    event = self._receive_application_data(fragment)
+                elif content_type == HANDSHAKE:
+                    event = engine.receive(fragment)
+                else:
+                    event = self._receive_alert(fragment)
+            return event
         except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and it is raised again
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
             raise error.with_traceback(None) from error.__cause__
 
-    def _next_event(self) -> Event | None:
-        engine, reader = self._engine, self._reader
-        if engine.session is None and not self._closed and self.config.clock() > self._deadline:
-            raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
-        event = engine.advance() if engine.ready else None
-        while event is None:
-            if self._peer_closed or engine.waiting:
-                return None
-            reader.mid_message = engine.buffered > 0
-            record = reader.next_record()
-            if record is None:
-                if self._eof:
-                    raise TruncatedStream(self._truncation())
-                return None
-            content_type, fragment = record
-            if content_type == APPLICATION_DATA:
-                event = self._receive_application_data(fragment)
-            elif content_type == HANDSHAKE:
-                event = engine.receive(fragment)
-            else:
-                event = self._receive_alert(fragment)
-        return event
-
     def _receive_application_data(self, fragment: bytes) -> Event | None:
-        epoch = self._engine.read_epoch
-        if epoch is not Epoch.APPLICATION and epoch is not Epoch.EARLY:
-            raise UnexpectedApplicationData
-        self._engine.application_data_seen(len(fragment))
+        engine = self._engine
+        engine.application_data_seen(len(fragment))
         self._warnings = 0
         if self._tracer is not None:
-            self._tracer.record(False, APPLICATION_DATA, len(fragment), epoch)
+            self._tracer.record(False, APPLICATION_DATA, len(fragment), engine.read_epoch)
         if not fragment:
             return None
-        return EarlyData(fragment) if epoch is Epoch.EARLY else ApplicationData(fragment)
+        return ApplicationData(fragment) if engine.read_epoch is Epoch.APPLICATION else EarlyData(fragment)
 
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
@@ -244,11 +238,12 @@ class Connection:
         if engine.in_debt:
             engine.settle_debts()
         # Section 5.5: the key must change before its AEAD's limit. 2^14 bytes a record, and some room.
-        if writer.records_left <= (len(data) // writer.max_fragment) + 16:
+        if writer.limit - writer.sequence <= len(data) // (writer.max_inner_plaintext - 1) + 16:
             engine.update_write_keys(request=False)
         if self._tracer is not None:
             self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.APPLICATION)
-        self._finish_flight()
+        if self._flight:
+            self._finish_flight()
         writer.write(APPLICATION_DATA, data, self._out)
 
     @property
@@ -273,7 +268,8 @@ class Connection:
             self._writer = RecordWriter()  # section 6: a failed connection forgets its keys
         elif self._engine.in_debt and not self.closed:
             self._engine.settle_debts()
-        self._finish_flight()
+        if self._flight:
+            self._finish_flight()
         out, self._out = self._out, bytearray()
         return out
 

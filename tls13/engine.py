@@ -29,6 +29,7 @@ from .errors import (
     InternalError,
     MessageTooLong,
     TooManyKeyUpdates,
+    UnexpectedApplicationData,
 )
 from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
 from .flow import Epoch, dismiss, out_of_order
@@ -79,6 +80,10 @@ class Engine:
         """Bytes of early data that may still be sent (client) or accepted (server)."""
         self.key_update_owed = False
         self.key_updates_sent = self.key_updates_received = 0
+        self.in_debt = False
+        """Whether the reading side has left anything to send."""
+        self.events: list[Event] = []
+        """What has happened, and has not been told."""
         self.buffered = 0
         """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
         self._carrier = carrier
@@ -86,7 +91,6 @@ class Engine:
         self._max_message = max_message
         self._max_key_updates = max_key_updates
         self._buffer = bytearray()
-        self._events: list[Event] = []
         self._owed: list[Compose] = []
         self._handshake: Handshake | None = None
         self._flow: Flow[object] | None = None
@@ -116,11 +120,6 @@ class Engine:
         """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
         return self._flow is not None and not self._need
 
-    @property
-    def ready(self) -> bool:
-        """Whether `advance` may have something to do without more bytes."""
-        return bool(self._events) or self.buffered > 0
-
     def receive(self, fragment: bytes) -> Event | None:
         """Handshake bytes, in order. Processes messages up to the first event; the rest waits for `advance`."""
         self._buffer += fragment
@@ -129,7 +128,7 @@ class Engine:
 
     def advance(self) -> Event | None:
         """The next event: of what has happened already, or of the next whole messages in the buffer."""
-        events = self._events
+        events = self.events
         while not events:
             raw = self._next_message()
             if raw is None:
@@ -197,11 +196,11 @@ class Engine:
             # After the handshake nothing waits for one transaction's answer but that transaction.
             self._flow, self._need = (flow if self.session is None else None), ()
         self._questions[need] = flow
-        self._events.append(AnswerAwaited(need))
+        self.events.append(AnswerAwaited(need))
 
     def _complete(self, session: Session) -> None:
         self.session = session
-        self._events.append(HandshakeCompleted(session))
+        self.events.append(HandshakeCompleted(session))
         if self._handshake is not None:
             self._resume(self._handshake.opening(), None)
 
@@ -227,18 +226,21 @@ class Engine:
         requested = message.request_update == KeyUpdateRequest.update_requested
         if requested and self.key_updates_sent < MAX_EPOCH:
             # Never set to False here: a writing thread that has just answered would answer again.
-            self.key_update_owed = True
-        self._events.append(KeysUpdated(answer_requested=requested))
+            self.key_update_owed = self.in_debt = True
+        self.events.append(KeysUpdated(answer_requested=requested))
 
     def application_data_seen(self, length: int) -> None:
         """An application data record was read: is it in order here?"""
-        if self.read_epoch is Epoch.EARLY:
+        if self.read_epoch is Epoch.APPLICATION:
+            if self._flow is not None:
+                raise InterleavedAnswer("application data")
+            self._key_updates = 0
+        elif self.read_epoch is Epoch.EARLY:
             self.early_data_left -= length
             if self.early_data_left < 0:
                 raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
-        elif self._flow is not None:
-            raise InterleavedAnswer("application data")
-        self._key_updates = 0
+        else:
+            raise UnexpectedApplicationData
 
     def update_write_keys(self, *, request: bool) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).
@@ -259,13 +261,9 @@ class Engine:
         self.send(KeyUpdate(request_update=wish).to_handshake())
         self.write_secret(Epoch.APPLICATION, suite, secret.next())
 
-    @property
-    def in_debt(self) -> bool:
-        """Whether the reading side has left anything to send."""
-        return self.key_update_owed or bool(self._owed)
-
     def settle_debts(self) -> None:
         """Send what the reading side owes the peer. Only the writing side calls this."""
+        self.in_debt = False  # first: what the reading side leaves meanwhile is a new debt
         while self._owed and self._write_secret is not None:
             for raw in self._owed.pop(0)(self._write_secret):
                 self.send(raw)
@@ -281,6 +279,7 @@ class Engine:
 
     def owe(self, compose: Compose) -> None:
         self._owed.append(compose)
+        self.in_debt = True
 
     def send_change_cipher_spec(self) -> None:
         self._carrier.send_change_cipher_spec()
@@ -326,7 +325,7 @@ class Engine:
         self._carrier.limit_records(receive, send)
 
     def emit(self, event: Event) -> None:
-        self._events.append(event)
+        self.events.append(event)
 
     # --- failing --------------------------------------------------------------------------------------------------
 
@@ -341,10 +340,10 @@ class Engine:
         self._need = ()
         self._buffer.clear()
         self.buffered = 0
-        for event in self._events:
+        for event in self.events:
             if isinstance(event, AnswerAwaited):
                 dismiss(event.awaitable)
-        self._events.clear()
+        self.events.clear()
         self._owed.clear()
         self._questions.clear()
         self._read_secret = self._write_secret = None

@@ -72,6 +72,10 @@ COMPACT_AT: Final = 2**17
 """How much of the receive buffer may be used up before it is cut off."""
 
 
+COPY_BELOW: Final = 1024
+"""Bytes. A copy of less costs less than a view."""
+
+
 class RecordReader:
     """One direction's bytes -> records. Plaintext until the first set_keys.
 
@@ -161,7 +165,12 @@ class RecordReader:
                 start = self._start
                 available = len(buffer) - start
                 if available < HEADER_LENGTH:
-                    self._wait_for_header(available)
+                    if available:
+                        if self._first:
+                            self._refuse_what_is_not_tls(buffer[start])
+                    elif start:  # an idle connection holds no buffer
+                        buffer.clear()
+                        self._start = 0
                     return None
                 outer_type = buffer[start]
                 length = buffer[start + 3] << 8 | buffer[start + 4]
@@ -186,15 +195,6 @@ class RecordReader:
         except TLSError as error:
             self._error = error
             raise
-
-    def _wait_for_header(self, available: int) -> None:
-        """An idle connection holds no buffer; and what cannot be TLS is refused by its first byte."""
-        if not available:
-            if self._start:
-                self._buffer.clear()
-                self._start = 0
-        elif self._first:
-            self._refuse_what_is_not_tls(self._buffer[self._start])
 
     # --- plaintext: section 5.1 -------------------------------------------------------------------------------------
 
@@ -254,7 +254,9 @@ class RecordReader:
         buffer = self._buffer
         try:
             with_type = aead.decrypt(
-                (self._iv ^ sequence).to_bytes(12, "big"), memoryview(buffer)[body:end], buffer[start:body]
+                (self._iv ^ sequence).to_bytes(12, "big"),
+                buffer[body:end] if end - body < COPY_BELOW else memoryview(buffer)[body:end],
+                buffer[start:body],
             )
         except InvalidTag:
             if self._early_data_budget >= 0:
@@ -323,26 +325,18 @@ class RecordWriter:
         self._padding = padding
         self._aead: Aead | None = None
         self._iv = 0
-        self._sequence = 0
-        self._limit = 0
+        self.sequence = 0
+        """How many records this key has protected."""
+        self.limit = 0
+        """How many it may protect (section 5.5)."""
         self._tag_length = 0
-
-    @property
-    def max_fragment(self) -> int:
-        """The most content that one record takes, in bytes."""
-        return self.max_inner_plaintext - 1
-
-    @property
-    def records_left(self) -> int:
-        """How many more records this key may protect (section 5.5)."""
-        return self._limit - self._sequence
 
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
         """Protect from the next record on; its sequence number is 0 (section 5.3)."""
         self._aead = suite.aead(key)
         self._iv = int.from_bytes(iv, "big")
-        self._sequence = 0
-        self._limit = suite.record_limit
+        self.sequence = 0
+        self.limit = suite.record_limit
         self._tag_length = suite.tag_length
         self.initial = False
 
@@ -373,15 +367,15 @@ class RecordWriter:
         out += data
 
     def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
-        aead, sequence = self._aead, self._sequence
-        if aead is None or sequence >= self._limit:
+        aead, sequence = self._aead, self.sequence
+        if aead is None or sequence >= self.limit:
             raise KeyLimitReached(f"{sequence} records")
         inner = b"".join((data, TYPE_BYTE[content_type]))
         if self._padding is not None:
             inner += bytes(self._pad(self._padding, len(inner) - 1))
         header = b"\x17\x03\x03" + (len(inner) + self._tag_length).to_bytes(2, "big")
         sealed = aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
-        self._sequence = sequence + 1
+        self.sequence = sequence + 1
         out += header
         out += sealed
 
