@@ -20,15 +20,14 @@ import weakref
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ..config import ServerConfig
+from ..config import ClientConfig, ServerConfig
 from ..connection import ClientConnection, ServerConnection
-from ..errors import CertificateRequired, ConfigurationError, TLSError, UsageError
+from ..errors import CertificateRequired, TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
 from ..io.refusal import next_event
-from ..trust.names import ServerName
 from .facts import Facts
 from .failures import library_error, translated
-from .servername import ask_program
+from .servername import ask_program, check_name
 from .session import SSLSession
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ class Channel(Facts):
         self._config = context.server_config if server_side else context.client_config
         if server_hostname is not None:
             check_name(server_hostname)
+        elif isinstance(self._config, ClientConfig) and self._config.needs_server_name:
+            raise ValueError("check_hostname requires server_hostname")
 
     @property
     def connection(self) -> ClientConnection | ServerConnection:
@@ -389,16 +390,6 @@ class Channel(Facts):
             raise ValueError("only a server reads early data")
         data, self._early_data = bytes(self._early_data), bytearray()
         return data
-
-
-def check_name(server_hostname: str) -> None:
-    """Raises what `ssl` raises: TypeError for a NUL, ValueError for what else cannot be a name."""
-    if "\0" in server_hostname:
-        raise TypeError("server_hostname must not hold a null character")
-    try:
-        ServerName.parse(server_hostname)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
 
 
 def checked_session(value: object) -> SSLSession | None:

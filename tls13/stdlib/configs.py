@@ -77,7 +77,10 @@ class Configured(Settings):
         if self._psk_client is None:
             return config
         identity, key = self._psk_client(None)
-        return config.replace(psks=[ExternalPsk((identity or "").encode(), key)] if key else [])
+        try:
+            return config.replace(psks=[ExternalPsk((identity or "").encode(), key)] if key else [])
+        except ConfigurationError as error:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, str(error)) from error
 
     @property
     def server_config(self) -> ServerConfig:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Abort, AlertDescription
+from ..errors import Abort, AlertDescription, ConfigurationError
+from ..trust.names import ServerName
 
 if TYPE_CHECKING:
     from ..config import ServerConfig
@@ -54,3 +55,13 @@ def ask_program(channel: Channel, hello: ClientHello) -> ServerConfig:
         Unraisable(TypeError(f"sni_callback returns None or the number of an alert, not {answer!r}"))
         alert = AlertDescription.internal_error
     raise ServernameRefused(alert)
+
+
+def check_name(server_hostname: str) -> None:
+    """Raises what `ssl` raises: TypeError for a NUL, ValueError for what else cannot be a name."""
+    if "\0" in server_hostname:
+        raise TypeError("server_hostname must not hold a null character")
+    try:
+        ServerName.parse(server_hostname)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None

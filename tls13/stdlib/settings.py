@@ -209,9 +209,11 @@ class Settings(STANDARD):
 
     @options.setter
     def options(self, value: int) -> None:
-        if value & ssl.OP_NO_TLSv1_3:
+        before = self.options
+        BASE.options.__set__(self, value)  # C knows what is no option at all
+        if self.options & ssl.OP_NO_TLSv1_3:
+            BASE.options.__set__(self, before)
             raise ValueError("OP_NO_TLSv1_3: tls13 speaks TLS 1.3 only")
-        BASE.options.__set__(self, value)
 
     @property
     def verify_flags(self) -> ssl.VerifyFlags:
