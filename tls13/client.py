@@ -413,4 +413,5 @@ class ClientHandshake(Offering):
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
         if self.config.post_handshake_auth:
             self.handshake_transcript = self.transcript
+        self.wind_up()
         return session

@@ -398,6 +398,8 @@ class Connection:
     def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         reader = self._reader
         reader.set_keys(suite, *secret.traffic_keys(suite))
+        if epoch is Epoch.APPLICATION:
+            secret.rest()
         reader.ccs_allowed = epoch is not Epoch.APPLICATION
         # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
         reader.plaintext_alert_allowed = epoch is Epoch.HANDSHAKE and not self._is_client
@@ -405,6 +407,8 @@ class Connection:
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self._finish_flight()
         self._writer.set_keys(suite, *secret.traffic_keys(suite))
+        if epoch is Epoch.APPLICATION:
+            secret.rest()
 
     def write_plaintext(self) -> None:
         self._finish_flight()

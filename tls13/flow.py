@@ -186,6 +186,11 @@ class HandshakeFlow:
         """What is sent for this message: its encoding; a scripted peer of tls13.lab has other ideas."""
         return (message.to_handshake(),)
 
+    def wind_up(self) -> None:
+        """The handshake is complete: its transcript and its last messages have served their purpose."""
+        self.transcript = Transcript()
+        self.last_received = self.last_sent = b""
+
     def log_traffic(self, which: str, client_random: bytes, client: Secret, server: Secret) -> None:
         """The two secrets of one epoch, once they are in use: if the hook fails, the peer can still be told."""
         if self._key_log is not None or self.tracer is not None:

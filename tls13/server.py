@@ -380,3 +380,4 @@ class ServerHandshake(Negotiation):
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
         if self.config.knows_clients and PostHandshakeAuth.extension_type in hello.extensions:
             self.handshake_transcript = self.transcript
+        self.wind_up()

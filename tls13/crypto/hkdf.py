@@ -37,6 +37,10 @@ class Secret:
         self._inner: hashlib._Hash | None = None
         self._outer: hashlib._Hash | None = None
 
+    def rest(self) -> None:
+        """Not to be used again soon: give back what is prepared, which is many times as large as the secret."""
+        self._inner = self._outer = None
+
     def hmac(self, data: bytes) -> bytes:
         """HMAC-Hash(self, data), RFC 2104."""
         inner, outer = self._inner, self._outer
