@@ -63,7 +63,7 @@ def test_json_is_one_object_with_the_facts(www) -> None:
     assert facts["alpn"] == "http/1.1"
     assert facts["verified"] is True
     assert next(one["subject"] for one in facts["peer_chain"]) == "CN=localhost"
-    assert set(facts["times_ms"]) == {"tcp", "tls"}
+    assert set(facts["times_ms"]) == {"dns", "tcp", "tls"}
     assert facts["http"]["status"] == 200
     assert "error" not in facts
 

@@ -190,8 +190,9 @@ def test_windows_that_are_full():
 def test_lines_are_for_people_and_json_is_json():
     network = Network("192.0.2.1:5", "192.0.2.2:443", Times(3.0, 20.0, 41.0), (500, 3000), True, True, QUIET)
     lines = network.lines()
-    assert any(line.startswith("name lookup: 3.0 ms") for line in lines)
+    assert lines[0].split() == ["name", "lookup", "3.0", "ms"]
     assert any("two round trips, because of the HelloRetryRequest" in line for line in lines)
+    assert max(map(len, lines)) <= 100
     assert json.loads(json.dumps(network.to_json()))["round_trips"] == {
         "tcp": 1,
         "tls": 2,

@@ -175,9 +175,10 @@ def test_a_file_that_ends_early_shows_what_it_has(ng):
     [
         (b"", "it is empty"),
         (b"GET / HTTP/1.1", "begins with 47455420"),
-        (gzip.compress(b"x"), "is it compressed"),
+        (gzip.compress(b"x", mtime=0), "is it compressed"),
         (pcap([]), "of its 0 packets none is TCP"),
     ],
+    ids=["nothing", "text", "gzip", "no packets"],
 )
 def test_what_is_no_capture_is_a_sentence(data, says):
     with pytest.raises(tls13.ConfigurationError, match=says):

@@ -147,7 +147,8 @@ def test_connections_without_addresses_get_different_ones(capture):
 def test_the_secrets_stand_before_the_packets_that_need_them(client_config, server_config):
     """A reader goes through the file once; a client has the server's first records before it knows their keys."""
     file = io.BytesIO()
-    connection = PcapngWriter(file).connection()
+    writer = PcapngWriter(file)
+    connection = writer.connection()
     recorded = Recorded(client_config, server_config)
     recorded.carry()
     for number, one in enumerate(recorded.segments):
@@ -155,21 +156,26 @@ def test_the_secrets_stand_before_the_packets_that_need_them(client_config, serv
         if number == 1:
             assert not read_file(file.getvalue()).packets
             for line in recorded.lines:
-                connection.secret(line.split()[0], bytes.fromhex(line.split()[2]))
+                writer.key_log(line)
     data = file.getvalue()
     assert data.index(recorded.lines[0].encode()) < data.index(recorded.segments[0].data[:20])
     assert read_capture(data, None)[0].secrets == recorded.capture().secrets
 
 
-def test_a_program_that_is_stopped_leaves_what_it_has_seen(capture):
+def test_a_program_that_is_stopped_leaves_what_it_has_seen(client_config, server_config):
     """Once the secrets are known, every segment is in the file when `segment` returns."""
+    recorded = Recorded(client_config, server_config)
+    recorded.carry()
     file = io.BytesIO()
-    connection = PcapngWriter(file).connection()
-    for label, (secret,) in capture.secrets.items():
-        connection.secret(label, secret)
-    for one in capture.segments:
+    writer = PcapngWriter(file)
+    for line in recorded.lines:
+        writer.key_log(line)
+    connection = writer.connection()
+    for one in recorded.segments:
         connection.segment(one.to_server, one.time, one.data)
-    assert streams(read_capture(file.getvalue(), None)[0]) == streams(capture)
+    (again,) = read_capture(file.getvalue(), None)
+    assert streams(again) == streams(recorded.capture())
+    assert again.secrets == recorded.capture().secrets
 
 
 def test_what_is_held_back_is_bounded():

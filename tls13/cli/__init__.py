@@ -61,6 +61,7 @@ def _connect_options(command: argparse.ArgumentParser) -> None:
     add("--suite", metavar="NAME", action="append", default=[], help="offer only these cipher suites (repeatable)")
     add("--sni", metavar="NAME", help="the name the server must prove, if it is not HOST")
     add("--keylog", metavar="FILE", help="append the secrets to FILE, for Wireshark (RFC 9850); it opens everything")
+    add("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself: as secret as a key log")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else; ends after the handshake")
     add("--trace", action="store_true", help="tell the handshake, message by message, on stderr")
     add("--insecure", action="store_true", help="do not verify the server: it may be anybody")
@@ -92,6 +93,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     add("--ca-out", metavar="FILE", default="tls13-ca.pem", help="without --cert: where the made CA is written")
     add("--alpn", metavar="NAME", action="append", default=[], help="speak this application protocol (repeatable)")
     add("--keylog", metavar="FILE", help="append the secrets of every connection to FILE (RFC 9850)")
+    add("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself: as secret as a key log")
     add("--no-tickets", action="store_true", help="let nobody resume")
     add("--ticket-store", metavar="URL", help="keep tickets in Redis (redis://...), and use each once")
     add("--early-data", metavar="BYTES", type=count, default=0, help="accept so much early data with a ticket")
@@ -118,6 +120,7 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
         "Make a CA, start a server, connect, exchange data: and tell what happens on the way.\n"
         "Needs no network and no arguments."
     )
+    command.add_argument("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself")
 
 
 COMMANDS = (
@@ -181,7 +184,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         from .demo import demo
 
-        code = demo()
+        code = demo(options)
     sys.stdout.flush()
     return code
 

@@ -19,24 +19,28 @@ from ..errors import (
     TruncatedStream,
     UsageError,
 )
+from ..explain.network import observe, open_tcp
 from ..explain.trace import Narrator
-from ..io.keylog import KeyLogFile
-from ..io.opening import connect_tcp, wrap_socket
+from ..io.opening import wrap_socket
 from ..io.sockets import TLSSocket
 from ..trust.names import ServerName
 from ..trust.store import TrustStore
 from .advice import sentence
 from .secrets import ClientCertificate, SessionFile, external_psk, read_file
-from .summary import Facts, describe_certificate, describe_session, print_end, print_summary, say
+from .summary import Facts, describe_certificate, describe_session, print_end, print_network, print_summary, say
+from .written import Written
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
+    from ..explain.network import Network
     from ..resumption.sessions import StoredSession
 
 FACTS = (
     "host", "port", "version", "cipher_suite", "group", "signature_scheme", "alpn", "hello_retry_request",
     "peer_chain", "verified", "resumed", "early_data", "client_certificate", "key_updates", "times_ms", "bytes",
+    "network",
 )  # fmt: skip
 """What --json always has, None while unknown; `exported`, `http` and `error` come where they apply."""
 
@@ -75,12 +79,13 @@ def _connect(options: argparse.Namespace, facts: Facts, stack: contextlib.ExitSt
 
         check_target(options.http)
     exports = [split_export(text) for text in options.export]
-    key_log = stack.enter_context(KeyLogFile(options.keylog)) if options.keylog else None
+    written = stack.enter_context(Written(options.keylog, options.pcapng))
     own = ClientCertificate(options.cert, options.key) if options.cert and options.key else None
-    config = make_config(options, key_log, own)
+    config = make_config(options, written.key_log, own)
     memory = Memory(options)
 
-    tls = open_tls(options, config, (host, port), wanted, facts["times_ms"], memory, stack)
+    beneath = Beneath(host if host.isascii() else str(wanted), port, options.timeout, facts["times_ms"])
+    tls = open_tls(options, config, beneath, wanted, memory, written, stack)
     session = tls.session
     if session is None:
         raise UsageError("the handshake ended without a session")
@@ -92,15 +97,46 @@ def _connect(options: argparse.Namespace, facts: Facts, stack: contextlib.ExitSt
     try:
         if options.key_update:
             tls.update_keys(request_peer=True)
-        talk(options, tls, wanted, facts)
+        talk(options, tls, wanted, facts, beneath)
         wait(options, tls, own)
     finally:
         facts["bytes"] = {"sent": tls.bytes_sent, "received": tls.bytes_received}
         facts["client_certificate"] = own.shown if own is not None else None
         facts["key_updates"] = dict(zip(("sent", "received"), tls.connection.key_updates, strict=True))
+        beneath.look()
+        facts["network"] = beneath.network.to_json() if beneath.network is not None else None
         memory.keep(tls)
     if not options.json:
         print_end(facts)
+    if options.trace and not options.json and beneath.network is not None:
+        print_network(beneath.network)
+
+
+class Beneath:
+    """The TCP connection under it: opened, timed, and asked for its numbers. `times_ms` is filled as time goes by."""
+
+    def __init__(self, host: str, port: int, timeout: float, times_ms: dict[str, float | None]) -> None:
+        self.sock, self._times = open_tcp(host, port, timeout)
+        self.port = port
+        self.network: Network | None = None
+        """What was last seen of it."""
+        self._times_ms = times_ms
+        self._flights = (0, 0)
+        self._retried = False
+        self._connected = time.perf_counter()
+        times_ms.update(dns=self._times.dns, tcp=self._times.tcp)
+
+    def handshake_done(self, tls: TLSSocket) -> None:
+        self._times = self._times._replace(tls=round((time.perf_counter() - self._connected) * 1000, 3))
+        self._times_ms["tls"] = self._times.tls
+        self._flights = (tls.bytes_sent, tls.bytes_received)
+        self._retried = tls.session is not None and tls.session.hello_retry_request
+        self.look()
+
+    def look(self) -> None:
+        """The kernel forgets a socket when it is closed, which http.client does as soon as it has all."""
+        if self.sock.fileno() >= 0:
+            self.network = observe(self.sock, self._times, self._flights, retried=self._retried)
 
 
 class Memory:
@@ -129,43 +165,45 @@ class Memory:
 def open_tls(
     options: argparse.Namespace,
     config: ClientConfig,
-    address: tuple[str, int],
+    beneath: Beneath,
     wanted: ServerName,
-    times_ms: dict[str, float],
     memory: Memory,
+    written: Written,
     stack: contextlib.ExitStack,
 ) -> TLSSocket:
-    """TCP, then TLS, each with its time. What TCP takes includes looking the name up."""
-    host, port = address
-    began = time.perf_counter()
-    sock = stack.enter_context(connect_tcp(host if host.isascii() else str(wanted), port, options.timeout))
+    """TLS over what is beneath."""
+    sock = stack.enter_context(beneath.sock)
     sock.settimeout(options.timeout)
-    connected = time.perf_counter()
-    times_ms["tcp"] = round((connected - began) * 1000, 3)
-    tracer = Narrator(sys.stderr) if options.trace else None
     memory.used(wanted)
     tls = wrap_socket(
         sock,
         config,
         server_hostname=str(wanted),
-        handshake_timeout=options.timeout,
-        port=port,
+        do_handshake_on_connect=False,
+        port=beneath.port,
         session=memory.session,
         early_data=memory.early_data,
-        tracer=tracer,
+        tracer=Narrator(sys.stderr) if options.trace else None,
     )
-    times_ms["tls"] = round((time.perf_counter() - connected) * 1000, 3)
-    return stack.enter_context(tls)
+    stack.callback(written.record(tls.connection, sock))  # after the close_notify
+    stack.enter_context(tls)
+    tls.do_handshake(options.timeout)
+    beneath.handshake_done(tls)
+    return tls
 
 
-def talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, facts: Facts) -> None:
+def talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, facts: Facts, beneath: Beneath) -> None:
     """Fetch, or join stdin and stdout, or (for --json alone) nothing."""
     if options.http is not None:
         if facts["alpn"] not in (None, "http/1.1"):
             raise ConfigurationError(f"the server chose {facts['alpn']}, and --http speaks http/1.1: leave --alpn out")
         from .http import fetch, host_header
 
-        sink = None if options.json else sys.stdout.buffer.write
+        def sink(data: bytes) -> None:
+            beneath.look()
+            if not options.json:
+                sys.stdout.buffer.write(data)
+
         fetched = fetch(tls, host_header(wanted, facts["port"]), options.http, sink)
         facts["http"] = fetched._asdict()
         if not options.json:
@@ -230,7 +268,9 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-def make_config(options: argparse.Namespace, key_log: KeyLogFile | None, own: ClientCertificate | None) -> ClientConfig:
+def make_config(
+    options: argparse.Namespace, key_log: Callable[[str], None] | None, own: ClientCertificate | None
+) -> ClientConfig:
     """What the options ask for. Raises ConfigurationError."""
     chosen: dict[str, Any] = {"alpn_protocols": options.alpn, "key_log": key_log}
     if options.http is not None and not options.alpn:

@@ -17,8 +17,11 @@ from ..explain.trace import Narrator
 from ..io.opening import wrap_socket
 from ..lab.authority import Authority
 from ..trust.store import TrustStore
+from .written import Written
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..events import Session
     from ..io.sockets import TLSSocket
 
@@ -33,21 +36,31 @@ OPENING = (
 )
 
 
-def demo() -> int:
+def demo(options: argparse.Namespace) -> int:
     """Make a CA, serve, connect, exchange data; returns 0. Needs neither network nor arguments."""
+    with Written(None, options.pcapng) as written:
+        return _demo(written)
+
+
+def _demo(written: Written) -> int:
     narrator = Narrator(sys.stdout)
     narrator.note(OPENING)
     sys.stdout.write("\n")
     authority = Authority.create(now=datetime.now(UTC), common_name="demo root")
     server_config = ServerConfig(authority.issue([HOST]).identity, alpn_protocols=[ALPN])
-    client_config = ClientConfig(trust=TrustStore.from_certificates([authority.certificate]), alpn_protocols=[ALPN])
+    trust = TrustStore.from_certificates([authority.certificate])
+    client_config = ClientConfig(trust=trust, alpn_protocols=[ALPN], key_log=written.key_log)
 
     client_end, server_end = socket.socketpair()
     server = threading.Thread(target=_serve_one, args=(server_end, server_config), daemon=True)
     server.start()
-    with wrap_socket(client_end, client_config, server_hostname=HOST, tracer=narrator) as tls:
+    tls = wrap_socket(client_end, client_config, server_hostname=HOST, do_handshake_on_connect=False, tracer=narrator)
+    end = written.record(tls.connection, client_end)
+    with tls:
+        tls.do_handshake()
         session = tls.session
         answer = _ask(tls, narrator)
+    end()
     server.join()
     narrator.finish()
     if session is None or answer != ANSWER:

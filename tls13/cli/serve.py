@@ -16,7 +16,6 @@ from ..config import ClientAuth, ServerConfig
 from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream, UsageError
 from ..explain.trace import printable
 from ..io import aio
-from ..io.keylog import KeyLogFile
 from ..lab.authority import Authority
 from ..resumption.early_data import ReplayGuard
 from ..resumption.stores import AsyncRedisStore
@@ -25,6 +24,7 @@ from ..trust.identity import Identity
 from ..trust.names import certificate_names, describe
 from ..trust.store import TrustStore
 from .secrets import ask_password, external_psk
+from .written import Written
 
 if TYPE_CHECKING:
     import argparse
@@ -46,15 +46,15 @@ def serve(options: argparse.Namespace) -> int:
     if options.www is not None and not Path(options.www).is_dir():
         raise ConfigurationError(f"--www {options.www} is not a directory")
     with contextlib.ExitStack() as stack:
-        key_log = stack.enter_context(KeyLogFile(options.keylog)) if options.keylog else None
+        written = stack.enter_context(Written(options.keylog, options.pcapng))
         alpn = options.alpn or (["http/1.1"] if options.www is not None else [])
-        settings: dict[str, Any] = {"alpn_protocols": alpn, "key_log": key_log, **_settings(options)}
+        settings: dict[str, Any] = {"alpn_protocols": alpn, "key_log": written.key_log, **_settings(options)}
         configs: MadeConfig | ReloadedConfig
         if options.cert:
             configs = ReloadedConfig(options.cert, options.key, settings)
         else:
             configs = MadeConfig(options.host, options.ca_out, settings)
-        asyncio.run(_serve(options, configs))
+        asyncio.run(_serve(options, configs, written))
     return 0
 
 
@@ -203,9 +203,9 @@ async def _early_data(writer: aio.TLSWriter) -> bytes:
     return b"".join(pieces)
 
 
-async def _serve(options: argparse.Namespace, configs: MadeConfig | ReloadedConfig) -> None:
+async def _serve(options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, written: Written) -> None:
     visitors = Visitors(_echo if options.www is None else _www(Path(options.www).resolve()), options)
-    server = await _listen(options, configs, visitors)
+    server = await _listen(options, configs, visitors, written)
     configs.announce()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -222,12 +222,17 @@ async def _serve(options: argparse.Namespace, configs: MadeConfig | ReloadedConf
 
 
 async def _listen(
-    options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, visitors: Visitors
+    options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, visitors: Visitors, written: Written
 ) -> asyncio.Server:
     try:
-        early_data = bool(options.early_data)
         return await aio.start_server(
-            visitors, options.host, options.port, configs, on_error=_say_error, early_data=early_data
+            visitors,
+            options.host,
+            options.port,
+            configs,
+            on_error=_say_error,
+            early_data=bool(options.early_data),
+            protocol=written.protocol,
         )
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from ..events import Session
+    from ..explain.network import Network
 
 Facts = dict[str, Any]
 
@@ -69,7 +70,8 @@ def print_summary(facts: Facts, session: Session, wanted: ServerName, *, early_d
     for label, value in facts.get("exported", {}).items():
         say("exported", f"{label}: {value}")
     say("alpn", facts["alpn"] or "none agreed")
-    say("times", f"{times['tcp']:.1f} ms for TCP, {times['tls']:.1f} ms for TLS")
+    lookup = f"{times['dns']:.1f} ms for the name, " if times["dns"] is not None else ""
+    say("times", f"{lookup}{times['tcp']:.1f} ms for TCP, {times['tls']:.1f} ms for TLS")
     print_chain(facts["peer_chain"], verified=facts["verified"])
     say("verified", verification(session, wanted))
 
@@ -103,6 +105,13 @@ def print_end(facts: Facts) -> None:
     if any(updates.values()):
         say("key updates", f"{updates['sent']} sent, {updates['received']} received")
     say("bytes", f"{facts['bytes']['sent']} sent, {facts['bytes']['received']} received")
+
+
+def print_network(network: Network) -> None:
+    """The layer beneath: its numbers with what they mean, and what held the connection back."""
+    print("\nthe layer beneath, and what held this connection back:", file=sys.stderr)
+    for line in network.lines():
+        print(line, file=sys.stderr)
 
 
 def print_chain(chain: list[Facts], *, verified: bool) -> None:

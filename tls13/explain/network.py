@@ -14,9 +14,11 @@ import math
 import socket
 import time
 from ipaddress import ip_address
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..io.opening import connect_error
+from .tap import name
 from .tcp_info import TcpInfo, tcp_info
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ HELD_BACK_MS = 25.0
 """Acknowledgements this much later than the fastest one were held back: Linux waits 40 ms, others up to 200."""
 FIRST_TIMEOUT_MS = 1000.0
 """After so long without an answer a SYN is sent again (RFC 6298, section 2.1)."""
+WIDTH, LABEL = 100, 20
 WORK_MS = 1.0
 """A round trip shorter than this is lost in the time that the computers take."""
 
@@ -95,9 +98,18 @@ class Network(NamedTuple):
         ]
 
     def lines(self) -> list[str]:
-        """All of it for a terminal, a sentence or two each."""
-        rows = [f"{what}: {value} ({meaning})" for what, value, meaning in self.rows()]
-        return rows + [f"{what}: {sentence}" for what, sentence in self.verdicts()]
+        """All of it for a terminal: what, its value, and below it what that means; then the verdicts."""
+        lines = []
+        for what, value, meaning in self.rows():
+            lines += [f"{what:{LABEL}} {value}", *_wrapped("", meaning)]
+        lines.append("")
+        for what, verdict in self.verdicts():
+            lines += _wrapped(what, verdict)
+        return lines
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=f"{label:{LABEL}} ", subsequent_indent=" " * (LABEL + 1))
 
 
 def open_tcp(host: str, port: int, timeout: float | None) -> tuple[socket.socket, Times]:
@@ -129,20 +141,12 @@ def open_tcp(host: str, port: int, timeout: float | None) -> tuple[socket.socket
 def observe(sock: socket.socket, times: Times, flights: tuple[int, int], *, retried: bool) -> Network:
     """What is known of a socket now. It may be closed: then the kernel has forgotten it."""
     try:
-        client, server = (_format(one) for one in (sock.getsockname(), sock.getpeername()))
+        client, server = (name(one) for one in (sock.getsockname(), sock.getpeername()))
         nodelay = bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
     except OSError:
         client = server = ""
         nodelay = False
     return Network(client, server, times, flights, retried, nodelay, tcp_info(sock))
-
-
-def _format(address: object) -> str:
-    """As Capture.client has it; "" for what is no internet address."""
-    if not isinstance(address, tuple):
-        return ""
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_address(host: str) -> bool:
@@ -195,7 +199,11 @@ def _kernel_rows(info: TcpInfo) -> list[Row]:
         ("MSS", f"{info.mss} bytes", f"the most in a segment; packets on this path are up to {info.path_mtu} bytes"),
         ("retransmissions", f"{info.retransmissions}", f"segments sent again; {info.lost} are missing now"),
         ("receive window", f"{info.receive_window} bytes", f"what we have room for; the peer has {info.peer_window}"),
-        ("in flight", f"{info.in_flight} bytes", f"sent and not acknowledged; {info.unsent} more wait to be sent"),
+        (
+            "in flight",
+            f"at most {info.in_flight} bytes",
+            f"sent and not acknowledged; {info.unsent} more wait to be sent",
+        ),
     ]
 
 

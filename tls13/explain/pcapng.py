@@ -5,12 +5,12 @@ put into a TCP connection made up for it: handshake, segments, acknowledgements,
 Addresses and ports are the real ones where there are any, else those that RFC 5737 keeps for examples; a comment in
 the file says so. The TLS bytes are as they went over the wire, and so are the times.
 
-The key log goes into the file as a Decryption Secrets Block. **So the file is as secret as a key log**: whoever has
+The key log goes into the file, in Decryption Secrets Blocks. **So the file is as secret as a key log**: whoever has
 it reads the connection; it is created for its owner alone (0600).
 
 A reader that goes through the file once must find the secrets before the records that need them. A client, however,
 has received the server's first protected records before it can know their keys. So a connection's packets are held
-back until its application secrets are known (or it ends), and from then on written as they come: memory does not grow
+back until its last secret is in the key log (or it ends), and from then on written as they come: memory does not grow
 with the connection, and a program that is stopped leaves a file that can be read. (Later keys follow from those secrets
 by KeyUpdate: section 7.2.)
 """
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 COMMENT, USER_APPLICATION = 1, 4
 """Options of blocks."""
-CLIENT, SERVER = IPv4Address("192.0.2.1"), (IPv4Address("192.0.2.2"), 443)
+CLIENT, SERVER = IPv4Address("192.0.2.1"), (IPv4Address("192.0.2.2"), 4433)
 FIRST_PORT, PORTS = 49152, 2**14
 """Clients without a port of their own have those that nobody is given for ever (RFC 6335), one after the other."""
 ABOUT = (
@@ -59,20 +59,25 @@ KEY_LOG_LABELS = frozenset({"EXPORTER_SECRET", "EARLY_EXPORTER_SECRET", "CLIENT_
     f"{who}_{what}" for who in ("CLIENT", "SERVER") for what in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 }
 """Of RFC 9850. A capture may know secrets that nobody else's key log has."""
-LAST_LABELS = frozenset({"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"})
-"""With these, everything that a connection will need is known."""
+LAST_LABEL = "EXPORTER_SECRET"
+"""With this line, everything that a connection will need is in the key log."""
 HELD_BYTES = 2**24
 """So much of a connection waits for its secrets at most: more than any handshake."""
 ENOUGH_OF_THE_HELLO = 2**17
 
 
 class PcapngWriter:
-    """One section of a pcapng file, begun at once; connections may be written side by side, from several threads."""
+    """One section of a pcapng file, begun at once; connections may be written side by side, from several threads.
+
+    It is a key log as well: `ClientConfig(key_log=writer.key_log)`.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._connections = 0
+        self.known: set[bytes] = set()
+        """The client_random of each connection that waits for nothing more from the key log."""
         application = _option(USER_APPLICATION, b"tls13") + _option(COMMENT, ABOUT.encode()) + _option(0)
         header = struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, -1)  # version 1.0; the section's length is not known
         nanoseconds = _option(TIME_RESOLUTION, bytes([9])) + _option(0)
@@ -86,6 +91,14 @@ class PcapngWriter:
             self._file.write(blocks)
             self._file.flush()
 
+    def key_log(self, line: str) -> None:
+        """A line as RFC 9850 has it."""
+        text = line.encode("ascii", "replace") + b"\n"
+        self.write(_block(SECRETS, struct.pack("<II", TLS_KEY_LOG, len(text)) + text + b"\0" * (-len(text) % 4)))
+        label, _, rest = line.partition(" ")
+        if label == LAST_LABEL:
+            self.known.add(bytes.fromhex(rest.partition(" ")[0]))
+
     def connection(self, client: str = "", server: str = "", *, began: float | None = None) -> WrittenConnection:
         """A new connection. client, server: its ends, "192.0.2.1:51234"; where that is not what they are, examples.
         began: seconds since 1970 to which the times of its segments are added; None: from now on."""
@@ -98,7 +111,7 @@ class PcapngWriter:
 
 
 class WrittenConnection:
-    """One connection in the file: tell it every secret and every piece of either stream, and when it ends."""
+    """One connection in the file: tell it every piece of either stream, and when it ends."""
 
     def __init__(self, writer: PcapngWriter, client: Address, server: Address, began: float) -> None:
         self._writer = writer
@@ -108,23 +121,11 @@ class WrittenConnection:
         self._next = {True: 0, False: 0}
         """The sequence number of each direction's next byte."""
         self._unacknowledged = {True: 0, False: 0}
-        self._secrets: list[tuple[str, bytes]] = []
-        self._labels: set[str] = set()
         self._hello = bytearray()
         self._held: bytearray | None = bytearray()
         """Packets that wait for secrets; None once they are written as they come."""
         self._is_open = self._is_over = False
         self._latest = 0
-
-    def secret(self, label: str, secret: bytes) -> None:
-        """Those that RFC 9850 has no name for are not written."""
-        if label not in KEY_LOG_LABELS:
-            return
-        with self._lock:
-            self._secrets.append((label, secret))
-            self._labels.add(label)
-            if self._held is None:
-                self._writer.write(self._key_log())
 
     def segment(self, to_server: bool, seconds: float, data: bytes) -> None:
         """`data` as it went over the wire, `seconds` after the beginning."""
@@ -175,24 +176,16 @@ class WrittenConnection:
             self._writer.write(packets)
             return
         self._held += packets
-        known = self._labels >= LAST_LABELS and bool(client_random(bytes(self._hello)))
+        known = client_random(bytes(self._hello)) in self._writer.known
         if known or len(self._held) > HELD_BYTES:
             self._release()
 
     def _release(self) -> None:
-        """What was held back, behind the secrets that open it."""
+        """What was held back."""
         if self._held is not None:
-            self._writer.write(self._key_log() + bytes(self._held))
+            self._writer.write(bytes(self._held))
+            self._writer.known.discard(client_random(bytes(self._hello)))
             self._held = None
-
-    def _key_log(self) -> bytes:
-        """A Decryption Secrets Block of the secrets that are in none yet; b"" if there are none."""
-        random = client_random(bytes(self._hello)).hex()
-        lines = "".join(f"{label} {random} {secret.hex()}\n" for label, secret in self._secrets).encode()
-        self._secrets.clear()
-        if not (lines and random):
-            return b""
-        return _block(SECRETS, struct.pack("<II", TLS_KEY_LOG, len(lines)) + lines + b"\0" * (-len(lines) % 4))
 
 
 class PcapngFile(PcapngWriter):
@@ -223,10 +216,12 @@ class PcapngFile(PcapngWriter):
 
 def write_pcapng(capture: Capture, file: BinaryIO, *, began: float = 0.0) -> None:
     """A whole capture, secrets and all. began: seconds since 1970 at its first segment."""
-    connection = PcapngWriter(file).connection(capture.client, capture.server, began=began)
-    for label, values in capture.secrets.items():
-        for value in values:
-            connection.secret(label, value)
+    writer = PcapngWriter(file)
+    random = client_random(b"".join(one.data for one in capture.segments if one.to_server))
+    lines = [(label, one) for label in capture.secrets if label in KEY_LOG_LABELS for one in capture.secrets[label]]
+    for label, secret in lines if random else ():
+        writer.key_log(f"{label} {random.hex()} {secret.hex()}")
+    connection = writer.connection(capture.client, capture.server, began=began)
     for segment in capture.segments:
         connection.segment(segment.to_server, segment.time, segment.data)
     connection.end(capture.segments[-1].time if capture.segments else 0.0)

@@ -169,6 +169,7 @@ async def start_server(
     on_error: ErrorHook | None = None,
     limit: int = 2**16,
     early_data: bool = False,
+    protocol: type[TLSProtocol] = TLSProtocol,
     **tcp: Any,
 ) -> asyncio.Server:
     """As asyncio.start_server, over TLS 1.3: `client_connected(reader, writer)` runs once a handshake is complete.
@@ -180,12 +181,14 @@ async def start_server(
     early_data: for a config that accepts early data, and a callback that reads it by `await writer.recv_early_data()`.
     The callback then runs as soon as the first of it is here, although nobody knows yet whether it is a replay; only
     early data comes before the handshake is complete, and reader.read() gives none of it.
+
+    protocol: what drives each connection; a subclass may watch it (tls13.explain.recorded).
     """
     loop = asyncio.get_running_loop()
     if isinstance(config, ServerConfig) and config.max_early_data and not early_data:
         raise ConfigurationError(NOBODY_READS_EARLY_DATA)
 
-    def protocol() -> asyncio.Protocol:
+    def accept() -> asyncio.Protocol:
         try:
             current = config() if callable(config) else config
         except Exception as error:  # noqa: BLE001  # somebody else's code: whoever is told of errors is told of its own
@@ -197,13 +200,13 @@ async def start_server(
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         app = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
         connection = ServerConnection(current)
-        tls = TLSProtocol(
+        tls = protocol(
             connection, app, loop, handshake_timeout=handshake_timeout, on_error=on_error, early_data=early_data
         )
         return tls
 
     where: dict[str, Any] = {} if "sock" in tcp else {"host": host, "port": port}
-    return await loop.create_server(protocol, **where, **tcp)
+    return await loop.create_server(accept, **where, **tcp)
 
 
 class Refusal(asyncio.Protocol):
