@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-import tls13
 from tls13.cli import main
 from tls13.explain.pcap import read_capture
 
@@ -26,8 +25,7 @@ def www(serve, tmp_path_factory):
     directory = tmp_path_factory.mktemp("captures")
     (directory / "www").mkdir()
     (directory / "www" / "hello.txt").write_text("hello")
-    with serve(directory, "--www", str(directory / "www"), "--pcapng", str(directory / "served.pcapng")) as served:
-        served.capture = directory / "served.pcapng"
+    with serve(directory, "--www", str(directory / "www")) as served:
         yield served
 
 
@@ -50,26 +48,19 @@ def test_connect_writes_its_connection_down(www, tmp_path, capsys):
     assert capture.notes == []
 
 
-def test_serve_writes_every_connection_down(www, tmp_path, capsys):
-    """The file is good while the server runs: it is read here before the server ends."""
-    before = len(_captures(www))
-    for _ in range(2):
-        main(["connect", www.where, "--cafile", str(www.ca), "--http", "/hello.txt", "--json"])
-    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
-    found = _captures(www)
-    assert len(found) == before + 2
+def test_serve_writes_every_connection_down(serve, tmp_path, capsys):
+    path = tmp_path / "served.pcapng"
+    with serve(tmp_path, "--www", str(tmp_path), "--pcapng", str(path)) as served:
+        facts = []
+        for _ in range(3):
+            main(["connect", served.where, "--cafile", str(served.ca), "--http", "/ca.pem", "--json"])
+            facts.append(json.loads(capsys.readouterr().out))
+        assert len(read_capture(path.read_bytes(), None)) == 3  # while it runs
+    found = read_capture(path.read_bytes(), None)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(set(one.secrets) == SECRETS for one in found)
-    assert sizes(found[-1])[0] == facts["bytes"]["sent"]
-    assert found[-1].client == facts["network"]["client"]
-    assert stat.S_IMODE(www.capture.stat().st_mode) == 0o600
-
-
-def _captures(www) -> list:
-    """What has been written so far."""
-    try:
-        return read_capture(www.capture.read_bytes(), None)
-    except tls13.ConfigurationError:
-        return []
+    assert [sizes(one) for one in found] == [(one["bytes"]["sent"], one["bytes"]["received"]) for one in facts]
+    assert [one.client for one in found] == [one["network"]["client"] for one in facts]
 
 
 def test_the_demo_writes_itself_down(tmp_path, capsys):
