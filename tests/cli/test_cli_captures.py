@@ -59,7 +59,10 @@ def test_serve_writes_every_connection_down(serve, tmp_path, capsys):
     found = read_capture(path.read_bytes(), None)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(set(one.secrets) == SECRETS for one in found)
-    assert [sizes(one) for one in found] == [(one["bytes"]["sent"], one["bytes"]["received"]) for one in facts]
+    for capture, one in zip(found, facts, strict=True):
+        up, down = sizes(capture)
+        assert up == one["bytes"]["sent"]
+        assert down - one["bytes"]["received"] in (0, 24)  # the client may not have waited for the close_notify
     assert [one.client for one in found] == [one["network"]["client"] for one in facts]
 
 
