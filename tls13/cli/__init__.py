@@ -1,4 +1,4 @@
-"""The command line: tls13 connect | serve | demo.
+"""The command line: tls13 connect | serve | demo | explain.
 
 Exit codes: 0 it worked (for `connect`: handshake and verification), 1 it did not, 2 the command was wrong, 130 Ctrl-C.
 A failure is one line on stderr that says what to do.
@@ -123,10 +123,17 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself")
 
 
+def _explain_options(command: argparse.ArgumentParser) -> None:
+    from .explain_options import explain_options
+
+    explain_options(command)
+
+
 COMMANDS = (
     ("connect", "connect to a server, verify it, and talk to it", _connect_options),
     ("serve", "serve files or an echo over TLS 1.3", _serve_options),
     ("demo", "a whole connection on this machine, explained as it happens", _demo_options),
+    ("explain", "one connection as a page: every byte, every key, who knows what when", _explain_options),
 )
 
 
@@ -181,6 +188,10 @@ def _run(options: argparse.Namespace) -> int:
         from .serve import serve
 
         code = serve(options)
+    elif options.command == "explain":
+        from .explain import explain
+
+        code = explain(options)
     else:
         from .demo import demo
 
