@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -206,10 +207,10 @@ def test_lines_are_for_people_and_json_is_json():
 
 def travel(**wanted) -> dict:
     """A connection over long_road.py."""
-    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
         pytest.skip(NO_NAMESPACE)
-    if not Path("/dev/net/tun").exists():
-        pytest.skip("this system has no tun device")
+    if shutil.which("ip") is None or not Path("/dev/net/tun").exists():
+        pytest.skip("this system has no tun device, or no ip program")
     script = Path(__file__).with_name("long_road.py")
     command = ["unshare", "--net", sys.executable, "-W", "error", str(script), json.dumps(wanted)]
     root = Path(__file__).parents[2]

@@ -6,8 +6,14 @@ dumpcap, editcap and openssl make, we read.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import socket
+import struct
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +21,7 @@ import pytest
 
 import tls13
 from interop import wireshark
+from interop.program import Program
 from interop.trial import HOST, Trial
 from tls13 import AlertDescription, NamedGroup
 from tls13.explain.capture import Capture, Segment
@@ -188,3 +195,61 @@ def test_editcap_s_formats(tmp_path, form):
         label: secret for label, _, secret in map(str.split, made.log)
     }
     assert capture.notes == []
+
+
+# --- curl, this kernel's packets, and `tls13 serve --pcapng` ----------------------------------------------------------
+
+
+class Wire:
+    """All frames of the loopback interface, as the kernel hands them out: each twice, as sent and as received."""
+
+    def __init__(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        except (AttributeError, PermissionError):
+            pytest.skip("this system does not let us capture packets")
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+        self._socket.bind(("lo", 0))
+        self._socket.setblocking(False)
+
+    def pcap(self) -> bytes:
+        """What has come so far; on loopback a packet is there as soon as it is sent."""
+        file = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2**18, 1)
+        with self._socket, contextlib.suppress(BlockingIOError):
+            while True:
+                frame = self._socket.recv(2**18)
+                file += struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
+        return file
+
+
+def test_curl_s_connection_in_this_kernel_s_packets_and_in_the_server_s_capture(tmp_path):
+    """Two ways to the same bytes: Ethernet frames with curl's key log, and what `serve --pcapng` made up."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    ours, keys, ca = tmp_path / "served.pcapng", tmp_path / "keys", tmp_path / "ca.pem"
+    (tmp_path / "file").write_bytes(FROM_SERVER)
+    command = [sys.executable, "-m", "tls13", "serve", "--port", "0", "--ca-out", ca, "--www", tmp_path]
+    with Program([*map(str, command), "--pcapng", str(ours)]) as server:
+        port = int(server.wait_for(rb"listening on .*:(\d+)")[1])
+        wire = Wire()
+        url = f"https://localhost:{port}/file"
+        environment = {**os.environ, "SSLKEYLOGFILE": str(keys)}
+        subprocess.run(["curl", "-sS", "--cacert", ca, "-o", tmp_path / "got", url], check=True, env=environment)
+        frames = wire.pcap()
+    assert (tmp_path / "got").read_bytes() == FROM_SERVER
+    (theirs,) = read_capture(frames, keys.read_text(), port=port)
+    (made_up,) = read_capture(ours.read_bytes(), None)
+    assert theirs.notes == []
+    assert theirs.secrets == {label: made_up.secrets[label] for label in theirs.secrets}
+    assert (theirs.client, theirs.server) == (made_up.client, made_up.server)
+    for to_server in (True, False):
+        one, other = (
+            b"".join(one.data for one in capture.segments if one.to_server is to_server)
+            for capture in (theirs, made_up)
+        )
+        assert one.startswith(other) or other.startswith(one)
+        assert abs(len(one) - len(other)) <= 24  # curl may have gone before the server's close_notify
+    assert messages(ours)[:2] == ["client_hello", "server_hello"]
+    assert "finished" in messages(ours)
+    assert complaints(ours) == []
+    assert followed(ours)[False].endswith(FROM_SERVER)
