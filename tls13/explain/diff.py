@@ -121,7 +121,9 @@ class _Node:
         if self.children:
             return value or f"{len(self.hex) // 2} bytes"
         short = self.hex if len(self.hex) <= 128 else f"{self.hex[:128]}…"
-        return value if not _counts(value) else f"{value}: {short}" if short else value
+        if not _counts(value):
+            return value
+        return f"{value}: {short}" if value and short else value or short
 
     def title(self) -> str:
         """Its name, with what marks it out among its like: "[3]" alone says nothing about which extension it is."""

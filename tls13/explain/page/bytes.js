@@ -41,6 +41,7 @@ function inspector(label, hex, root, whole) {
   const board = el("div", { class: "inspector" },
     el("div", { class: "tree-side" }, rows.length > ROOMY ? openers(state) : null, tree),
     el("div", { class: "hex-side" }, told, grid, cutNote(bytes.length, whole)));
+  state.grid = grid;
   state.light = (index) => light(state, told, index);
   listen(state, tree, grid);
   if (rows.length > ROOMY) for (const row of rows) row.open = row.level < 3;
@@ -124,7 +125,8 @@ function reveal(state, index) {
 // --- Light -----------------------------------------------------------------------------------------------------------
 
 function light(state, told, index) {
-  const { rows, items, cells } = state;
+  const { rows, items, cells, grid } = state;
+  grid.classList.toggle("whole", index === 0);  // all of it: a soft light, or the page would glare
   for (const node of state.lit) node.classList.remove("lit", "above");
   const { field } = rows[index];
   state.lit = cells.slice(field.start, field.end);

@@ -1,9 +1,18 @@
 /* The certificates: who signed whom, why the last of them is believed, and each one down to its bytes. */
 
 function chain(story) {
-  return el("ol", { class: "chain" }, story.chain.map((certificate, index) => {
+  const both = new Set(story.chain.map((one) => one.shown_by)).size > 1;
+  return ["server", "client"].map((side) => {
+    const own = story.chain.filter((one) => (one.shown_by || "server") === side);
+    return own.length ? [both ? el("h3", { class: `of-${side}` }, `Shown by the ${side}`) : null, chainOf(story, own)] : null;
+  });
+}
+
+function chainOf(story, own) {
+  return el("ol", { class: "chain" }, own.map((certificate) => {
+    const index = story.chain.indexOf(certificate);
     const signer = certificate.signed_by === null ? null : story.chain[certificate.signed_by];
-    return el("li", { class: `certificate role-${certificate.role.replace(/\W+/g, "-")}` },
+    return el("li", { class: `certificate by-${certificate.shown_by || "server"} role-${certificate.role.replace(/\W+/g, "-")}` },
       el("article", { "aria-labelledby": `certificate-${index}` },
         el("p", { class: "role" }, certificate.role),
         el("h3", { id: `certificate-${index}` }, certificate.subject || certificate.names[0] || "(no name)"),
@@ -23,7 +32,8 @@ function chain(story) {
 
 function signed(certificate, signer, index) {
   if (signer === certificate || certificate.signed_by === index) {
-    return "It is signed with its own key, which proves nothing. It is believed because it is in the trust store.";
+    return "It is signed with its own key, which proves nothing." + (certificate.role === "trust anchor"
+      ? " It is believed because it is in the trust store." : "");
   }
   if (signer) return ["signed by ", el("a", { href: `#certificate-${certificate.signed_by}` }, signer.subject || "(no name)")];
   return certificate.role === "trust anchor" ? "Believed because it is in the trust store, not because somebody signed it."

@@ -3,30 +3,35 @@
 function difference(found, stories) {
   const only = el("input", { type: "checkbox", checked: true, onchange: () => board.classList.toggle("only", only.checked) });
   const board = el("div", { class: "diff only" },
+    el("ul", { class: "legend-ab" }, stories.map((story, index) =>
+      el("li", {}, el("b", {}, short(story, index)), " ", el("span", { class: "soft" }, `${story.variant.join(", ")}. ${story.source}`)))),
     el("p", {}, el("label", {}, only, " only what differs")),
-    el("h3", {}, "What was agreed"), diffTable(["", ...stories.map(short)], found.facts.map((row) => ({ ...row, level: 0 }))),
-    el("h3", {}, "Size and time"), diffTable(["", ...stories.map(short)], found.numbers.map((row) => ({ ...row, level: 0 }))),
-    found.messages.map((message) => messageDiff(message, stories)));
+    el("h3", {}, "What was agreed"), diffTable("", found.facts.map((row) => ({ ...row, level: 0 }))),
+    el("h3", {}, "Size and time"), diffTable("", found.numbers.map((row) => ({ ...row, level: 0 }))),
+    el("h3", {}, "Message by message"), found.messages.map(messageDiff));
   return board;
 }
 
+/** What tells the two apart: the title, or where that is the same, what kind of connection it is. */
 function short(story, index) {
-  return `${"AB"[index]}: ${story.title}`;
+  const same = stories.every((other) => other.title === story.title);
+  return `${"AB"[index]}: ${same ? story.variant.join(", ") : story.title}`;
 }
 
-function messageDiff(message, stories) {
+function messageDiff(message) {
   const { name, a, b, rows } = message;
   const changes = rows.filter((row) => !row.same).length;
   const verdict = a === null ? "only in B" : b === null ? "only in A"
     : changes ? plural(changes, "difference") : "the same fields with the same values";
   return el("section", { class: changes || a === null || b === null ? "message-diff" : "message-diff same" },
     folded([el("b", {}, name), " ", el("span", { class: "soft" }, verdict)],
-      () => diffTable(["field", ...stories.map(short)], rows), name === "ClientHello"));
+      () => diffTable("field", rows), name === "ClientHello"));
 }
 
-function diffTable(titles, rows) {
+function diffTable(first, rows) {
   return el("table", { class: "diff-table" },
-    el("thead", {}, el("tr", {}, titles.map((title) => el(title ? "th" : "td", title ? { scope: "col" } : {}, title)))),
+    el("thead", {}, el("tr", {}, [first, "A", "B"].map((title) =>
+      el(title ? "th" : "td", title ? { scope: "col" } : {}, title)))),
     el("tbody", {}, rows.map((row) => {
       const head = el("th", { scope: "row" }, row.name);
       head.style.setProperty("--level", row.level);

@@ -1,6 +1,6 @@
 "use strict";
-/* Making elements. Nothing in this program parses markup: there is no innerHTML in it, and every word of the data
-   reaches the page as a text node. The words were chosen by whoever was at the other end of the connection. */
+/* Making elements. Nothing in this program parses markup: every word of the data reaches the page as a text
+   node. The words were chosen by whoever was at the other end of the connection. */
 
 /** An element: el("p", {class: "soft", onclick: f}, "text", another, [more]). null and false are left out. */
 function el(name, attributes, ...children) {
@@ -75,7 +75,7 @@ function snippet(language, text) {
   if (!text) return null;
   return el("figure", { class: "snippet" },
     el("figcaption", {}, el("span", {}, language), copyButton(text, `the ${language}`)),
-    el("pre", { tabindex: 0, role: "region", "aria-label": language }, el("code", {}, text)));
+    el("pre", { tabindex: 0, role: "group", "aria-label": language }, el("code", {}, text)));
 }
 
 /** A long value: hex that may be broken anywhere, with a way to take it. */

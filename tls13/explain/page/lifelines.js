@@ -69,20 +69,29 @@ function mark(button, index, at, list) {
 
 const PACE = 2600;  // milliseconds a step: time to read its name and its sentence
 
+const ICONS = {  // drawn, because few fonts have these signs, and some show them as coloured pictures
+  first: "M3 3h2v10H3z M13 3v10L6 8z", back: "M11 3v10L4 8z", play: "M4 2.5v11L13 8z", pause: "M4 3h3v10H4z M9 3h3v10H9z",
+  on: "M5 3v10l7-5z", last: "M11 3h2v10h-2z M3 3v10l7-5z",
+};
+
+function icon(name) {
+  return svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+}
+
 function player(story, onStep) {
   const count = story.steps.length;
   let at = 0, clock = null;
   const button = (name, label, act) =>
-    el("button", { type: "button", "aria-label": label, title: label, onclick: act }, name);
+    el("button", { type: "button", "aria-label": label, title: label, onclick: act }, icon(name));
   const slider = el("input", { type: "range", min: 1, max: count, value: 1, "aria-label": "Step",
     oninput: () => { stop(); go(Number(slider.value) - 1); } });
   const where = el("output", { class: "where" });
-  const play = button("▶", "Play", () => (clock ? stop() : start()));
+  const play = button("play", "Play", () => (clock ? stop() : start()));
   const parts = {
-    first: button("⏮", "First step", () => { stop(); go(0); }),
-    back: button("◀", "Step back", () => { stop(); go(at - 1); }),
-    on: button("▶❙", "Step forward", () => { stop(); go(at + 1); }),
-    last: button("⏭", "Last step", () => { stop(); go(count - 1); }),
+    first: button("first", "First step", () => { stop(); go(0); }),
+    back: button("back", "Step back", () => { stop(); go(at - 1); }),
+    on: button("on", "Step forward", () => { stop(); go(at + 1); }),
+    last: button("last", "Last step", () => { stop(); go(count - 1); }),
   };
   const bar = el("div", { class: "player", role: "toolbar", "aria-label": "Play the handshake" },
     parts.first, parts.back, play, parts.on, parts.last, slider, where);
@@ -111,7 +120,7 @@ function player(story, onStep) {
   }
 
   function show(playing) {
-    play.textContent = playing ? "❙❙" : "▶";
+    play.replaceChildren(icon(playing ? "pause" : "play"));
     play.setAttribute("aria-label", playing ? "Pause" : "Play");
     play.title = playing ? "Pause" : "Play";
     bar.classList.toggle("playing", playing);

@@ -33,13 +33,17 @@ function storyView(story) {
     el("nav", { class: "contents", "aria-label": "On this page" }, el("ul", {}, made.map(([id, title]) =>
       el("li", {}, el("a", { href: `#${id}` }, title))))),
     ...made.map(([id, title, lead, board]) => el("section", { id, "aria-labelledby": `${id}-title`, tabindex: -1 },
-      el("h2", { id: `${id}-title` }, title), el("p", { class: "lead" }, lead), board)),
+      el("h2", { id: `${id}-title` }, title), el("p", { class: "lead" }, lead), ...[board].flat(3).filter(Boolean))),
   ];
 }
 
 function handshake(story) {
   const place = el("div", { class: "stage-place" });
-  const time = lifelines(story, (at) => { control.stop(); control.go(at); });
+  const time = lifelines(story, (at) => {
+    control.stop();
+    control.go(at);
+    if (place.getBoundingClientRect().top > innerHeight * 0.7) place.scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
+  });
   const control = player(story, (at) => {
     time.show(at);
     place.replaceChildren(stage(story, at));

@@ -60,7 +60,7 @@ function nonceRows(guard) {
     (parseInt(byte, 16) ^ parseInt(number[at], 16)).toString(16).padStart(2, "0"));
   const row = (name, bytes) => el("tr", {}, el("th", { scope: "row" }, name), bytes.map((byte, at) =>
     el("td", { class: number[at] === "00" ? null : "changed" }, byte)));
-  return el("div", { class: "nonce", tabindex: 0, role: "region", "aria-label": "How the nonce is made" },
+  return el("div", { class: "nonce", tabindex: 0, role: "group", "aria-label": "How the nonce is made" },
     el("table", {}, el("tbody", {}, row("IV", iv), row(`⊕ ${guard.sequence}`, number), row("nonce", nonce))));
 }
 

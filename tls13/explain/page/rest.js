@@ -14,7 +14,8 @@ function head(story) {
     el("p", { class: story.redacted ? "note" : "note secret" }, story.redacted
       ? "Redacted: no secret of this connection is in this page, nor what only its secrets reveal. It can be shared."
       : "This page holds the secrets of this connection: whoever has it can read everything that was sent. " +
-        "To share one, make it with --redact."));
+        "To share one, make it with --redact."),
+    (story.notes || []).map((note) => el("p", { class: "note" }, note)));
 }
 
 const AGREED = {
@@ -25,11 +26,10 @@ const AGREED = {
 function lessons(story) {
   return el("div", { class: "lessons" }, story.lessons.map((lesson) =>
     el("article", { class: "lesson", id: `lesson-${lesson.id}` },
-      el("h3", {}, lesson.title),
-      lesson.text.map((paragraph) => el("p", {}, paragraph)),
-      lesson.shown.length ? el("table", { class: "shown" }, el("tbody", {}, lesson.shown.map(([what, result]) =>
+      el("div", {}, el("h3", {}, lesson.title), lesson.text.map((paragraph) => el("p", {}, paragraph))),
+      el("div", {}, lesson.shown.length ? el("table", { class: "shown" }, el("tbody", {}, lesson.shown.map(([what, result]) =>
         el("tr", {}, el("th", { scope: "row" }, what), el("td", {}, hexOrWords(result)))))) : null,
-      snippet("Python", lesson.python))));
+      snippet("Python", lesson.python)))));
 }
 
 function hexOrWords(text) {

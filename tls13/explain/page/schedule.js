@@ -14,7 +14,7 @@ const KINDS = {
 function schedule(story) {
   const nodes = story.schedule;
   const detail = el("div", { class: "node-detail", "aria-live": "polite" });
-  const canvas = el("div", { class: "graph", tabindex: 0, role: "region", "aria-label": "The key schedule, as a graph" });
+  const canvas = el("div", { class: "graph", tabindex: 0, role: "group", "aria-label": "The key schedule, as a graph" });
   let chosen = null, wide = null;
 
   function choose(id) {
@@ -100,15 +100,15 @@ function columns(nodes) {
   for (const node of nodes) (filled[depth.get(node.id)] ||= []).push(node);
   const tallest = Math.max(...filled.filter(Boolean).map((column) => column.length));
   filled.forEach((column, x) => {
-    const weight = (node) => {  // beside what it was made from, as far as there is room
-      const rows = node.inputs.map((id) => places.get(id)).filter(Boolean).map((place) => place.row);
-      return rows.length ? rows.reduce((sum, row) => sum + row, 0) / rows.length : tallest / 2;
+    const weight = (node) => {  // beside the secret it was made from, as far as there is room; what is no secret, below
+      const rows = node.inputs.map((id) => places.get(id)).filter((place) => place && !place.root).map((place) => place.row);
+      return rows.length ? rows.reduce((sum, row) => sum + row, 0) / rows.length : filled.length > 1 && x ? nodes.length : 0;
     };
     const ordered = column.map((node, index) => [weight(node), index, node]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     ordered.forEach(([, , node], index) => {
       const row = (index + 0.5) * (tallest / column.length) - 0.5;
       places.set(node.id, {
-        row, x: x * (NODE.width + NODE.gapX), y: 4 + row * (NODE.height + NODE.gapY), width: NODE.width,
+        row, root: !node.inputs.length, x: x * (NODE.width + NODE.gapX), y: 4 + row * (NODE.height + NODE.gapY), width: NODE.width,
       });
     });
   });
@@ -126,13 +126,20 @@ function lines(nodes) {
     else children.set(parent, [...(children.get(parent) || []), node]);
   }
   const places = new Map();
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const put = (node, level) => places.set(node.id, {
+    row: places.size, x: Math.min(level, 9) * NODE.indent, y: 4 + places.size * (NODE.height + 6), width: 190,
+  });
   const walk = (node, level) => {
     if (places.has(node.id)) return;
-    const x = Math.min(level, 9) * NODE.indent;
-    places.set(node.id, { row: places.size, x, y: 4 + places.size * (NODE.height + 6), width: 190 });
+    for (const id of node.inputs) {  // what comes from outside stands right above its first use
+      if (byId.has(id) && !places.has(id) && roots.includes(byId.get(id))) put(byId.get(id), level);
+    }
+    put(node, level);
     for (const child of children.get(node.id) || []) walk(child, level + 1);
   };
-  for (const node of roots) walk(node, 0);
+  for (const node of roots) if (!nodes.some((other) => other.inputs.includes(node.id))) put(node, 0);
+  for (const node of order) if (node.inputs.length) walk(node, Math.max(0, depth.get(node.id) - 1));
   return places;
 }
 
@@ -161,12 +168,24 @@ function curve(from, to, wide) {
 }
 
 function drawn(node, place) {
-  const short = node.name.length > place.width / 7 ? `${node.name.slice(0, place.width / 7 - 1)}…` : node.name;
+  const name = inLines(node.name, place.width);
   return svg("a", { class: `node node-${node.kind}${node.value ? "" : " unknown"}`, "data-node": node.id, href: `#key-${node.id}`,
     "aria-label": `${node.name}, ${KINDS[node.kind] || node.kind}` },
     svg("title", {}, node.name),
     svg("rect", { x: place.x, y: place.y, width: place.width, height: NODE.height, rx: node.kind === "input" ? 15 : 5 }),
-    svg("text", { x: place.x + place.width / 2, y: place.y + NODE.height / 2 + 4, "text-anchor": "middle" }, short));
+    svg("text", { class: name.length > 1 ? "small" : null, "text-anchor": "middle" }, name.map((line, index) => svg("tspan", {
+      x: place.x + place.width / 2, y: place.y + NODE.height / 2 + (name.length > 1 ? index * 12 - 2 : 4),
+    }, line))));
+}
+
+/** A name that is too long for one line in two, broken where its words are. What is still too long is cut. */
+function inLines(name, width) {
+  if (name.length <= width / 7) return [name];
+  const room = Math.floor(width / 6);
+  const breaks = [...name.matchAll(/[_ .(]+/g)].map((found) => found.index + found[0].length);
+  const best = breaks.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0] || room;
+  const cut = (line) => (line.length > room ? `${line.slice(0, room - 1)}…` : line);
+  return [cut(name.slice(0, best)), cut(name.slice(best))];
 }
 
 function legend(nodes) {
@@ -184,7 +203,7 @@ function nodeDetail(story, node) {
   };
   const users = story.schedule.filter((other) => other.inputs.includes(node.id));
   const step = story.steps.find((one) => one.id === node.step);
-  return [
+  const facts = [
     el("h3", { id: "node-title" }, node.name, " ", citation(node.section)),
     el("p", {}, node.meaning),
     node.rfc ? el("p", { class: "rfc-line" }, el("code", {}, node.rfc)) : null,
@@ -198,7 +217,7 @@ function nodeDetail(story, node) {
     node.inputs.length ? [el("h4", {}, "Made from"), el("ul", { class: "inputs" }, node.inputs.map(link))] : null,
     users.length ? [el("h4", {}, "Used for"), el("ul", { class: "inputs" }, users.map((other) =>
       el("li", {}, el("a", { href: `#key-${other.id}` }, other.name))))] : null,
-    snippet("Python", node.python),
-    snippet("Shell", node.shell),
-  ].flat().filter(Boolean);
+  ];
+  const programs = [snippet("Python", node.python), snippet("Shell", node.shell)].filter(Boolean);
+  return [el("div", {}, facts), programs.length ? el("div", {}, el("h4", {}, "Compute it yourself"), programs) : ""];
 }
