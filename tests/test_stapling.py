@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 import tls13
 from tls13 import errors
 from tls13.lab.authority import Authority
-from tls13.trust.ocsp import must_staple
+from tls13.trust.features import must_staple
 from tls13.wire.companions import CertificateStatus
 
 HOST = "server.example"

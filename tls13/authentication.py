@@ -32,6 +32,7 @@ from .errors import (
 )
 from .flow import HandshakeFlow, settle
 from .trust.delegated import NOT_ALLOWED, check
+from .trust.features import must_staple
 from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -252,8 +253,6 @@ class AuthenticatedFlow(HandshakeFlow):
         certificate says that it always has one, it must be there (4.5.1.1; RFC 7633)."""
         if not self.config.ocsp_stapling or not verified:
             return None
-        from .trust.ocsp import check_stapled, must_staple
-
         status = shown.leaf_extensions.get(CertificateStatus)
         if status is None:
             if must_staple(shown.chain[0]):
@@ -261,6 +260,8 @@ class AuthenticatedFlow(HandshakeFlow):
             return None
         if status.status_type != CertificateStatusType.ocsp:
             raise UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
+        from .trust.ocsp import check_stapled
+
         check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
         return status.response
 

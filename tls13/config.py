@@ -22,7 +22,6 @@ from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .resumption.early_data import ReplayGuard
 from .resumption.tickets import SealedTickets
-from .trust.filters import judge_filters
 from .trust.raw_keys import known_keys
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
@@ -435,7 +434,10 @@ class ServerConfig(_Config):
         self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
         put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
         put("oid_filters", tuple(oid_filters))
-        judge_filters(self.oid_filters)
+        if self.oid_filters:
+            from .trust.filters import judge_filters
+
+            judge_filters(self.oid_filters)
         put("tickets", SealedTickets(random=random) if tickets == "sealed" else tickets)
         self._arguments["tickets"] = self.tickets  # a config that is made of this one opens the tickets of this one
         put("ticket_count", max(0, ticket_count))

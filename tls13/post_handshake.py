@@ -28,7 +28,6 @@ from .key_schedule import resumption_psk
 from .resumption.sessions import StoredSession
 from .resumption.tickets import TicketState
 from .trust import delegated
-from .trust.filters import judge_filters
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
     CR,
@@ -154,7 +153,10 @@ class ClientAfterwards(Afterwards):
         wanted = frozenset(authorities.authorities) if authorities is not None else None
         oid_filters = extensions.get(OIDFilterExtension)
         filters = oid_filters.filters if oid_filters is not None else ()
-        judge_filters(filters)
+        if filters:
+            from .trust.filters import judge_filters
+
+            judge_filters(filters)
         identities: Iterable[Presentable] = self.config.identities
         if self.config.choose_identity is not None:
             chosen = yield from settle(self.config.choose_identity(request))

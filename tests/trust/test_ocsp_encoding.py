@@ -29,8 +29,9 @@ from tests.trust.ocsp_responses import (
 )
 from tls13 import errors
 from tls13.lab.authority import KeyType
+from tls13.trust.features import must_staple, tls_features
 from tls13.trust.names import read_extension
-from tls13.trust.ocsp import check_stapled, must_staple, tls_features
+from tls13.trust.ocsp import check_stapled
 from tls13.trust.ocsp_response import MAX_RESPONSE_BYTES
 
 NONCE = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")

@@ -49,6 +49,23 @@ class _Certificate:
     signature: asn1.BitString
 
 
+@asn1.sequence
+class _Wrapped:
+    """The library decodes a SEQUENCE OF only as a field of a SEQUENCE: so a value is wrapped first."""
+
+    value: asn1.TLV
+
+
+@asn1.sequence
+class _Integers:
+    value: list[int]
+
+
+def integers(der: bytes) -> list[int]:
+    """A SEQUENCE OF INTEGER. Raises ValueError."""
+    return asn1.decode_der(_Integers, asn1.encode_der(_Wrapped(value=asn1.decode_der(asn1.TLV, der)))).value
+
+
 def without_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> x509.Certificate:
     """The same certificate without one extension: to be read only, for its signature no longer fits.
 

@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from ..errors import ConfigurationError, MalformedCertificate
-from .der import without_extension
 
 if TYPE_CHECKING:
     from typing import Self
@@ -133,11 +132,13 @@ def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
 
 def read_extensions(certificate: x509.Certificate) -> x509.Extensions:
     """All of them, but for a TLSFeature that the library has no name for, and that would take the others with it: the
-    numbers are any TLS extensions' (RFC 7633, section 4; tls_features in ocsp.py reads them). Raises one of UNREADABLE.
+    numbers are any TLS extensions' (RFC 7633; features.py reads them). Raises one of UNREADABLE.
     """
     try:
         return certificate.extensions
     except KeyError:
+        from .der import without_extension
+
         return without_extension(certificate, ExtensionOID.TLS_FEATURE).extensions
 
 

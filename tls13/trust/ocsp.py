@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.x509 import ocsp
@@ -41,7 +40,6 @@ from ..errors import (
     CertificateRevoked,
     CertificateStatusUnknown,
     ConfigurationError,
-    MalformedCertificate,
     OcspExtensionNotUnderstood,
     OcspForAnotherCertificate,
     OcspNotYetValid,
@@ -49,9 +47,8 @@ from ..errors import (
     UnauthorizedResponder,
     WeakOcspSignature,
 )
-from ..wire.registry import ExtensionType
 from .checks import check_dates, check_keys
-from .der import RawExtension, raw_extension
+from .der import RawExtension
 from .names import UNREADABLE, describe, read_extension
 from .ocsp_response import Entry, Response
 
@@ -267,47 +264,3 @@ def _check_times(response: Response, entry: Entry, now: datetime) -> None:
             raise OcspOutOfDate(f"thisUpdate was {entry.this_update:%Y-%m-%d %H:%M} UTC, and it has no nextUpdate")
     elif now >= entry.next_update:
         raise OcspOutOfDate(f"nextUpdate was {entry.next_update:%Y-%m-%d %H:%M} UTC")
-
-
-# --- the promise of a response: RFC 7633 ------------------------------------------------------------------------------
-
-
-@asn1.sequence
-class _Wrapped:
-    """The library decodes a SEQUENCE OF only as a field of a SEQUENCE: so a value is wrapped first."""
-
-    value: asn1.TLV
-
-
-@asn1.sequence
-class _Features:
-    value: list[int]
-
-
-def must_staple(leaf: x509.Certificate) -> bool:
-    """Whether the certificate promises a stapled OCSP response: TLSFeature with status_request (RFC 7633).
-
-    Whoever asked for one and got none raises MissingStaple (section 4.3.3). Raises MalformedCertificate.
-    """
-    return ExtensionType.status_request in tls_features(leaf)
-
-
-def tls_features(certificate: x509.Certificate) -> frozenset[int]:
-    """The numbers in the TLSFeature extension, none if it has none (RFC 7633, section 4). Raises MalformedCertificate.
-
-    They are TLS extensions', and not only those that have a name today.
-    """
-    try:
-        known = certificate.extensions.get_extension_for_class(x509.TLSFeature).value
-        return frozenset(feature.value for feature in known)
-    except x509.ExtensionNotFound:
-        return frozenset()
-    except UNREADABLE:  # a number that the library has no name for, and perhaps something worse
-        value = raw_extension(certificate, ExtensionOID.TLS_FEATURE)
-    if value is None:
-        return frozenset()
-    try:
-        wrapped = asn1.encode_der(_Wrapped(value=asn1.decode_der(asn1.TLV, value)))
-        return frozenset(asn1.decode_der(_Features, wrapped).value)
-    except ValueError as error:
-        raise MalformedCertificate(f"its TLSFeature cannot be read: {error}", certificate=certificate) from None
