@@ -25,7 +25,7 @@ UNREADABLE = (ValueError, TypeError, KeyError, x509.DuplicateExtension, x509.Uns
 """What the library raises for bytes of a certificate or CRL that it does not like. (KeyError: a TLSFeature that it has
 no name for. All were found by changing bytes at random.)"""
 
-LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 """A label of a host name (RFC 1123), and the underscore that many real hosts have."""
 
 
@@ -94,7 +94,7 @@ def _a_labels(text: str) -> str:
         raise ConfigurationError(f"{text!r} is not a host name: {len(ascii_name)} bytes, and 253 are allowed")
     labels = ascii_name.split(".")
     for label in labels:
-        if not LABEL.fullmatch(label):
+        if not re.fullmatch(LABEL, label, re.ASCII):
             raise ConfigurationError(f"{text!r} is not a host name: {label!r} cannot be a part of one")
     if labels[-1].isdigit():
         raise ConfigurationError(f"{text!r} is neither a host name nor an IP address")

@@ -32,11 +32,9 @@ SYSTEM_FILES = (
 )
 SYSTEM_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
-PEM_CERTIFICATE = re.compile(
-    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]+-----|(?=-----BEGIN)|\Z)", re.DOTALL
-)
+PEM_CERTIFICATE = rb"(?s)-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]+-----|(?=-----BEGIN)|\Z)"
 """Also without its last line: a file that was cut off must be an error, not a smaller store."""
-HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
+HASHED_NAME = r"[0-9a-f]{8}\.\d+"
 """What c_rehash names the files of a certificate directory."""
 
 _lock = threading.Lock()
@@ -206,7 +204,7 @@ def _read_directory(path: Path) -> tuple[x509.Certificate, ...]:
         raise ConfigurationError(f"the trust store {path} cannot be read: {error.strerror or error}") from error
     found: tuple[x509.Certificate, ...] = ()
     for name in names:
-        if (name.suffix in (".pem", ".crt", ".cer") or HASHED_NAME.fullmatch(name.name)) and name.is_file():
+        if (name.suffix in (".pem", ".crt", ".cer") or re.fullmatch(HASHED_NAME, name.name)) and name.is_file():
             found += _read_file(name)
     return _unique(found)
 
@@ -217,7 +215,7 @@ def _parse(data: bytes, source: str) -> tuple[x509.Certificate, ...]:
     certificates = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, block in enumerate(PEM_CERTIFICATE.findall(data), 1):
+        for number, block in enumerate(re.findall(PEM_CERTIFICATE, data), 1):
             try:
                 certificates.append(x509.load_pem_x509_certificate(block))
             except ValueError as error:
