@@ -276,6 +276,7 @@ class ClientHandshake(Offering):
             raise CipherSuiteChanged(f"{offer.retry.cipher_suite}, then {hello.cipher_suite}")
         psk = self.selected_psk(offer, hello, suite)
         group, shared_secret = self.key_exchange(offer, hello, psk)
+        self.trace_inputs(psk, shared_secret)
         self.transcript.start(suite.hash)
         early_secret = psk.early_secret if psk is not None else early_secret_without_psk(suite.hash)
         with_certificate = psk is None

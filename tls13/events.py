@@ -137,7 +137,8 @@ class Tracer(Protocol):
         """From here on this direction's records are protected with this epoch's keys."""
 
     def secret(self, label: str, secret: bytes) -> None:
-        """A secret was derived; `label` as in RFC 9850."""
+        """A secret was derived; `label` as in RFC 9850. What goes into the key schedule is told too, which no key log
+        has: "PSK" and "ECDHE" (the key exchange's shared secret)."""
 
     def record(self, sent: bool, content_type: int, length: int, epoch: Epoch) -> None:
         """A record's content: its inner type and length in bytes (application data, alerts, change_cipher_spec)."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .crypto.suites import Suite
     from .events import Event, Session, Tracer
     from .key_schedule import TrafficSecret
+    from .resumption.psk import Psk
 
     Compose = Callable[[TrafficSecret], Iterable[bytes]]
     """Makes messages under the secret that will protect them."""
@@ -203,6 +204,14 @@ class HandshakeFlow:
             self._key_log(f"{label} {client_random.hex()} {secret.value.hex()}")
         if self.tracer is not None:
             self.tracer.secret(label, secret.value)
+
+    def trace_inputs(self, psk: Psk | None, shared_secret: bytes | None) -> None:
+        """What the key schedule starts from (section 7.1); nobody but a tracer ever sees it."""
+        if self.tracer is not None:
+            if psk is not None:
+                self.tracer.secret("PSK", psk.key)
+            if shared_secret is not None:
+                self.tracer.secret("ECDHE", shared_secret)
 
 
 def out_of_order(raw: bytes, expected: Kinds) -> MessageOutOfOrder | SecondHelloRetryRequest | Renegotiation:

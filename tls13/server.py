@@ -119,6 +119,7 @@ class ServerHandshake(Negotiation):
         early_secret = self.early_secret(choice)
         early_traffic = self.early_traffic(hello, choice, early_secret)
         shared_secret = self.send_server_hello(hello, choice)
+        self.trace_inputs(choice.selected.psk if choice.selected is not None else None, shared_secret)
         if hello.legacy_session_id and not retried:
             self.output.send_change_cipher_spec()  # appendix E.4: once, after the first message we send
 

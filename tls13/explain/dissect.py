@@ -17,6 +17,7 @@ from ..crypto.suites import SUITES
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
 from ..transcript import message_hash
+from ..wire.extensions import EarlyDataIndication
 from ..wire.messages import (
     CertificateRequest,
     ClientHello,
@@ -144,6 +145,15 @@ class Dissector:
     @property
     def suite(self) -> Suite | None:
         return self.hellos.suite
+
+    @property
+    def rejects_early_data(self) -> bool:
+        """Whether the server has said that it does not take the early data that was offered."""
+        if not self.hellos.offers_early_data:
+            return False
+        answers = [one.message for one in self.seen if isinstance(one.message, EncryptedExtensions)]
+        answer = answers[0].extensions.get(EarlyDataIndication) if answers else None
+        return self.hellos.retry is not None or (bool(answers) and answer is None)
 
     def run(self) -> None:
         for frame in self._frames:

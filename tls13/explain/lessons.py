@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, x25519
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -29,6 +30,8 @@ from .story import Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from .capture import Capture
 
@@ -93,7 +96,7 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
 def _with_certificate_key(capture: Capture, read: Dissector, der: bytes) -> tuple[int, int]:
     """The best that a thief can do: take the stolen key for the server's half of the key exchange, or for a secret."""
     guesses = [_raw(der)]
-    key = load_der_private_key(der, None)
+    key = _loaded(der)
     shares = [read.hellos.client_share, read.hellos.server_share]
     if isinstance(key, ec.EllipticCurvePrivateKey):
         for group in (SECP256R1, SECP384R1, SECP521R1):
@@ -109,9 +112,16 @@ def _with_certificate_key(capture: Capture, read: Dissector, der: bytes) -> tupl
     return best
 
 
+def _loaded(der: bytes) -> PrivateKeyTypes | None:
+    try:
+        return load_der_private_key(der, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
 def _raw(der: bytes) -> bytes:
     """The private number itself, or the whole structure for a key that is not one number."""
-    key = load_der_private_key(der, None)
+    key = _loaded(der)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.private_numbers().private_value.to_bytes((key.key_size + 7) // 8, "big")
     if isinstance(

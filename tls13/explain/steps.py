@@ -136,7 +136,9 @@ class Steps:
     def _application_data(self, seen: Seen) -> Step:
         early = seen.epoch is Epoch.EARLY
         purpose = "what the two wanted to say to each other"
-        if early:
+        if early and self.read.rejects_early_data:
+            purpose = "data before the handshake's end, which the server has thrown away unread (section 4.3.10)"
+        elif early:
             purpose = "data before the handshake's end: whoever records it can send it again (section 8)"
         who = "client" if seen.to_server else "server"
         wire = ("that data flows, how much and when; padding can blur the length",)

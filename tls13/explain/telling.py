@@ -238,12 +238,17 @@ class Negotiated:
         answers = [
             one for one in seen if one.to_server and isinstance(one.message, Certificate | CompressedCertificate)
         ]
-        if any(_in_handshake(one) for one in answers):
+        if any(_in_handshake(one) and _shows_something(one) for one in answers):
             yield "mutual TLS"
         requests = [one for one in seen if isinstance(one.message, CertificateRequest) and not _in_handshake(one)]
         hello = next((one.message for one in seen if isinstance(one.message, ClientHello)), None)
         if requests and hello is not None and hello.extensions.get(PostHandshakeAuth) is not None:
             yield "post-handshake authentication"
+
+
+def _shows_something(seen: Seen) -> bool:
+    certificate = opened_certificate(seen)
+    return certificate is not None and bool(certificate.certificate_list)
 
 
 def _in_handshake(seen: Seen) -> bool:

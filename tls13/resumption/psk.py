@@ -67,6 +67,11 @@ class Psk:
         self._early_secret: EarlySecret | None = None
 
     @property
+    def key(self) -> bytes:
+        """As secret as it gets."""
+        return self._key
+
+    @property
     def early_secret(self) -> EarlySecret:
         """The first stage of the key schedule with this PSK; computed once."""
         if self._early_secret is None:
