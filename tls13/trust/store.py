@@ -32,7 +32,9 @@ SYSTEM_FILES = (
 )
 SYSTEM_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
-PEM_CERTIFICATE = rb"(?s)-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]+-----|(?=-----BEGIN)|\Z)"
+PEM_CERTIFICATE = (
+    rb"(?s)-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]+-----|(?=-----BEGIN)|\Z)"
+)
 """Also without its last line: a file that was cut off must be an error, not a smaller store."""
 HASHED_NAME = r"[0-9a-f]{8}\.\d+"
 """What c_rehash names the files of a certificate directory."""
