@@ -15,6 +15,7 @@ import tls13
 from tests.stdlib.face import (
     HOST,
     PATIENCE,
+    BioEnd,
     client_context,
     connected,
     echo,
@@ -26,6 +27,7 @@ from tests.stdlib.face import (
     server_context,
     tcp_pair,
 )
+from tls13.stdlib.channel import CHANGE_CIPHER_SPEC
 
 
 def waiting_for(tls, work):
@@ -264,3 +266,26 @@ def test_after_want_write_the_same_is_offered_again(tmp_path) -> None:
     assert received == bytes(sent)
     for end in go_on:
         end.close()
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_client_sends_its_change_cipher_spec_with_its_second_flight(retry, tmp_path) -> None:
+    """In a packet of its own, Finished would wait behind it until the server has acknowledged it: 40 ms (Nagle)."""
+    server = server_context("tls13", tmp_path)
+    if retry:
+        server.set_groups("x448")
+    one, other = BioEnd(client_context("tls13"), server_hostname=HOST), BioEnd(server, server_side=True)
+    one.attempt("do_handshake")
+    flights = 0
+    while not other.tls.version():
+        flights += 1
+        other.incoming.write(one.outgoing.read())
+        other.attempt("do_handshake")
+        answer = other.outgoing.read()
+        while answer:  # a record at a time, as from a server whose packets come late
+            end = 5 + int.from_bytes(answer[3:5], "big")
+            one.incoming.write(answer[:end])
+            answer = answer[end:]
+            one.attempt("do_handshake")
+            assert one.outgoing.pending != len(CHANGE_CIPHER_SPEC)
+    assert flights == 2 + retry

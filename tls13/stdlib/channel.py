@@ -28,13 +28,17 @@ from ..io.refusal import next_event
 from .facts import Facts
 from .failures import library_error, translated
 from .servername import ask_program, check_name
-from .session import SSLSession
+from .session import SSLSession, checked_session
 
 if TYPE_CHECKING:
     from ..events import Event
     from ..wire.messages import ClientHello
     from .context import SSLContext
     from .wire import Wire
+
+CHANGE_CIPHER_SPEC = b"\x14\x03\x03\x00\x01\x01"
+"""A client's goes with its second flight (appendix E.4), for which the server's has to be here. In a packet of its own
+it would keep that waiting until the server has acknowledged it: 40 ms, by Nagle and delayed acknowledgements."""
 
 LARGEST_WRITE = 2**16
 """Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
@@ -119,7 +123,7 @@ class Channel(Facts):
         connection = self.connection
         while not connection.handshake_complete:
             if self._next_event() is None and not connection.handshake_complete:
-                self._flush()
+                self._flush(holding_back=True)
                 self._fill()
         try:
             self._flush()
@@ -258,7 +262,7 @@ class Channel(Facts):
         except TLSError as error:
             raise translated(error) from error
 
-    def _flush(self, *, waiting: bool = True) -> None:
+    def _flush(self, *, waiting: bool = True, holding_back: bool = False) -> None:
         """Send what is owed. A reader does not wait for somebody who is writing, nor for a full buffer; and that the
         peer has gone it hears when it reads."""
         if not (self._unsent or self.connection.wants_send):
@@ -266,7 +270,7 @@ class Channel(Facts):
         if not self._write_lock.acquire(blocking=waiting):
             return
         try:
-            self._send_pending(waiting=waiting)
+            self._send_pending(waiting=waiting, holding_back=holding_back)
         except OSError:
             if waiting:
                 raise
@@ -278,10 +282,14 @@ class Channel(Facts):
         self._flush(waiting=False)
         self._wire.drain()
 
-    def _send_pending(self, *, waiting: bool = True) -> None:
+    def _send_pending(self, *, waiting: bool = True, holding_back: bool = False) -> None:
         while self._unsent or self.connection.wants_send:
             if not self._unsent:
                 self._unsent = memoryview(self.connection.data_to_send())
+            if self._unsent == CHANGE_CIPHER_SPEC:
+                if holding_back:
+                    return
+                self._unsent = memoryview(CHANGE_CIPHER_SPEC + self.connection.data_to_send())
             while self._unsent:
                 self._unsent = self._unsent[self._wire.send(self._unsent, waiting=waiting) :]
 
@@ -390,9 +398,3 @@ class Channel(Facts):
             raise ValueError("only a server reads early data")
         data, self._early_data = bytes(self._early_data), bytearray()
         return data
-
-
-def checked_session(value: object) -> SSLSession | None:
-    if value is None or isinstance(value, SSLSession):
-        return value
-    raise TypeError("Value is not a SSLSession.")

@@ -56,3 +56,10 @@ class SSLSession:
 
     def __repr__(self) -> str:
         return f"<SSLSession {self.stored!r}>"
+
+
+def checked_session(value: object) -> SSLSession | None:
+    """As `ssl` checks what it is given."""
+    if value is None or isinstance(value, SSLSession):
+        return value
+    raise TypeError("Value is not a SSLSession.")
