@@ -137,6 +137,22 @@ def test_sections_may_differ_in_byte_order():
     assert streams(only(file)) == (HELLO, ANSWER)
 
 
+def test_a_section_has_its_own_interfaces():
+    """A packet of one that this section does not describe is of an unknown link type."""
+    described = section("<") + interface("<") + b"".join(enhanced("<", 0, packet) for packet in TALK[:3])
+    capture = only(described + section("<") + enhanced("<", 0, TALK[3]))
+    assert streams(capture) == (HELLO, b"")
+    assert any("does not describe" in note for note in capture.notes)
+
+
+@pytest.mark.parametrize("size", [0, 4, 11, 13, 2**32 - 4])
+def test_a_block_of_impossible_length_ends_the_file(size):
+    file = section("<") + interface("<") + b"".join(enhanced("<", 0, packet) for packet in TALK)
+    capture = only(file + struct.pack("<II", 6, size) + bytes(40))
+    assert streams(capture) == (HELLO, ANSWER)
+    assert any("ends in the middle" in note for note in capture.notes)
+
+
 def test_simple_and_old_packet_blocks():
     file = section("<") + interface("<")
     for packet in TALK[:3]:
@@ -147,10 +163,10 @@ def test_simple_and_old_packet_blocks():
 
 def test_simple_packets_are_as_short_as_the_interface_says():
     """The block does not tell how much was captured: it is the least of the packet's and the interface's length."""
-    file = section("<") + interface("<", most=40)
+    file = section("<") + interface("<", most=41)
     packet = up(0, HELLO)
-    file += block(3, struct.pack("<I", len(packet)) + packet[:40], "<")
-    assert [(len(one.data), one.length) for one in read_file(file).packets] == [(40, len(packet))]
+    file += block(3, struct.pack("<I", len(packet)) + packet[:41], "<")
+    assert [(len(one.data), one.length) for one in read_file(file).packets] == [(41, len(packet))]
 
 
 def test_blocks_that_nobody_knows_are_passed_over():
@@ -297,7 +313,7 @@ def test_a_stream_of_more_than_4_gib_is_counted_on():
 
 def test_a_capture_that_begins_in_the_middle_says_so():
     record = b"\x17\x03\x03\x00\x05hello"
-    capture = only(pcap([up(77 + len(record), record), up(77, record)]), port=443)
+    capture = only(pcap([up(77 + len(record), record), up(77, record)]))
     assert streams(capture) == (record * 2, b"")
     assert capture.server == "192.0.2.2:443"
     assert "the capture begins in the middle of the TCP connection" in capture.notes
@@ -308,6 +324,31 @@ def test_who_is_the_client_without_a_syn():
     high, low = parse_address("192.0.2.1:60000"), parse_address("192.0.2.2:50000")
     capture = only(pcap([make_packet(low, high, 0, 0, ACK, HELLO)]))
     assert (capture.client, capture.server) == ("192.0.2.2:50000", "192.0.2.1:60000")
+
+
+def test_a_capture_that_begins_with_a_keep_alive_probe():
+    """It has the number before the next byte's, and that byte will never come."""
+    capture = only(pcap([up(-1, b""), up(0, HELLO), down(0, ANSWER)]))
+    assert streams(capture) == (HELLO, ANSWER)
+
+
+def test_data_in_a_syn():
+    """TCP Fast Open (RFC 7413): the SYN's number is the one before the first byte's."""
+    capture = only(pcap([up(-1, HELLO[:20], SYN), down(-1, b"", SYN | ACK), up(20, HELLO[20:])]))
+    assert streams(capture) == (HELLO, b"")
+
+
+def test_a_capture_that_has_only_the_answer_to_the_syn():
+    capture = only(pcap([down(-1, b"", SYN | ACK), up(0, b"not TLS"), down(0, ANSWER)]), port=443)
+    assert (capture.client, capture.server) == ("192.0.2.1:50000", "192.0.2.2:443")
+
+
+def test_times_never_go_back():
+    """Clocks are set, and a file may have been put together from several."""
+    file = section("<") + interface("<")
+    for time, packet in zip((9, 9, 9, 2), TALK, strict=True):
+        file += enhanced("<", time * 10**6, packet)
+    assert [one.time for one in only(file).segments] == [0.0, 0.0]
 
 
 def test_what_the_capture_lacks_ends_the_stream():

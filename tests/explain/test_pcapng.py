@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tls13
 from tls13.explain.capture import Capture, Segment
 from tls13.explain.capture_files import read_file
-from tls13.explain.packets import make_packet, open_ip, open_tcp, parse_address
+from tls13.explain.packets import checksum, make_packet, open_ip, open_tcp, parse_address
 from tls13.explain.pcap import read_capture
 from tls13.explain.pcapng import HELD_BYTES, PcapngFile, PcapngWriter, write_pcapng
 
@@ -99,6 +99,10 @@ def test_each_checksum_adds_up():
             assert open_tcp(0, inside).payload == data
 
 
+def test_a_sum_of_all_ones_has_the_checksum_0():
+    assert [checksum(one) for one in (b"\xff\xff", b"\x12")] == [b"\0\0", b"\xed\xff"]
+
+
 def ones_sum(data: bytes) -> int:
     """Word by word, as RFC 1071 explains it."""
     total = 0
@@ -176,6 +180,18 @@ def test_a_program_that_is_stopped_leaves_what_it_has_seen(client_config, server
     (again,) = read_capture(file.getvalue(), None)
     assert streams(again) == streams(recorded.capture())
     assert again.secrets == recorded.capture().secrets
+    assert not writer.known  # a server that runs for a year remembers no connection
+
+
+def test_two_threads_a_moment_out_of_order():
+    """The times of packets do not go back: Wireshark would find them wrong."""
+    file = io.BytesIO()
+    connection = PcapngWriter(file).connection(began=BEGAN)
+    for seconds in (0.0, 2.0, 1.0):
+        connection.segment(True, seconds, b"x")
+    connection.end(1.5)
+    times = [one.time for one in read_file(file.getvalue()).packets]
+    assert times == sorted(times)
 
 
 def test_what_is_held_back_is_bounded():
