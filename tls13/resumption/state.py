@@ -5,6 +5,7 @@ Besides the PSK and the cipher suite that it belongs to, that is who was authent
 shows no certificate, so whoever asks who its peer is gets the answer from here (RFC 9846, section 2.2).
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from cryptography import x509
@@ -15,8 +16,6 @@ from ..wire.codec import Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..events import Session
 
 Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
@@ -74,9 +73,7 @@ class Resumable(Struct):
             chain=_ders(session.peer_certificates),
             verified=_ders(session.verified_chain),
             raw_public_key=session.raw_public_key or b"",
-            chain_expires_at=min(
-                (int(one.not_valid_after_utc.timestamp()) for one in session.verified_chain), default=NEVER
-            ),
+            chain_expires_at=_expires_at(session.verified_chain),
             **rest,
         )
         state._keep((session.peer_certificates, session.verified_chain))
@@ -117,8 +114,18 @@ class Resumable(Struct):
         return f"<{type(self).__name__} for {name}, {self.cipher_suite.name}, {self.ticket_lifetime} s>"
 
 
-def _ders(chain: "Sequence[x509.Certificate]") -> tuple[bytes, ...]:
+# Every ticket of every connection to a server asks the same two questions about the same chain.
+
+
+@lru_cache(32)
+def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+
+
+@lru_cache(32)
+def _expires_at(chain: tuple[x509.Certificate, ...]) -> int:
+    """When the first of them runs out, in seconds since 1970."""
+    return min((int(one.not_valid_after_utc.timestamp()) for one in chain), default=NEVER)
 
 
 def _parse(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
