@@ -27,7 +27,7 @@ from tests.stdlib.face import (
     server_context,
     tcp_pair,
 )
-from tls13.stdlib.channel import CHANGE_CIPHER_SPEC
+from tls13.stdlib.wire import CHANGE_CIPHER_SPEC
 
 
 def waiting_for(tls, work):

@@ -25,20 +25,18 @@ from ..connection import ClientConnection, ServerConnection
 from ..errors import CertificateRequired, TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
 from ..io.refusal import next_event
+from ..record import MAX_CIPHERTEXT
 from .facts import Facts
 from .failures import library_error, translated
 from .servername import ask_program, check_name
 from .session import SSLSession, checked_session
+from .wire import CHANGE_CIPHER_SPEC
 
 if TYPE_CHECKING:
     from ..events import Event
     from ..wire.messages import ClientHello
     from .context import SSLContext
     from .wire import Wire
-
-CHANGE_CIPHER_SPEC = b"\x14\x03\x03\x00\x01\x01"
-"""A client's goes with its second flight (appendix E.4), for which the server's has to be here. In a packet of its own
-it would keep that waiting until the server has acknowledged it: 40 ms, by Nagle and delayed acknowledgements."""
 
 LARGEST_WRITE = 2**16
 """Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
@@ -182,12 +180,15 @@ class Channel(Facts):
             raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
 
     def _fill(self) -> None:
-        """One receive: no more than what the record still needs."""
-        data = self._wire.receive(self.connection.bytes_needed)
-        if data:
-            self.connection.receive_data(data)
-        else:
-            self.connection.receive_eof()
+        """No more than what the record still needs: its header, and then, once a length can be believed, its body."""
+        connection = self.connection
+        data = self._wire.receive(connection.bytes_needed)
+        if not data:
+            connection.receive_eof()
+            return
+        connection.receive_data(data)
+        if connection.handshake_complete and 0 < (needed := connection.bytes_needed) <= MAX_CIPHERTEXT:
+            connection.receive_data(self._wire.receive(needed))  # nothing comes at the end, which the next call hears
 
     def _next_event(self) -> Event | None:
         """The next event, after what concerns nobody else has been dealt with. Raises `ssl`'s exceptions."""
@@ -200,6 +201,8 @@ class Channel(Facts):
         except Exception:  # a callback's: it is raised as it was, but the peer is told first
             self._flush_alert()
             raise
+        if event is None or isinstance(event, ApplicationData):
+            return event
         if isinstance(event, PeerClosed):
             self._peer_closed = True
         elif isinstance(event, TicketReceived):
