@@ -1,7 +1,7 @@
 """tls13 explain: one connection as a page (or as JSON, or as a few lines), wherever it comes from.
 
-A connection is made and watched (HOST), read from a capture (FILE), taken from a document (--vectors), or made up on
-this machine (--demo). Each is a Capture first, and the rest is the same for all.
+A connection is made and watched (HOST), waited for (--listen), read from a capture (FILE), taken from a document
+(--vectors), or made up on this machine (--demo). Each is a Capture first, and the rest is the same for all.
 """
 
 from __future__ import annotations
@@ -13,28 +13,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, TLSError
+from ..errors import ConfigurationError
 from ..explain.demos import VARIANTS, demo
-from ..explain.network import observe, open_tcp
 from ..explain.page import page
 from ..explain.pcap import read_capture
-from ..explain.recorder import Recorder
-from ..explain.tap import name
 from ..explain.telling import tell
 from ..explain.trace import printable
 from ..explain.vectors import read_vectors
-from ..io.opening import wrap_socket
-from ..trust.names import ServerName
-from .advice import sentence
-from .connect import Memory, make_config, split_host, wait
-from .secrets import ClientCertificate, read_file
+from .explain_live import visit, wait_for_visitor
+from .secrets import read_file
 
 if TYPE_CHECKING:
     import argparse
 
     from ..explain.capture import Capture
     from ..explain.story import Story
-    from ..io.sockets import TLSSocket
 
 HIDDEN, PUBLIC = 0o600, 0o644
 """The mode of a file that holds secrets, and of one that was redacted."""
@@ -66,14 +59,17 @@ def _captures(options: argparse.Namespace) -> tuple[list[Capture], int]:
         return [read_vectors(read_file(file), trace)], 0
     if options.demo is not None:
         return [demo(options.demo)], 0
+    if options.listen is not None:
+        capture, code = wait_for_visitor(options)
+        return [capture], code
     capture, code = _named(options, options.target)
     return [capture], code
 
 
 def _check_sources(options: argparse.Namespace) -> None:
-    given = [one for one in (options.target, options.demo, options.vectors, options.diff) if one is not None]
-    if len(given) != 1:
-        raise ConfigurationError("give one of HOST, FILE, --demo, --vectors and --diff")
+    given = [options.target, options.demo, options.vectors, options.diff, options.listen]
+    if sum(one is not None for one in given) != 1:
+        raise ConfigurationError("give one of HOST, FILE, --demo, --vectors, --listen and --diff")
 
 
 def _named(options: argparse.Namespace, source: str) -> tuple[Capture, int]:
@@ -85,7 +81,7 @@ def _named(options: argparse.Namespace, source: str) -> tuple[Capture, int]:
         return _from_file(options, source), 0
     if source in VARIANTS:
         return demo(source), 0
-    return _live(options, source)
+    return visit(options, source)
 
 
 def _from_file(options: argparse.Namespace, file: str) -> Capture:
@@ -102,62 +98,6 @@ def _from_file(options: argparse.Namespace, file: str) -> Capture:
     capture = found[number - 1]
     capture.source = f"{file}, {capture.source}"
     return capture
-
-
-def _live(options: argparse.Namespace, target: str) -> tuple[Capture, int]:
-    """Connect, look, and close. A handshake that fails is explained as well."""
-    host, port = split_host(target)
-    wanted = ServerName.parse(host if options.sni is None else options.sni)
-    own = ClientCertificate(options.cert, options.key) if options.cert and options.key else None
-    recorder = Recorder(f"tls13 explain {target}", is_client=True)
-    config = make_config(options, None, own).replace(key_share_source=recorder.key_share)
-    memory = Memory(options)
-    if memory.session is not None:
-        recorder.keep_psk(memory.session.psk)
-    if options.psk is not None:
-        recorder.keep_psk(bytes.fromhex(options.psk))
-    with contextlib.ExitStack() as stack:
-        sock, times = open_tcp(host if host.isascii() else str(wanted), port, options.timeout)
-        stack.enter_context(sock)
-        sock.settimeout(options.timeout)
-        recorder.client, recorder.server = name(sock.getsockname()), name(sock.getpeername())
-        memory.used(wanted)
-        tls = wrap_socket(
-            sock, config, server_hostname=str(wanted), do_handshake_on_connect=False, port=port,
-            session=memory.session, early_data=memory.early_data, tracer=recorder,
-        )  # fmt: skip
-        stack.enter_context(tls)
-        recorder.listen(tls.connection)
-        code = 0
-        try:
-            tls.do_handshake(options.timeout)
-            _talk(options, tls, wanted, port)
-            wait(options, tls, own)
-            seen = observe(sock, times, (tls.bytes_sent, tls.bytes_received), retried=_retried(tls))
-            recorder.network = seen.to_json()
-            memory.keep(tls)
-        except (TLSError, OSError) as error:
-            if not recorder.capture().segments:
-                raise
-            print(f"tls13: {sentence(error)}", file=sys.stderr)
-            recorder.notes.append(sentence(error))
-            code = 1
-        tls.close()
-    return recorder.capture(), code
-
-
-def _retried(tls: TLSSocket) -> bool:
-    return tls.session is not None and tls.session.hello_retry_request
-
-
-def _talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, port: int) -> None:
-    if options.key_update:
-        tls.update_keys(request_peer=True)
-    if options.http is not None:
-        from .http import check_target, fetch, host_header
-
-        check_target(options.http)
-        fetch(tls, host_header(wanted, port), options.http, None)
 
 
 # --- how it is shown -----------------------------------------------------------------------------------------------

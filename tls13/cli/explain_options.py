@@ -20,6 +20,7 @@ def explain_options(command: argparse.ArgumentParser) -> None:
         "  tls13 explain example.com -o page.html\n"
         "  tls13 explain capture.pcapng --keylog keys.txt -o page.html\n"
         "  tls13 explain --demo 0-rtt -o page.html\n"
+        "  tls13 explain --listen 8443 -o page.html            (then visit it with a browser)\n"
         "  tls13 explain --diff 1-rtt resumption -o page.html\n"
         "  tls13 explain example.com -o page.html --redact     (a page without secrets, to be shared)"
     )
@@ -28,6 +29,7 @@ def explain_options(command: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", help="write the page (or, with --json, the Story) to FILE")
     add("--demo", metavar="VARIANT", nargs="?", const="1-rtt", help="a connection made on this machine (see --list)")
     add("--list", action="store_true", help="the variants of --demo")
+    add("--listen", metavar="PORT", type=port, help="be a server for one connection, and explain that (0: any port)")
     add("--vectors", metavar=("FILE", "NAME"), nargs=2, help="a trace of RFC 8448, from a JSON file")
     add("--diff", metavar=("A", "B"), nargs=2, help="two side by side: hosts, files, FILE.json:NAME, or variants")
     add("--json", action="store_true", help="the Story as JSON, in place of the page")
@@ -51,7 +53,11 @@ def explain_options(command: argparse.ArgumentParser) -> None:
     add("--psk", metavar="HEX", help="a key that both sides were given; ps shows it to others")
     add("--psk-identity", metavar="ID", help="its name")
     add("--psk-ke", action="store_true", help="allow a PSK without a key exchange, and so without forward secrecy")
-    add("--cert", metavar="PEM", help="our certificate chain, if the server asks for one")
+    add("--cert", metavar="PEM", help="our certificate chain, if the server asks for one; with --listen, the server's")
     add("--key", metavar="PEM", help="its private key; if it is encrypted, the password is asked for")
+    add(
+        "--ca-out", metavar="FILE", default="tls13-ca.pem", help="--listen without --cert: where the made CA is written"
+    )
+    add("--client-ca", metavar="PEM", help="--listen: ask for client certificates, and trust those of this authority")
     add("--post-handshake-auth", action="store_true", help="the server may also ask for it later")
     add("--key-update", action="store_true", help="change our keys at once, and ask the server to change its own")
