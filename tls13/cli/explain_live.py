@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..config import ServerConfig
-from ..errors import TLSError
+from ..errors import OperationTimeout, TLSError
 from ..explain.network import observe, open_tcp
 from ..explain.recorder import Recorder
 from ..explain.tap import name
@@ -17,6 +17,7 @@ from ..io.opening import wrap_socket
 from ..trust.identity import Identity
 from ..trust.names import ServerName
 from ..trust.store import TrustStore
+from ..wire.registry import PskKeyExchangeMode
 from .advice import sentence
 from .connect import Memory, make_config, split_host, wait
 from .secrets import ClientCertificate, ask_password
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..explain.capture import Capture
     from ..io.sockets import TLSSocket
 
+TICKET_SECONDS = 0.5
+"""How long a ticket is waited for that nobody asked to be kept."""
 GREETING = b"You have been explained.\n"
 HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(GREETING)
 
@@ -39,6 +42,8 @@ def visit(options: argparse.Namespace, target: str) -> tuple[Capture, int]:
     own = ClientCertificate(options.cert, options.key) if options.cert and options.key else None
     recorder = Recorder(f"tls13 explain {target}", is_client=True)
     config = make_config(options, None, own).replace(key_share_source=recorder.key_share)
+    if not config.psk_key_exchange_modes:
+        config = config.replace(psk_key_exchange_modes=[PskKeyExchangeMode.psk_dhe_ke])  # so that tickets are seen
     memory = Memory(options)
     if memory.session is not None:
         recorder.keep_psk(memory.session.psk)
@@ -65,6 +70,7 @@ def visit(options: argparse.Namespace, target: str) -> tuple[Capture, int]:
             recorder.network = observe(sock, times, flights, retried=_retried(tls)).to_json()
             _talk(options, tls, wanted, port)
             wait(options, tls, own)
+            _linger(tls)
             if sock.fileno() >= 0:
                 recorder.network = observe(sock, times, flights, retried=_retried(tls)).to_json()
             memory.keep(tls)
@@ -80,6 +86,18 @@ def visit(options: argparse.Namespace, target: str) -> tuple[Capture, int]:
 
 def _retried(tls: TLSSocket) -> bool:
     return tls.session is not None and tls.session.hello_retry_request
+
+
+def _linger(tls: TLSSocket) -> None:
+    """What a server sends after its Finished is part of the picture: its tickets, or why it does not like us."""
+    deadline = time.monotonic() + TICKET_SECONDS
+    while tls.fileno() >= 0 and not tls.stored_sessions and time.monotonic() < deadline:
+        tls.settimeout(TICKET_SECONDS / 10)
+        try:
+            if not tls.recv():
+                return
+        except OperationTimeout:
+            continue
 
 
 def _talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, port: int) -> None:
@@ -119,7 +137,11 @@ def wait_for_visitor(options: argparse.Namespace) -> tuple[Capture, int]:
 
 
 def _server_config(options: argparse.Namespace) -> ServerConfig:
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {"alpn_protocols": options.alpn, "strict_alpn": False}
+    if options.group:
+        settings["groups"] = options.group
+    if options.suite:
+        settings["cipher_suites"] = options.suite
     if options.client_ca is not None:
         settings["client_trust"] = TrustStore.from_file(options.client_ca)
     if options.cert and options.key:
