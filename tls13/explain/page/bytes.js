@@ -126,6 +126,8 @@ function reveal(state, index) {
 
 function light(state, told, index) {
   const { rows, items, cells, grid } = state;
+  if (state.shown === index) return;  // a pointer that moves over one long field changes nothing
+  state.shown = index;
   grid.classList.toggle("whole", index === 0);  // all of it: a soft light, or the page would glare
   for (const node of state.lit) node.classList.remove("lit", "above");
   const { field } = rows[index];
@@ -172,7 +174,7 @@ function keep(state, index, focus) {
 /** Scrolls the box that `node` is in, and never the page: that would take away what the reader looks at. */
 function within(node) {
   const box = node.closest(".tree, .hex");
-  const top = node.offsetTop - box.offsetTop;
+  const top = node.offsetTop;  // from the box, which is positioned
   if (top < box.scrollTop) box.scrollTop = top - 8;
   else if (top + node.offsetHeight > box.scrollTop + box.clientHeight) {
     box.scrollTop = top + node.offsetHeight - box.clientHeight + 8;
@@ -190,7 +192,7 @@ function listen(state, tree, grid) {
   for (const [box, find] of [[tree, rowOf], [grid, leafOf]]) {
     box.addEventListener("pointerover", (event) => {
       const index = event.pointerType === "touch" ? -1 : find(event);
-      if (index < 0) return;
+      if (index < 0 || index === state.shown) return;
       if (box === grid) { reveal(state, index); within(state.items[index]); }
       state.light(index);
     });

@@ -1,0 +1,376 @@
+"""The page in Chromium, as a reader meets it: from disk, with mouse and with keys, wide and narrow, light and dark.
+
+Real browsers are slow to start, so one is shared by the file. Nothing here waits for time to pass: where the page has a
+clock of its own, the test moves it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.explain.told import EVIL, Told, protection, record, step, story
+from tls13.explain.demos import VARIANTS, demo
+from tls13.explain.page import page
+from tls13.explain.telling import tell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+OPEN_ALL = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
+FOLDED = "() => document.querySelectorAll('details:not([open])').length"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+class Reader:
+    """A page on disk in a window, and what it complained about or asked for."""
+
+    def __init__(self, browser, file: Path, **context) -> None:
+        self.context = browser.new_context(**({"viewport": {"width": 1400, "height": 900}} | context))
+        self.tab = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.tab.on("console", lambda message: self.complaints.append(message.text))
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+        self.file = file
+        self.tab.goto(file.as_uri())
+
+    def unfold(self) -> None:
+        """Opens everything that opens; what was inside may open too."""
+        while self.tab.evaluate(FOLDED):
+            self.tab.evaluate(OPEN_ALL)
+            self.tab.evaluate("() => new Promise(requestAnimationFrame)")
+
+    def steps(self) -> range:
+        return range(self.tab.locator(".step").count())
+
+    def go(self, at: int) -> None:
+        self.tab.locator(".step").nth(at).click()
+
+
+@pytest.fixture
+def read(browser, tmp_path):
+    readers = []
+
+    def open_one(*stories, **context) -> Reader:
+        file = tmp_path / "page.html"
+        file.write_text(page(list(stories)), "utf-8")
+        readers.append(Reader(browser, file, **context))
+        return readers[-1]
+
+    yield open_one
+    for reader in readers:
+        assert reader.complaints == []
+        assert reader.requests == [reader.file.as_uri()]
+        reader.context.close()
+
+
+# --- Every step, every field, every byte ------------------------------------------------------------------------------
+
+FIELDS = """() => [...document.querySelectorAll('.stage > .inspector [role=treeitem]')].map(item => {
+  item.hidden = false; item.focus();
+  const board = item.closest('.inspector');
+  return [item.querySelector('.field-name').textContent, ...[...board.querySelectorAll('.byte')].flatMap(
+    (byte, at) => byte.classList.contains('lit') ? [at] : [])];
+})"""
+BYTES = """() => [...document.querySelectorAll('.stage > .inspector .byte')].map(byte => {
+  byte.dispatchEvent(new PointerEvent('pointerover', {bubbles: true, pointerType: 'mouse'}));
+  const rows = byte.closest('.inspector').querySelectorAll('.row.lit');
+  return [rows.length, Number(rows[0].dataset.row), rows[0].hasAttribute('aria-expanded')];
+})"""
+
+
+def flat(field: dict) -> list[dict]:
+    return [field, *(inner for child in field["fields"] for inner in flat(child))]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_field_of_each_step_lights_its_bytes_and_each_byte_its_leaf(read, variant) -> None:
+    told = tell(demo(variant))
+    reader = read(told)
+    steps = told.to_json()["steps"]
+    assert len(reader.steps()) == len(steps)
+    for at, one in enumerate(steps):
+        reader.go(at)
+        assert one["name"] in reader.tab.inner_text("#stage-title")
+        if not one["fields"]:
+            continue
+        fields = flat(one["fields"])
+        assert reader.tab.evaluate(FIELDS) == [
+            [field["name"], *range(field["start"], field["end"])] for field in fields
+        ]
+        for byte, (lit, row, opens) in enumerate(reader.tab.evaluate(BYTES)):
+            assert lit == 1
+            assert not opens
+            assert fields[row]["start"] <= byte < fields[row]["end"]
+
+
+def test_the_mouse_over_a_byte_shows_its_field_and_over_a_field_its_bytes(read) -> None:
+    tab = read(Told(story())).tab
+    board = tab.locator(".stage > .inspector")
+    board.locator(".byte").nth(1).hover()
+    assert board.locator(".row.lit .field-name").inner_text() == "random"
+    assert "what random is for" in board.locator(".told").inner_text()
+    assert board.locator(".byte.lit").count() == 32
+    board.locator(".row", has_text="extension_type").first.hover()
+    assert board.locator(".byte.lit").count() == 2
+    assert "RFC 9846, 4.2.2" in board.locator(".told").inner_text()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_key_of_the_schedule_shows_its_value_and_its_programs(read, variant) -> None:
+    told = tell(demo(variant)).to_json()
+    tab = read(Told(told)).tab
+    for node in told["schedule"]:
+        tab.locator(f'.node[data-node="{node["id"]}"]').dispatch_event("click")
+        shown = tab.locator(".node-detail").inner_text()
+        assert node["name"] in shown
+        assert (node["value"] or node["why_unknown"]) in shown.replace(" ", "").replace("\n", "") or not node["value"]
+        programs = tab.locator(".node-detail pre").all_inner_texts()
+        assert [text.strip() for text in programs] == [text.strip() for text in (node["python"], node["shell"]) if text]
+
+
+def test_a_protected_record_shows_how_its_nonce_is_made(read) -> None:
+    reader = read(Told(story()))
+    reader.go(3)
+    reader.unfold()
+    rows = reader.tab.locator(".nonce tr").all_inner_texts()
+    assert [row.replace("\t", " ") for row in rows] == [
+        "IV " + " ".join(["02"] * 12),
+        "⊕ 258 " + " ".join(["00"] * 10 + ["01", "02"]),
+        "nonce " + " ".join(["02"] * 10 + ["03", "00"]),
+    ]
+    assert reader.tab.locator(".nonce tr:last-child .changed").count() == 2
+
+
+def test_a_record_that_did_not_open_says_why(read) -> None:
+    reader = read(Told(story()))
+    reader.go(4)
+    reader.unfold()
+    assert f"Not opened: no key for it: {EVIL}" in reader.tab.inner_text(".stage")
+
+
+# --- Keys and clock ---------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_page_is_walked_by_keyboard(read) -> None:
+    tab = read(Told(story())).tab
+    tab.locator(".step").first.focus()
+    tab.keyboard.press("ArrowDown")
+    assert tab.inner_text("[aria-current=step]").startswith("1.5 ms")
+    assert tab.evaluate("document.activeElement.getAttribute('aria-current')") == "step"
+    tree = tab.locator(".stage > .inspector [role=treeitem]")
+    tree.first.focus()
+    for key, name in [
+        ("ArrowDown", "msg_type"),
+        ("End", "extensions"),
+        ("ArrowLeft", "extensions"),
+        ("Home", "ClientHello"),
+    ]:
+        tab.keyboard.press(key)
+        if name != "extensions":
+            assert tab.locator(":focus .field-name").inner_text() == name
+    tab.keyboard.press("ArrowLeft")
+    assert tree.first.get_attribute("aria-expanded") == "false"
+    assert not tree.nth(1).is_visible()
+    tab.keyboard.press("ArrowRight")
+    grid = tab.locator(".stage > .inspector .hex")
+    grid.focus()
+    tab.keyboard.press("ArrowRight")
+    assert tab.locator(".stage > .inspector .row.lit .field-name").inner_text() == "random"
+    node = tab.locator(".node[data-node=early]")
+    node.focus()
+    tab.keyboard.press("Enter")
+    assert "what Early Secret is" in tab.inner_text(".node-detail")
+
+
+FOCUSED = """() => {
+  const { className, tagName } = document.activeElement;
+  const { outlineStyle } = getComputedStyle(document.activeElement);
+  return [className.baseVal ?? (className || tagName), outlineStyle];
+}"""
+
+
+def test_tab_stops_at_everything_that_can_be_used_and_shows_where_it_is(read) -> None:
+    tab = read(Told(story())).tab
+    seen = {}
+    for _ in range(80):
+        tab.keyboard.press("Tab")
+        kind, outline = tab.evaluate(FOCUSED)
+        seen[kind.split()[0]] = outline
+    assert {"theme", "copy", "hex", "graph", "step", "row", "node"} <= set(seen)
+    assert (
+        seen.pop("node") == "none"
+    )  # a node of the graph has a thick border instead: outlines of SVG are not drawn everywhere
+    assert {kind for kind, outline in seen.items() if outline == "none"} <= {"BODY"}
+
+
+def test_it_plays_by_itself_and_stops_at_the_end(read) -> None:
+    tab = read(Told(story())).tab
+    tab.clock.install()
+    tab.get_by_role("button", name="Play").click()
+    tab.clock.run_for(2700)
+    assert "2 / 5" in tab.inner_text(".where")
+    tab.clock.run_for(60_000)
+    assert "5 / 5" in tab.inner_text(".where")
+    assert tab.get_by_role("button", name="Play").is_visible()
+
+
+def test_who_has_asked_for_less_motion_gets_none(read) -> None:
+    tab = read(Told(story()), reduced_motion="reduce").tab
+    dot = "getComputedStyle(document.querySelector('.step[aria-current] .arrow'), '::after').display"
+    assert tab.evaluate(dot) == "none"
+
+
+def test_a_snippet_is_copied_as_it_is(read) -> None:
+    told = story()
+    reader = read(Told(told), permissions=["clipboard-read", "clipboard-write"])
+    reader.tab.get_by_role("button", name="Copy the Python").first.click()
+    reader.tab.get_by_role("button", name="Copy the Python").first.get_by_text("Copied").wait_for()
+    assert reader.tab.evaluate("navigator.clipboard.readText()") == told["schedule"][2]["python"]
+
+
+def test_a_link_leads_to_a_step_and_to_a_key(read) -> None:
+    reader = read(Told(story()))
+    reader.tab.goto(reader.file.as_uri() + "#step-3")
+    assert "application_data" in reader.tab.inner_text("#stage-title")
+    reader.requests.clear()
+    reader.requests.append(reader.file.as_uri())
+    reader.tab.locator(".born a").first.click()
+    assert "what Early Secret is" in reader.tab.inner_text(".node-detail")
+
+
+# --- Hostile words, long data, two stories, paper ---------------------------------------------------------------------
+
+
+def test_hostile_words_are_words(read) -> None:
+    reader = read(Told(story()))
+    for at in reader.steps():
+        reader.go(at)
+        reader.unfold()
+    tab = reader.tab
+    assert tab.title() == story()["title"]
+    assert tab.locator("img, iframe, object, embed, link").count() == 0
+    assert tab.locator("script").count() == 2
+    assert EVIL in tab.inner_text("#chain")
+
+
+def test_what_was_cut_says_how_much_there_was(read) -> None:
+    body = bytes(range(256)) * 64
+    steps = [step(at, "data", kind="application_data", bytes=body.hex(), records=[at]) for at in range(40)]
+    records = [record(at, body, protection=protection(body)) for at in range(40)]
+    reader = read(Told(story(steps=steps, records=records)))
+    assert "of 16,384 bytes" in reader.tab.inner_text(".stage > .inspector")
+
+
+def test_two_handshakes_are_compared_and_each_is_shown(read) -> None:
+    other = story(title="the other", variant=["resumption"])
+    tab = read(Told(story()), Told(other)).tab
+    assert "Two handshakes" in tab.inner_text("h1")
+    assert tab.locator(".diff-table .differs").count() > 0
+    before = tab.locator(".diff-table tr:visible").count()
+    tab.get_by_label("only what differs").uncheck()
+    assert tab.locator(".diff-table tr:visible").count() > before
+    tab.get_by_role("button", name="B: the other").click()
+    assert tab.inner_text("h1") == "the other"
+    assert tab.locator(".step").count() == 5
+
+
+def test_on_paper_there_is_every_step_and_every_value(read) -> None:
+    tab = read(Told(story())).tab
+    tab.evaluate(
+        "addEventListener('beforeprint', () => { window.paper = document.getElementById('paper').textContent; })"
+    )
+    assert tab.pdf().startswith(b"%PDF")
+    paper = tab.evaluate("window.paper")
+    for one in story()["steps"]:
+        assert one["purpose"] in paper
+    assert "what extension_data is for" in paper
+    assert "Early Secret" in paper
+    assert tab.locator("#paper").count() == 0
+
+
+# --- Small windows, contrast ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1400])
+@pytest.mark.parametrize("variant", ["mutual-tls", "x25519mlkem768"])
+def test_the_page_never_scrolls_sideways(read, variant, width) -> None:
+    reader = read(tell(demo(variant)), viewport={"width": width, "height": 780})
+    for at in reader.steps():
+        reader.go(at)
+        if at < 3:
+            reader.unfold()
+        assert reader.tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_comparison_does_not_scroll_sideways_either(read) -> None:
+    reader = read(tell(demo("1-rtt")), tell(demo("resumption")), viewport={"width": 360, "height": 780})
+    reader.unfold()
+    assert reader.tab.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> Path:
+    """axe-core, the judge of accessibility, from the npm registry: 700 KB that need not lie in this repository."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    place = tmp_path_factory.mktemp("axe")
+    got = subprocess.run(
+        [npm, "pack", "--silent", "axe-core@4"], cwd=place, capture_output=True, text=True, timeout=120
+    )
+    if got.returncode:
+        pytest.skip("npm does not bring axe-core")
+    with tarfile.open(place / got.stdout.strip().splitlines()[-1]) as archive:
+        archive.extractall(place, members=[archive.getmember("package/axe.min.js")], filter="data")
+    return place / "package" / "axe.min.js"
+
+
+AXE = """async () => (await axe.run(document, {
+  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+})).violations.map(one => [one.id, one.nodes.map(node => node.html.slice(0, 200))])"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_axe_finds_nothing_to_blame(read, axe, theme, width) -> None:
+    """Contrast at level AA, names, roles, order of headings. (The driver brings its script past the policy.)"""
+    reader = read(Told(story()), color_scheme=theme, viewport={"width": width, "height": 800}, bypass_csp=True)
+    reader.tab.add_script_tag(path=axe)
+    for at in reader.steps():
+        reader.go(at)
+        reader.unfold()
+        assert reader.tab.evaluate(AXE) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_real_handshake_and_a_comparison(read, axe, theme) -> None:
+    reader = read(tell(demo("mutual-tls")), tell(demo("resumption")), color_scheme=theme, bypass_csp=True)
+    reader.tab.add_script_tag(path=axe)
+    reader.unfold()
+    assert reader.tab.evaluate(AXE) == []
+    reader.tab.get_by_role("button", name="A:").click()
+    for at in (0, 2, 6):
+        reader.go(at)
+        assert reader.tab.evaluate(AXE) == []
