@@ -316,8 +316,10 @@ def test_a_session_rests_on_the_callback_that_believed_it(tmp_path) -> None:
         exchange(tls)
         session = tls.session
         tls.unwrap()
-    with pytest.raises(ssl.SSLCertVerificationError), connected(client_context("tls13"), server, session=session):
-        pass
+    context.set_verify_callback(lambda verification: False)  # another callback has not believed it
+    for other in (context, client_context("tls13")):
+        with pytest.raises(ssl.SSLCertVerificationError), connected(other, server, session=session):
+            pass
 
 
 def test_a_callback_that_would_never_be_asked_is_refused() -> None:

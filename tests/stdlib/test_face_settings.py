@@ -88,6 +88,32 @@ def test_settings_change_between_two_connections(client, server, tmp_path) -> No
             tls.unwrap()
 
 
+def test_each_setting_takes_effect_on_the_next_connection(tmp_path) -> None:
+    """Of those that C stores no setter of ours hears: the config is made again where their values differ."""
+    context = client_context("tls13")
+    context.check_hostname = False
+    before = context.client_config
+    context.check_hostname = True
+    assert not before.needs_server_name
+    assert context.client_config.needs_server_name
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    assert context.client_config.verifier.crls.require == "chain"
+    path = tmp_path / "keys.log"
+    context.keylog_filename = path
+    assert path.stat().st_mode & 0o777 == 0o600
+    context.client_config.key_log("a line")
+    assert path.read_text().endswith("a line\n")
+    server = server_context("tls13", tmp_path)
+    assert server.server_config.client_verifier is None
+    server.verify_mode = ssl.CERT_REQUIRED
+    assert server.server_config.client_certificate_required
+    server.options |= ssl.OP_NO_TICKET
+    assert server.server_config.tickets is None
+    server.options &= ~ssl.OP_NO_TICKET
+    server.num_tickets = 5
+    assert server.server_config.ticket_count == 5
+
+
 def test_a_connection_keeps_the_settings_that_it_was_made_with(tmp_path) -> None:
     context = client_context("tls13")
     end = BioEnd(context, server_hostname=HOST)

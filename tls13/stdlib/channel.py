@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ssl
 import weakref
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,6 @@ from .wire import CHANGE_CIPHER_SPEC
 
 if TYPE_CHECKING:
     from ..events import Event
-    from ..wire.messages import ClientHello
     from .context import SSLContext
     from .wire import Wire
 
@@ -91,7 +91,9 @@ class Channel(Facts):
     def _connect(self) -> ClientConnection | ServerConnection:
         context, config = self._context, self._config
         if isinstance(config, ServerConfig):
-            return ServerConnection(config, select=self._select if context.sni_callback is not None else None)
+            return ServerConnection(
+                config, select=partial(ask_program, self) if context.sni_callback is not None else None
+            )
         return ClientConnection(
             config,
             server_hostname=self.server_hostname,
@@ -99,9 +101,6 @@ class Channel(Facts):
             session=self._session.stored if self._session is not None else None,
             early_data=bytes(self._early_data) or context.early_data,
         )
-
-    def _select(self, hello: ClientHello) -> ServerConfig:
-        return ask_program(self, hello)
 
     @property
     def started(self) -> bool:

@@ -178,7 +178,7 @@ class Settings(STANDARD):
         self._changed()
 
     def set_npn_protocols(self, npn_protocols: Iterable[str]) -> None:
-        raise NotImplementedError("NPN is gone, from `ssl` too: set_alpn_protocols is what came after it")
+        raise ValueError("NPN is gone, from `ssl` too: set_alpn_protocols is what came after it")
 
     # --- what C stores ----------------------------------------------------------------------------------------------
 
