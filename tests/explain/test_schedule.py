@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.vectors_reader import RFC8448, unhex
+from tls13.crypto.groups import GROUPS
 from tls13.explain.demos import demo
 from tls13.explain.dissect import dissect
+from tls13.explain.recorder import fresh_private_key
+from tls13.explain.snippets_dh import exchange
 from tls13.explain.story import Story
 from tls13.explain.telling import tell
 from tls13.explain.vectors import read_vectors
+from tls13.wire.registry import NamedGroup
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rfc8448.json"
 SECRETS = {
@@ -145,6 +149,23 @@ def test_every_python_snippet_of_a_variant_prints_its_value(variant) -> None:
     assert check_python(story) == len(story.schedule) - sum(
         1 for node in story.schedule if node.kind == "input" and node.python is None
     )
+
+
+@pytest.mark.parametrize("group", ["x25519", "x448", "secp256r1", "secp384r1", "secp521r1"])
+def test_the_key_exchange_is_done_again_by_arithmetic(group) -> None:
+    """Held against `cryptography`: RFC 7748's ladder, and points added one by one."""
+    code = NamedGroup[group]
+    mine, theirs = fresh_private_key(GROUPS[code]), GROUPS[code].generate()
+    share = GROUPS[code].from_private(mine)
+    secret = share.finish(theirs.public)
+    program = exchange(code, mine, theirs.public, ("client", "server"))
+    assert printed([program]) == [secret.hex() + "\n"]
+
+
+def test_the_key_exchange_of_rfc_8448_is_done_again() -> None:
+    node = next(one for one in traced("hello_retry_request").schedule if one.id == "ecdhe")
+    assert printed([node.python]) == [RFC8448["hello_retry_request"]["shared_secret"] + "\n"]
+    assert next(one for one in made("x25519mlkem768").schedule if one.id == "ecdhe").python is None  # ML-KEM is long
 
 
 def test_a_snippet_pasted_into_a_fresh_python_prints_its_value() -> None:

@@ -7,7 +7,7 @@ and computes the rest as the peers did. Here both are put together; a value that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..crypto.groups import DiffieHellman
@@ -50,11 +50,21 @@ class KnownPsk:
     position: int
     kind: PskKind
     hash: Hash
-    key: bytes
+    key: bytes = field(repr=False)
 
     @property
     def early_secret(self) -> EarlySecret:
         return EarlySecret(self.hash, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A key exchange that can be done again. `whose`: whose private key, and whose share."""
+
+    private: bytes = field(repr=False)
+    share: bytes
+    whose: tuple[str, str]
+    secret: bytes = field(repr=False)
 
 
 class Material:
@@ -66,6 +76,7 @@ class Material:
         self.digests: dict[str, bytes] = {}
         self.psks = _known_psks(given.get(PSK, []), hellos)
         self.early = self._early()
+        self.exchange: Exchange | None = None
         self.shared_secret = self._shared_secret()
         self.handshake = self._handshake()
         self.main: MainSecret | None = self.handshake.main() if self.handshake is not None else None
@@ -107,9 +118,9 @@ class Material:
     def _shared_secret(self) -> bytes | None:
         hellos = self.hellos
         if hellos.group is not None:
-            found = _exchanged(hellos.group, self.given, hellos.client_share, hellos.server_share)
-            if found is not None:
-                return found
+            self.exchange = _exchanged(hellos.group, self.given, hellos.client_share, hellos.server_share)
+            if self.exchange is not None:
+                return self.exchange.secret
         values = self.given.get(ECDHE)
         return values[0] if values else None
 
@@ -121,17 +132,19 @@ class Material:
         return self.early.handshake(self.shared_secret) if self.shared_secret is not None else None
 
 
-def _exchanged(group: Group, given: dict[str, list[bytes]], client_share: bytes, server_share: bytes) -> bytes | None:
+def _exchanged(
+    group: Group, given: dict[str, list[bytes]], client_share: bytes, server_share: bytes
+) -> Exchange | None:
     """The shared secret, if one of the private keys belongs to one of the shares."""
     for private in given.get(CLIENT_PRIVATE, []):
         secret = _finish(group, private, client_share, server_share)
         if secret is not None:
-            return secret
+            return Exchange(private, server_share, ("client", "server"), secret)
     if isinstance(group, DiffieHellman):  # a KEM's server has no private key: only the secret itself
         for private in given.get(SERVER_PRIVATE, []):
             secret = _finish(group, private, server_share, client_share)
             if secret is not None:
-                return secret
+                return Exchange(private, client_share, ("server", "client"), secret)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..crypto.hkdf import Secret
 from ..crypto.hkdf import extract as hkdf_extract
 from ..wire.messages import Finished, KeyUpdate, NewSessionTicket
-from . import snippets
+from . import snippets, snippets_dh
 from .schedule_words import MEANINGS, NAMES, REACHES, UNKNOWN
 from .story import Node
 
@@ -249,12 +249,12 @@ class Schedule:
     # --- the second -------------------------------------------------------------------------------------------------
 
     def _handshake_stage(self) -> None:
-        graph, material, now = self.graph, self.read.material, "server_hello"
+        graph, now = self.graph, "server_hello"
         salt = graph.expand("early_derived", "early_secret", "derived", now)
         if self.read.hellos.group_code is None:
             ikm = graph.zeros("no_ecdhe", now)
         else:
-            ikm = graph.input("ecdhe", material.shared_secret, now, "RFC 9846, 7.4")
+            ikm = self._exchange()
         graph.extract("handshake_secret", salt, ikm, now)
         hashed = self._hash("hash_server_hello", self.read.reaches.get("server_hello", 0), now)
         for who in ("client", "server"):
@@ -263,6 +263,17 @@ class Schedule:
             graph.expand(secret, "handshake_secret", f"{who[0]} hs traffic", now, hashed=hashed, given=given)
             graph.traffic(secret, self.suite, now)
         self._finished("server")
+
+    def _exchange(self) -> str:
+        """With a private key at hand the exchange itself can be done again."""
+        material, code = self.read.material, self.read.hellos.group_code
+        id = self.graph.input("ecdhe", material.shared_secret, "server_hello", "RFC 9846, 7.4")
+        node = self.graph.nodes[-1]
+        done = material.exchange
+        if code is not None and done is not None:
+            node.rfc = f"{code}(private key of the {done.whose[0]}, share of the {done.whose[1]})"
+            node.python = snippets_dh.exchange(code, done.private, done.share, done.whose)
+        return id
 
     def _hash(self, id: str, reach: int, when: When) -> str:
         messages = tuple(self.read.handshake[:reach])
