@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import cache
@@ -278,6 +279,13 @@ def test_early_data_is_opened_by_the_psk_alone_and_the_rest_is_not() -> None:
     assert shown["with the PSK alone"] == "2 of them open, without any private key"  # and EndOfEarlyData
     assert shown["with the PSK alone, all in all"].startswith("2 of ")
     assert lesson(story("resumption"), "resumption")["with the PSK alone"].startswith("0 of ")
+
+
+def test_the_lesson_on_the_early_share_does_the_exchange_again() -> None:
+    told = story("hello-retry")
+    program = next(one.python for one in told.lessons if one.id == "early-key-share")
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=True)
+    assert bytes.fromhex(done.stdout) == next(one.value for one in told.schedule if one.id == "ecdhe")
 
 
 def test_a_forged_signature_is_tried() -> None:

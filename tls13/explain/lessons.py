@@ -26,6 +26,7 @@ from ..wire.registry import ContentType
 from .chain import shown_certificates, signature_check
 from .dissect import Dissector, dissect
 from .dissect_secrets import CERTIFICATE_PRIVATE, CLIENT_PRIVATE, ECDHE, PSK
+from .snippets_dh import exchange
 from .story import Lesson
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def early_share(capture: Capture, read: Dissector) -> Lesson | None:
         ("the server's share", f"{len(hellos.server_share)} bytes, in the clear"),
         ("with both shares, and no private key", _of(opened_with(capture, {}))),
     ]
+    done = read.material.exchange
     if read.material.shared_secret is not None:
         shown.append(
             ("with one private key and the other share", f"{len(read.material.shared_secret)} bytes of secret")
@@ -157,6 +159,7 @@ def early_share(capture: Capture, read: Dissector) -> Lesson | None:
             "push the two to a weaker one unseen (RFC 9846, sections 4.2.4 and 4.3.8).",
         ),
         shown=tuple(shown),
+        python=exchange(hellos.group_code, done.private, done.share, done.whose) if done is not None else None,
     )
 
 
