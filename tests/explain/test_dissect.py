@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from tests.vectors_reader import RFC8448, unhex
 from tls13.explain.capture import Capture, Segment
-from tls13.explain.demos import VARIANTS, demo
+from tls13.explain.demos import VARIANTS, Demo, Stage, demo, first_connection
 from tls13.explain.dissect import Dissector, dissect
 from tls13.explain.dissect_frames import Shape
 from tls13.explain.telling import tell
 from tls13.explain.vectors import read_vectors
 from tls13.flow import Epoch
+from tls13.wire.registry import NamedGroup
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rfc8448.json"
 EPOCHS = {
@@ -104,6 +105,25 @@ def test_after_a_retry_the_transcript_begins_with_message_hash() -> None:
     read = dissect(made("hello-retry"))
     assert read.handshake[0][0] == 254
     assert names(read)[:4] == ["> ClientHello", "< HelloRetryRequest", "> ClientHello", "< ServerHello"]
+
+
+@pytest.mark.parametrize("early_data", [None, b"too early"])
+def test_a_ticket_that_is_offered_again_after_a_retry(early_data) -> None:
+    """Its second binder is over message_hash, HelloRetryRequest and the second ClientHello (4.3.11.2); early data of
+    the first flight was lost with it (4.3.10)."""
+    stage = Stage()
+    client, server, ticket = first_connection(stage)
+    client = client.replace(groups=[NamedGroup.x25519, NamedGroup.secp256r1], key_shares=[NamedGroup.x25519])
+    demo = Demo(stage, client, server.replace(groups=[NamedGroup.secp256r1]), session=ticket, early_data=early_data)
+    capture = demo.whole()
+    read = dissect(replace(capture, secrets={key: capture.secrets[key] for key in ("PSK", "client private key")}))
+    assert [one.position for one in read.material.psks] == [0]
+    assert not any(one.why for one in read.records)
+    assert read.rejects_early_data == (early_data is not None)
+    assert [one.raw for one in read.seen if one.epoch is Epoch.EARLY] == ([early_data] if early_data else [])
+    assert ("0-RTT rejected" in tell(capture).variant) == (early_data is not None)
+    for node in tell(capture).schedule:
+        assert node.kind != "mac" or node.meaning.endswith("It is what the message holds.")
 
 
 def test_key_updates_start_new_generations() -> None:

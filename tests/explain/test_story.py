@@ -270,7 +270,7 @@ def test_the_ephemeral_key_of_another_connection_opens_nothing() -> None:
     """The count is of what opens, not of what there is."""
     capture = demo("1-rtt")
     stranger = demo("1-rtt").secrets["client private key"]
-    told = tell(replace(capture, secrets={"client private key": stranger}))
+    told = tell(replace(capture, secrets={**capture.secrets, "client private key": stranger}))
     assert lesson(told, "forward-secrecy")["with the client's ephemeral private key"].startswith("0 of ")
 
 

@@ -144,7 +144,7 @@ def hello_retry(stage: Stage) -> Capture:
     return Demo(stage, client, stage.server.replace(groups=[NamedGroup.secp256r1])).whole()
 
 
-def _first(stage: Stage) -> tuple[ClientConfig, ServerConfig, StoredSession]:
+def first_connection(stage: Stage) -> tuple[ClientConfig, ServerConfig, StoredSession]:
     """A connection before the one that is shown, for its ticket."""
     client = stage.client
     server = stage.server.replace(max_early_data=EARLY_DATA, replay_guard=ReplayGuard())
@@ -154,17 +154,17 @@ def _first(stage: Stage) -> tuple[ClientConfig, ServerConfig, StoredSession]:
 
 
 def resumption(stage: Stage) -> Capture:
-    client, server, ticket = _first(stage)
+    client, server, ticket = first_connection(stage)
     return Demo(stage, client, server, session=ticket).whole()
 
 
 def early_accepted(stage: Stage) -> Capture:
-    client, server, ticket = _first(stage)
+    client, server, ticket = first_connection(stage)
     return Demo(stage, client, server, session=ticket, early_data=QUESTION).whole()
 
 
 def early_rejected(stage: Stage) -> Capture:
-    client, server, ticket = _first(stage)
+    client, server, ticket = first_connection(stage)
     just_started = ReplayGuard(started_at=server.clock())
     return Demo(stage, client, server.replace(replay_guard=just_started), session=ticket, early_data=QUESTION).whole()
 
