@@ -45,7 +45,9 @@ class Reader:
     """A page on disk in a window, and what it complained about or asked for."""
 
     def __init__(self, browser, file: Path, **context) -> None:
-        self.context = browser.new_context(**({"viewport": {"width": 1400, "height": 900}} | context))
+        self.context = browser.new_context(
+            **({"viewport": {"width": 1400, "height": 900}, "reduced_motion": "reduce"} | context)
+        )
         self.tab = self.context.new_page()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -236,10 +238,11 @@ def test_it_plays_by_itself_and_stops_at_the_end(read) -> None:
     assert tab.get_by_role("button", name="Play").is_visible()
 
 
-def test_who_has_asked_for_less_motion_gets_none(read) -> None:
-    tab = read(Told(story()), reduced_motion="reduce").tab
+@pytest.mark.parametrize(("wish", "display"), [("reduce", "none"), ("no-preference", "block")])
+def test_who_has_asked_for_less_motion_gets_none(read, wish, display) -> None:
+    tab = read(Told(story()), reduced_motion=wish).tab
     dot = "getComputedStyle(document.querySelector('.step[aria-current] .arrow'), '::after').display"
-    assert tab.evaluate(dot) == "none"
+    assert tab.evaluate(dot) == display
 
 
 def test_a_snippet_is_copied_as_it_is(read) -> None:
@@ -308,6 +311,17 @@ def test_on_paper_there_is_every_step_and_every_value(read) -> None:
     assert "what extension_data is for" in paper
     assert "Early Secret" in paper
     assert tab.locator("#paper").count() == 0
+
+
+def test_a_redacted_story_can_be_walked_and_says_that_it_can_be_shared(read) -> None:
+    reader = read(tell(demo("mutual-tls"), redact=True))
+    for at in reader.steps():
+        reader.go(at)
+        reader.unfold()
+    assert "It can be shared" in reader.tab.inner_text(".head")
+    assert "holds the secrets" not in reader.tab.inner_text(".head")
+    reader.tab.locator(".node.unknown").first.dispatch_event("click")
+    assert reader.tab.locator(".node-detail .value").count() == 0
 
 
 # --- Small windows, contrast ------------------------------------------------------------------------------------------

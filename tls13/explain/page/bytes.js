@@ -31,7 +31,6 @@ function leaves(rows, length) {
 /** `hex` opened by `root`. `whole`: how many bytes there were, if the page holds only the first of them. */
 function inspector(label, hex, root, whole) {
   const bytes = pairs(hex);
-  if (!root) return el("div", { class: "inspector bare" }, bare(bytes), cutNote(bytes.length, whole));
   const rows = flatten(root);
   const owner = leaves(rows, bytes.length);
   const state = { rows, owner, bytes, kept: 0, cursor: 0, lit: [], cells: [], items: [] };
@@ -55,10 +54,6 @@ function cutNote(shown, whole) {
   return el("p", { class: "note" },
     `The first ${shown.toLocaleString("en")} of ${whole.toLocaleString("en")} bytes: the others are left out of this ` +
     "page to keep it small.");
-}
-
-function bare(bytes) {
-  return el("code", { class: "bare-bytes" }, bytes.join(" "));
 }
 
 // --- The two sides ---------------------------------------------------------------------------------------------------

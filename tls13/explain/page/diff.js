@@ -6,9 +6,9 @@ function difference(found, stories) {
     el("ul", { class: "legend-ab" }, stories.map((story, index) =>
       el("li", {}, el("b", {}, short(story, index)), " ", el("span", { class: "soft" }, `${story.variant.join(", ")}. ${story.source}`)))),
     el("p", {}, el("label", {}, only, " only what differs")),
-    el("h3", {}, "What was agreed"), diffTable("", found.facts.map((row) => ({ ...row, level: 0 }))),
-    el("h3", {}, "Size and time"), diffTable("", found.numbers.map((row) => ({ ...row, level: 0 }))),
-    el("h3", {}, "Message by message"), found.messages.map(messageDiff));
+    el("h2", {}, "What was agreed"), diffTable("", found.facts.map((row) => ({ ...row, level: 0 }))),
+    el("h2", {}, "Size and time"), diffTable("", found.numbers.map((row) => ({ ...row, level: 0 }))),
+    el("h2", {}, "Message by message"), found.messages.map(messageDiff));
   return board;
 }
 

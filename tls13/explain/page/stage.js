@@ -19,7 +19,7 @@ function stage(story, at) {
     keysBorn(story, step),
     step.bytes ? [
       el("h4", {}, "Byte by byte"),
-      inspector(step.name, step.bytes, step.fields, step.bytes_length),
+      inspector(step.name, step.bytes, step.fields || unnamed(step), step.bytes_length),
     ] : null,
     step.transcript_hash ? [
       el("h4", {}, "The transcript up to here"),
@@ -28,6 +28,13 @@ function stage(story, at) {
       value(step.transcript_hash, "the transcript hash"),
     ] : null,
     recordsOf(story, step));
+}
+
+/** What TLS carries and does not look into: one field. */
+function unnamed(step) {
+  const end = step.bytes_length || pairs(step.bytes).length;
+  return { name: step.name, start: 0, end, type: "opaque", value: plural(end, "byte"), meaning: step.purpose,
+    section: step.section, fields: [] };
 }
 
 // --- Who knows what ----------------------------------------------------------------------------------------------------
