@@ -153,6 +153,7 @@ def test_lines_for_a_terminal(capsys) -> None:
     assert secret.hex() not in out
 
 
+@pytest.mark.requirement("D33")
 def test_a_page_with_secrets_is_for_its_owner_only(capsys, tmp_path) -> None:
     file = tmp_path / "page.html"
     file.write_text("an old one")

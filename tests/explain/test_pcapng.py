@@ -217,6 +217,7 @@ def test_a_connection_on_which_nothing_was_sent_leaves_no_packets():
     assert read_file(file.getvalue()).packets == []
 
 
+@pytest.mark.requirement("D33")
 def test_the_file_is_its_owners_alone(tmp_path):
     """DESIGN.md, section 5a: even if one that everybody could read was there."""
     path = tmp_path / "capture.pcapng"

@@ -81,6 +81,7 @@ def test_memory_bios(client, server, tmp_path) -> None:
     one.tls.unwrap()
 
 
+@pytest.mark.requirement("D29")
 @every_pair
 @pytest.mark.parametrize(
     ("ours", "theirs", "agreed"),

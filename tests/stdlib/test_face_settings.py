@@ -29,12 +29,14 @@ from tests.stdlib.face import (
 from tests.stdlib.test_face_errors import server_failure
 
 
+@pytest.mark.requirement("D31")
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2"])
 def test_a_highest_version_below_1_3_is_refused_in_a_sentence(version) -> None:
     with pytest.raises(ValueError, match=rf"maximum_version is {version}: tls13 speaks TLS 1.3 only"):
         client_context("tls13").maximum_version = ssl.TLSVersion[version]
 
 
+@pytest.mark.requirement("D31")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_protocols_and_options_that_mean_an_older_version_are_refused() -> None:
     for protocol in (ssl.PROTOCOL_TLSv1_2, ssl.PROTOCOL_TLSv1):
