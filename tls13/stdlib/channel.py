@@ -28,19 +28,15 @@ from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed
 from ..io.refusal import next_event
 from ..record import MAX_CIPHERTEXT
 from .facts import Facts
-from .failures import library_error, translated
+from .failures import both_closed, library_error, ragged_end, translated
 from .servername import ask_program, check_name
 from .session import SSLSession, checked_session
-from .wire import CHANGE_CIPHER_SPEC
+from .wire import CHANGE_CIPHER_SPEC, LARGEST_WRITE
 
 if TYPE_CHECKING:
     from ..events import Event
     from .context import SSLContext
     from .wire import Wire
-
-LARGEST_WRITE = 2**16
-"""Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
-what is held for a peer that does not read. Elsewhere programs count on a write that takes everything (trio)."""
 
 
 class Channel(Facts):
@@ -167,7 +163,10 @@ class Channel(Facts):
             if event is None:
                 if self._unsent or connection.wants_send:
                     self._flush(waiting=False)
-                self._fill()
+                try:
+                    self._fill()
+                except ConnectionResetError as error:  # to `ssl` another ragged end: who leaves early resets
+                    raise ragged_end() from error
             elif isinstance(event, ApplicationData):
                 self._plain = event.data
                 return
@@ -176,7 +175,7 @@ class Channel(Facts):
     def _check_unwrapped(self) -> None:
         """b"" says that the peer has closed its side. That both have is an exception, to `ssl` (and to asyncio)."""
         if self._unwrapped:
-            raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+            raise both_closed()
 
     def _fill(self) -> None:
         """No more than what the record still needs: its header, and then, once a length can be believed, its body."""
@@ -258,9 +257,7 @@ class Channel(Facts):
         try:
             self.connection.send_data(chunk)
         except UsageError as error:  # after shutdown
-            raise ssl.SSLZeroReturnError(
-                ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)"
-            ) from error
+            raise both_closed() from error
         except TLSError as error:
             raise translated(error) from error
 

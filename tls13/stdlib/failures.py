@@ -108,14 +108,22 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
     if isinstance(error, errors.CertificateError):
         return _verification(error)
     if isinstance(error, errors.TruncatedStream):
-        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+        return ragged_end()
     if isinstance(error, errors.CloseNotifyInHandshake):
-        return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+        return both_closed()
     if isinstance(error, errors.AlertReceived):
         reason = ALERT_REASONS.get(error.code, f"ALERT_{error.code}")  # type: ignore[call-overload]  # any number
         return library_error(reason, str(error))
     reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "")
     return library_error(reason or _screaming(type(error).__name__), str(error))
+
+
+def ragged_end() -> ssl.SSLEOFError:
+    return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+
+
+def both_closed() -> ssl.SSLZeroReturnError:
+    return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
 
 
 def library_error(reason: str, says: str) -> ssl.SSLError:
