@@ -180,9 +180,11 @@ def test_a_peer_that_speaks_no_tls(stack, said) -> None:
         assert type(caught.value) is ssl.SSLEOFError
 
 
-@every_stack
-def test_a_reset_is_a_ragged_end(stack, tmp_path) -> None:
-    """A client that closes before it has read its tickets resets the connection: no server should fall over that."""
+def test_a_reset_is_a_ragged_end(tmp_path) -> None:
+    """A client that closes before it has read its tickets resets the connection: no server should fall over that.
+
+    As `ssl` did up to 3.11.8 and 3.12.2; later ones raise ConnectionResetError, which here is the cause.
+    """
 
     def reset(tls) -> None:
         tls.recv(4)
@@ -193,8 +195,7 @@ def test_a_reset_is_a_ragged_end(stack, tmp_path) -> None:
     for suppress in (True, False):
         below, other = tcp_pair()
         ended = serve(server_context("ssl", tmp_path), other, reset)
-        context = client_context(stack)
-        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        context = client_context("tls13")
         with context.wrap_socket(below, server_hostname=HOST, suppress_ragged_eofs=suppress) as tls:
             assert exchange(tls) == b"pong"  # and the tickets have been read
             tls.sendall(b"more")
@@ -202,8 +203,9 @@ def test_a_reset_is_a_ragged_end(stack, tmp_path) -> None:
             if suppress:
                 assert tls.recv(1) == b""
             else:
-                with pytest.raises(ssl.SSLEOFError):
+                with pytest.raises(ssl.SSLEOFError) as caught:
                     tls.recv(1)
+                assert isinstance(caught.value.__cause__, ConnectionResetError)
 
 
 @every_stack
