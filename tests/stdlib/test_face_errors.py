@@ -183,7 +183,7 @@ def test_a_peer_that_speaks_no_tls(stack, said) -> None:
 def test_a_reset_is_a_ragged_end(tmp_path) -> None:
     """A client that closes before it has read its tickets resets the connection: no server should fall over that.
 
-    As `ssl` did up to 3.11.8 and 3.12.2; later ones raise ConnectionResetError, which here is the cause.
+    So it is with `ssl` in Python 3.11.7; in 3.13 it raises ConnectionResetError, which here is the cause.
     """
 
     def reset(tls) -> None:
