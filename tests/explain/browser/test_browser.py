@@ -299,6 +299,16 @@ def test_two_handshakes_are_compared_and_each_is_shown(read) -> None:
     assert tab.locator(".step").count() == 5
 
 
+def test_a_step_in_the_comparison_leads_to_it_in_its_own_handshake(read) -> None:
+    tab = read(Told(story()), Told(story(title="the other", steps=[step(7, "ServerHello", to_server=False)]))).tab
+    tab.get_by_role("button", name="See it").last.click()
+    assert tab.inner_text("h1") == story()["title"]
+    tab.get_by_role("button", name="A | B").click()
+    tab.locator(".pair section:last-child .step").click()
+    assert tab.inner_text("h1") == "the other"
+    assert "ServerHello" in tab.inner_text("#stage-title")
+
+
 def test_on_paper_there_is_every_step_and_every_value(read) -> None:
     tab = read(Told(story())).tab
     tab.evaluate(

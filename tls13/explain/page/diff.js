@@ -5,6 +5,8 @@ function difference(found, stories) {
   const board = el("div", { class: "diff only" },
     el("ul", { class: "legend-ab" }, stories.map((story, index) =>
       el("li", {}, el("b", {}, short(story, index)), " ", el("span", { class: "soft" }, `${story.variant.join(", ")}. ${story.source}`)))),
+    el("div", { class: "pair" }, stories.map((story, index) => el("section", {},
+      el("h2", { class: "unseen" }, `The steps of ${"AB"[index]}`), lifelines(story, (at) => visit(index, at)).board))),
     el("p", {}, el("label", {}, only, " only what differs")),
     el("h2", {}, "What was agreed"), diffTable("", found.facts.map((row) => ({ ...row, level: 0 }))),
     el("h2", {}, "Size and time"), diffTable("", found.numbers.map((row) => ({ ...row, level: 0 }))),
@@ -23,9 +25,22 @@ function messageDiff(message) {
   const changes = rows.filter((row) => !row.same).length;
   const verdict = a === null ? "only in B" : b === null ? "only in A"
     : changes ? plural(changes, "difference") : "the same fields with the same values";
-  return el("section", { class: changes || a === null || b === null ? "message-diff" : "message-diff same" },
+  if (a === null || b === null) {
+    const index = a === null ? 1 : 0;
+    const at = stories[index].steps.findIndex((step) => step.id === (a ?? b));
+    return el("p", { class: "message-diff alone" }, el("b", {}, name), " ", el("span", { class: "soft" }, verdict), " ",
+      el("button", { type: "button", onclick: () => visit(index, at) }, "See it"));
+  }
+  return el("section", { class: changes ? "message-diff" : "message-diff same" },
     folded([el("b", {}, name), " ", el("span", { class: "soft" }, verdict)],
       () => diffTable("field", rows), name === "ClientHello"));
+}
+
+/** Leaves the comparison for one step of one of the two. */
+function visit(index, at) {
+  show(index);
+  reach(`#step-${stories[index].steps[at].id}`);
+  document.getElementById("stage-title").focus();
 }
 
 function diffTable(first, rows) {

@@ -11,8 +11,6 @@ function show(which) {
   for (const button of document.querySelectorAll(".switch button")) {
     button.setAttribute("aria-pressed", String(button.dataset.which === String(which)));
   }
-  window.reach = current ? reacher(main) : () => {};
-  window.reach(location.hash);
 }
 
 let views = null;  // of the current story: what a link inside the page can ask for
@@ -72,19 +70,20 @@ function diffView() {
   return [el("h1", {}, "Two handshakes, side by side"), difference(diff, stories)];
 }
 
-/** Follows links inside the page: to a step, to a key, to a section. */
-function reacher(main) {
-  return (hash) => {
-    const [, kind, id] = /^#(step|key)-(.+)$/.exec(decodeURIComponent(hash)) || [];
-    if (kind === "step") {
-      const at = current.steps.findIndex((step) => String(step.id) === id);
-      if (at >= 0) { views.steps.stop(); views.steps.go(at); main.querySelector("#handshake").scrollIntoView(); }
-    } else if (kind === "key" && views.keys) {
-      views.keys.choose(id);
-      const box = main.querySelector(".node-detail").getBoundingClientRect();
-      if (box.top < 0 || box.top > innerHeight * 0.7) main.querySelector("#keys").scrollIntoView();
-    }
-  };
+/** Follows a link inside the page: to a step or to a key. (Those to sections the browser follows by itself.) */
+function reach(hash) {
+  const [, kind, id] = /^#(step|key)-(.+)$/.exec(decodeURIComponent(hash)) || [];
+  if (kind === "step" && views.steps) {
+    const at = current.steps.findIndex((step) => String(step.id) === id);
+    if (at < 0) return;
+    views.steps.stop();
+    views.steps.go(at);
+    document.getElementById("handshake").scrollIntoView();
+  } else if (kind === "key" && views.keys) {
+    views.keys.choose(id);
+    const { top } = document.querySelector(".node-detail").getBoundingClientRect();
+    if (top < 0 || top > innerHeight * 0.7) document.getElementById("keys").scrollIntoView();
+  }
 }
 
 // --- Above all: the switch between two handshakes, and light or dark ---------------------------------------------------
@@ -116,6 +115,7 @@ document.getElementById("page").append(
   el("main", { id: "main" }),
   el("div", { id: "said", class: "unseen", role: "status" }),
   el("footer", {}, "Made by tls13 explain. Sections are those of RFC 9846 unless another RFC is named."));
-addEventListener("hashchange", () => window.reach(location.hash));
+addEventListener("hashchange", () => reach(location.hash));
 onPaper(() => current);
 show(diff ? "diff" : 0);
+reach(location.hash);

@@ -26,7 +26,7 @@ function paperStep(story, step) {
       [step.kind === "keys" ? "" : step.to_server ? "client → server" : "server → client", step.length ? plural(step.length, "byte") : "",
         EPOCHS[step.epoch], step.section].filter(Boolean).join(", "))),
     el("p", {}, step.purpose),
-    terms(SIDES.map(([part, title]) => [title, (step[part] || []).join(" ")])),
+    terms(SIDES.map(([part, title]) => [title, (step[part] || []).join("; ")])),
     rows.length ? el("table", {}, el("tbody", {}, rows.map((row) => paperField(row, bytes)))) : null);
 }
 
