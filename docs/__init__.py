@@ -1,0 +1,1 @@
+"""The guide, and the pages that are made from the code: `python -m docs` makes them again."""
