@@ -22,7 +22,7 @@ FACTS = {
     "psk": "pre-shared key",
     "early_data": "early data",
 }
-MARKS = ("extension_type", "group", "cert_data", "identity", "name_type")
+MARKS = ("extension_type", "group", "name_type")
 """The fields that say which of its like an element of a vector is."""
 
 
@@ -127,9 +127,9 @@ class _Node:
 
     def title(self) -> str:
         """Its name, with what marks it out among its like: "[3]" alone says nothing about which extension it is."""
-        marks = [child for child in self.children if child.name in MARKS]
-        if marks:
-            return str(marks[0].field["value"]) or marks[0].hex
+        marks = [str(child.field["value"]) for child in self.children if child.name in MARKS]
+        if marks and not _counts(marks[0]):
+            return marks[0]
         if self.name.startswith("[") and not self.children:
             return str(self.field["value"]) or self.hex
         return self.name
