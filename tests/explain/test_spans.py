@@ -141,6 +141,7 @@ def test_a_compressed_certificate_says_what_is_in_it() -> None:
     broken = raw[:-3] + b"???"
     check(message_fields(broken), len(broken))
     assert "does not unpack" in message_fields(broken).fields[-1].value
+    check(message_fields(bytes.fromhex("19000000")), 4)
 
 
 def test_a_hostile_name_cannot_steer_a_terminal() -> None:

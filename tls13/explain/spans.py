@@ -260,7 +260,7 @@ def message_fields(raw: bytes) -> Field:
     if kind is not None:
         inner, end = _Walk(raw).struct(kind, name, "", 4, len(raw))
         body = _whole(inner, end, raw).fields
-        if kind is CompressedCertificate:
+        if kind is CompressedCertificate and body:
             body = _decompressed(raw, body)
     elif len(raw) > 4:
         body = (Field("body", 4, len(raw), "opaque", size(len(raw) - 4), about, section),)
