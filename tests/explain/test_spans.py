@@ -144,6 +144,10 @@ def test_a_compressed_certificate_says_what_is_in_it() -> None:
     check(message_fields(bytes.fromhex("19000000")), 4)
 
 
+def test_a_field_of_no_bytes_is_no_leaf() -> None:
+    check(message_fields(bytes.fromhex("14000000")), 4)  # a Finished without verify_data
+
+
 def test_a_hostile_name_cannot_steer_a_terminal() -> None:
     body = bytes.fromhex("0303") + bytes(32) + bytes.fromhex("00 0002 1301 01 00 000c 0000 0008 0006 00 0003 1b5b6d")
     raw = b"\x01" + len(body).to_bytes(3, "big") + body

@@ -127,7 +127,8 @@ class _Walk:
                     found.append(undecodable(at, end, error.detail))
                 at = end
                 break
-            found.append(field)
+            if field.start < field.end:  # nothing is no leaf
+                found.append(field)
         meaning = FIELDS.get(owner, {}).get(_base(name), "") or MESSAGES.get(kind.__name__, "")
         value = ", ".join(one.value for one in found if one.name in ("group", "host_name"))
         return Field(name, start, at, f"struct {kind.rfc_name}", value, meaning, section, tuple(found)), at
