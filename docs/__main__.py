@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import states
+from . import follow_one_byte, states
 
 
 def main() -> None:
-    for path, text in states.made().items():
-        path.write_text(text)
+    for module in (states, follow_one_byte):
+        module.main()
 
 
 if __name__ == "__main__":
