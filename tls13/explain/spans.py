@@ -294,7 +294,15 @@ def record_fields(raw: bytes) -> Field:
     outer = "Says application_data whatever is inside: the real type is encrypted." if sealed else "What is inside."
     body = Field("encrypted_record", 5, len(raw), "opaque", size(len(raw) - 5), ENCRYPTED, RFC_9846 + "5.2")
     if not sealed:
-        body = Field("fragment", 5, len(raw), "opaque", size(len(raw) - 5), PLAIN.get(kind, ""), section)
+        body = Field(
+            "fragment",
+            5,
+            len(raw),
+            "opaque",
+            size(len(raw) - 5),
+            PLAIN.get(kind, "Of a type that TLS 1.3 does not have."),
+            section,
+        )
     head = (
         Field("opaque_type" if sealed else "type", 0, 1, "ContentType", str(kind), outer, section),
         Field("legacy_record_version", 1, 3, "ProtocolVersion", str(version), VERSION, section),
