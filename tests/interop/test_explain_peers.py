@@ -19,13 +19,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
+from interop import nginx
+from interop.files import root_file
 from interop.program import Program
-from interop.trial import PeerMissing
+from interop.trial import HOST, PeerMissing, Trial
 from tests.explain.test_schedule import check_python
 from tls13.cli import main
 from tls13.explain.pcap import read_capture
 from tls13.explain.telling import tell
 from tls13.lab.authority import CLIENT_AUTH, Authority
+from tls13.wire.registry import NamedGroup
 
 pytestmark = pytest.mark.interop
 
@@ -221,6 +224,20 @@ def test_a_full_handshake_with_gnutls(capsys, here) -> None:
     assert kinds(story) == {"1-RTT"}
     assert all_opened(story)
     assert all_known(story)
+
+
+def test_nginx(capsys, here) -> None:
+    try:
+        with nginx._nginx(Trial(True, group=NamedGroup.secp384r1)) as (_, (host, port)):
+            where, there = f"{host}:{port}", ["--sni", HOST, "--cafile", str(root_file()), "--http", "/file"]
+            story = explained(capsys, here, where, *there, "--group", "x25519", "--group", "secp384r1")
+    except PeerMissing:
+        pytest.skip("nginx is not installed")
+    assert "HelloRetryRequest" in kinds(story)
+    assert all_opened(story)
+    assert all_known(story)
+    answer = next(one for one in story["steps"] if one["name"] == "application data" and not one["to_server"])
+    assert bytes.fromhex(answer["bytes"]).startswith(b"HTTP/1.1 200 OK")
 
 
 def visited(here: Here, visit: str, *options: str):
