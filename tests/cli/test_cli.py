@@ -235,7 +235,7 @@ def test_no_color_and_colours(monkeypatch) -> None:
     """Colours on a terminal only, and not where NO_COLOR is set."""
     import io
 
-    from tls13.explain.trace import Palette
+    from tls13.explain.terminal import Palette
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -9,7 +9,9 @@ import pytest
 
 import tls13
 from tls13.errors import ProtocolVersionError
-from tls13.explain.trace import WIDTH, Narrator, printable
+from tls13.explain.lanes import WIDTH
+from tls13.explain.terminal import printable
+from tls13.explain.trace import Narrator
 from tls13.flow import Epoch
 from tls13.lab.authority import Authority
 from tls13.lab.scripted import ask_for_key_update

@@ -63,7 +63,7 @@ def _connect_options(command: argparse.ArgumentParser) -> None:
     add("--keylog", metavar="FILE", help="append the secrets to FILE, for Wireshark (RFC 9850); it opens everything")
     add("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself: as secret as a key log")
     add("--json", action="store_true", help="one JSON object on stdout and nothing else; ends after the handshake")
-    add("--trace", action="store_true", help="tell the handshake, message by message, on stderr")
+    _trace_options(command, "tell the handshake, message by message, on stderr")
     add("--insecure", action="store_true", help="do not verify the server: it may be anybody")
     add("--timeout", metavar="SECONDS", type=seconds, default=30.0, help="for each step (default: 30)")
     add("--resume", metavar="FILE", help="resume the session in FILE if there is one, and keep a new one there")
@@ -105,9 +105,15 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
         help="whether a client may decline, or is asked after the handshake (default: required)",
     )
     add("--key-update", action="store_true", help="change our keys at once, and ask each client to change its own")
+    _trace_options(command, "tell each handshake, message by message, on stderr")
     what = command.add_mutually_exclusive_group()
     what.add_argument("--www", metavar="DIR", help="serve the files of a directory over HTTP/1.1")
     what.add_argument("--echo", action="store_true", help="send back what comes (the default)")
+
+
+def _trace_options(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--trace", action="store_true", help=what)
+    command.add_argument("-v", dest="verbose", action="count", default=0, help="with every field; -vv: and every byte")
 
 
 def _psk_options(command: argparse.ArgumentParser) -> None:
@@ -121,6 +127,7 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
         "Needs no network and no arguments."
     )
     command.add_argument("--pcapng", metavar="FILE", help="write a capture that Wireshark decrypts by itself")
+    _trace_options(command, "what the demo does anyway")
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:

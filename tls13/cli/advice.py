@@ -19,7 +19,7 @@ from ..errors import (
     UnknownIssuer,
     WrongHost,
 )
-from ..explain.trace import printable
+from ..explain.terminal import printable
 
 ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (MissingIntermediate, "--cafile FILE trusts what is in FILE"),

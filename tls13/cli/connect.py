@@ -20,7 +20,6 @@ from ..errors import (
     UsageError,
 )
 from ..explain.network import observe, open_tcp
-from ..explain.trace import Narrator
 from ..io.opening import wrap_socket
 from ..io.sockets import TLSSocket
 from ..trust.names import ServerName
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from ..events import Tracer
     from ..explain.network import Network
     from ..resumption.sessions import StoredSession
 
@@ -108,7 +108,7 @@ def _connect(options: argparse.Namespace, facts: Facts, stack: contextlib.ExitSt
         memory.keep(tls)
     if not options.json:
         print_end(facts)
-    if options.trace and not options.json and beneath.network is not None:
+    if (options.trace or options.verbose) and not options.json and beneath.network is not None:
         print_network(beneath.network)
 
 
@@ -183,13 +183,21 @@ def open_tls(
         port=beneath.port,
         session=memory.session,
         early_data=memory.early_data,
-        tracer=Narrator(sys.stderr) if options.trace else None,
+        tracer=_tracer(options),
     )
     stack.callback(written.record(tls.connection, sock))  # after the close_notify
     stack.enter_context(tls)
     tls.do_handshake(options.timeout)
     beneath.handshake_done(tls)
     return tls
+
+
+def _tracer(options: argparse.Namespace) -> Tracer | None:
+    if not (options.trace or options.verbose):
+        return None
+    from ..explain.trace import Narrator
+
+    return Narrator(sys.stderr, detail=options.verbose)
 
 
 def talk(options: argparse.Namespace, tls: TLSSocket, wanted: ServerName, facts: Facts, beneath: Beneath) -> None:

@@ -32,18 +32,18 @@ ANSWER = b"Somebody sees that we talk. Not what we say."
 OPENING = (
     "A TLS 1.3 connection (RFC 9846), both ends on this machine. An authority made for this run has signed a "
     "certificate for localhost; the client trusts that authority and no other. This is what the client sees. "
-    "An arrow of ---- is a message in the clear, one of ==== is encrypted."
+    "An arrow of ---- is a message in the clear, one of ==== is encrypted; a + below it is what that side knows now."
 )
 
 
 def demo(options: argparse.Namespace) -> int:
     """Make a CA, serve, connect, exchange data; returns 0. Needs neither network nor arguments."""
     with Written(None, options.pcapng) as written:
-        return _demo(written)
+        return _demo(written, options.verbose)
 
 
-def _demo(written: Written) -> int:
-    narrator = Narrator(sys.stdout)
+def _demo(written: Written, detail: int) -> int:
+    narrator = Narrator(sys.stdout, detail=detail)
     narrator.note(OPENING)
     sys.stdout.write("\n")
     authority = Authority.create(now=datetime.now(UTC), common_name="demo root")

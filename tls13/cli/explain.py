@@ -18,7 +18,7 @@ from ..explain.demos import VARIANTS, demo
 from ..explain.page import page
 from ..explain.pcap import read_capture
 from ..explain.telling import tell
-from ..explain.trace import printable
+from ..explain.terminal import printable
 from ..explain.vectors import read_vectors
 from .explain_live import visit, wait_for_visitor
 from .secrets import read_file

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import ClientAuth, ServerConfig
 from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream, UsageError
-from ..explain.trace import printable
+from ..explain.terminal import printable
 from ..io import aio
 from ..lab.authority import Authority
 from ..resumption.early_data import ReplayGuard
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
+    from ..events import Tracer
     from ..resumption.tickets import Tickets
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
@@ -233,6 +234,7 @@ async def _listen(
             on_error=_say_error,
             early_data=bool(options.early_data),
             protocol=written.protocol,
+            tracer=_tracer(options),
         )
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
@@ -240,6 +242,14 @@ async def _listen(
         raise ConnectFailed(
             error.errno, f"cannot listen on {where}: {reason}; --host and --port choose another"
         ) from error
+
+
+def _tracer(options: argparse.Namespace) -> Callable[[], Tracer] | None:
+    if not (options.trace or options.verbose):
+        return None
+    from ..explain.voices import Voices
+
+    return Voices(sys.stderr, detail=options.verbose)
 
 
 def _name(peer: Any) -> str:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CertificateError
-from ..explain.trace import printable
+from ..explain.terminal import printable
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from ..wire.messages import (
     NewSessionTicket,
     ServerHello,
 )
-from .trace import printable
+from .terminal import printable
 
 if TYPE_CHECKING:
     from .dissect import Seen

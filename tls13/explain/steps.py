@@ -20,7 +20,7 @@ from .knowledge import KEYS, Known, of_message
 from .messages import DESCRIPTIONS, SECTIONS
 from .spans import alert_fields, message_fields
 from .story import Step
-from .trace import printable
+from .terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -31,7 +31,7 @@ from .snippets import nonce
 from .spans import inner_fields, record_fields
 from .steps import CLOSING, EPOCHS, Steps, alert_name
 from .story import Node, Protection, RecordTold, Sealed, Story
-from .trace import printable
+from .terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

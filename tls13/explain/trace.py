@@ -1,22 +1,25 @@
 """A connection, told as it happens: one paragraph for each message, each change of keys, each alert.
 
-`Narrator` is a tls13.Tracer. What it says of a message comes from the decoded message itself (messages.py); the
-sentences say what the message is for, and the section where RFC 9846 says so.
+`Narrator` is a tls13.Tracer. What it says of a message comes from the decoded message itself (messages.py), what each
+side knows by then from knowledge.py, and its fields and bytes from spans.py; how it looks is in lanes.py. Secrets come
+to every tracer; this one lets them pass: what stands on a terminal is soon in somebody's bug report.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from textwrap import wrap
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ..errors import AlertDescription, TLSError
 from ..flow import Epoch
 from ..trust.names import describe
 from ..wire.messages import decode_handshake
 from ..wire.registry import ContentType
+from .dissect import Seen
+from .knowledge import KEYS, of_message
+from .lanes import Lanes
 from .messages import DESCRIPTIONS, SECTIONS
+from .spans import message_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509
 
     from ..crypto.suites import Suite
+    from ..wire.messages import HandshakeMessage
+    from .terminal import Page
 
 EPOCHS = {
     Epoch.INITIAL: "in the clear",
@@ -32,41 +37,25 @@ EPOCHS = {
     Epoch.APPLICATION: "application keys",
 }
 EARLY_KEYS = "they come from the PSK and the ClientHello alone: fresh in each connection, but without forward secrecy"
-WIDTH = 100
-TIME_WIDTH = 11
-LANE = WIDTH - TIME_WIDTH - 2
-"""The room between the two lines that stand for client and server."""
-LABEL_WIDTH = 24
-
-Part = tuple[str, str]
-"""The codes of a colour ("" for none), and a text in it."""
-
-
-class Palette:
-    """ANSI colours, or none where they do not belong: not a terminal, or NO_COLOR is set (no-color.org)."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-    def __call__(self, codes: str, text: str) -> str:
-        return f"\x1b[{codes}m{text}\x1b[0m" if self.on and codes and text else text
-
-
-def printable(text: str) -> str:
-    """`text` with every control character escaped: the peer chose it, and it must not steer the reader's terminal."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+EARLY_DATA = "before anybody is authenticated: whoever records it can send it again (section 8)"
+FIELDS, BYTES = 1, 2
+"""How much detail: none of these, every field, or the bytes as well."""
 
 
 class Narrator:
-    """Writes the account of one side's connection to `stream`, as it happens. `is_client`: whose side it is."""
+    """Writes the account of one side's connection to `page`, as it happens. is_client: whose side it is.
 
-    def __init__(self, stream: TextIO, *, is_client: bool = True) -> None:
-        self._stream = stream
-        self._paint = Palette(stream)
+    detail: 0 tells what matters, FIELDS each field of each message, BYTES their bytes as well.
+    """
+
+    def __init__(self, page: Page, *, is_client: bool = True, detail: int = 0) -> None:
+        self._lanes = Lanes(page)
         self._is_client = is_client
+        self._detail = detail
         self._began: float | None = None
         self._epochs = {True: Epoch.INITIAL, False: Epoch.INITIAL}
-        self._lanes_open = False
+        self._round_trip = 0
+        self._to_server = False
 
     # --- tls13.Tracer -----------------------------------------------------------------------------------------------
 
@@ -76,25 +65,31 @@ class Narrator:
             message.judge()
         except TLSError as error:  # a watcher changes nothing: the handshake itself finds the same, and ends for it
             self._arrow(sent, f"a message of {len(raw)} bytes", EPOCHS[epoch], epoch)
-            self._say("31", str(error))
+            self._lanes.say("31", str(error))
+            self._open(raw)
             return
         section, purpose = SECTIONS.get(type(message), ("section 4", ""))
         about = f"{section}, {len(raw)} bytes, {EPOCHS[epoch]}"
         self._arrow(sent, type(message).__name__, about, epoch)
-        self._say("3", purpose)
+        self._lanes.say("3", purpose)
         fields = DESCRIPTIONS.get(type(message))
         for label, value in fields(message) if fields is not None else ():
-            self._field(label, value)
+            self._lanes.field(label, value)
+        self._open(raw)
+        self._learn(sent, raw, epoch, message)
 
     def keys(self, sent: bool, epoch: Epoch, suite: Suite) -> None:
-        again = "new " if epoch is Epoch.APPLICATION is self._epochs[sent] else ""
+        update = epoch is Epoch.APPLICATION is self._epochs[sent]
+        first = epoch not in self._epochs.values()
         self._epochs[sent] = epoch
         aead = suite.code.name.removeprefix("TLS_").rpartition("_SHA")[0]
-        self._change(
-            "33", f"from here on the {self._who(sent)}'s records are encrypted with {aead}, {again}{EPOCHS[epoch]}"
-        )
+        keys = f"{aead}, {'new ' if update else ''}{EPOCHS[epoch]}"
+        self._lanes.change("33", f"from here on the {self._who(sent)}'s records are encrypted with {keys}")
         if epoch is Epoch.EARLY:
-            self._say("3", EARLY_KEYS)
+            self._lanes.say("3", EARLY_KEYS)
+        if update or first:
+            known = KEYS["update" if update else epoch.name.lower()][3]
+            self._lanes.sides(known.client, known.server)
 
     def secret(self, label: str, secret: bytes) -> None:
         """Secrets are not for a terminal."""
@@ -103,11 +98,11 @@ class Narrator:
         size = f"{length} byte{'s' if length != 1 else ''}"
         if content_type == ContentType.change_cipher_spec:
             self._arrow(sent, "change_cipher_spec", f"appendix E.4, {size}, {EPOCHS[Epoch.INITIAL]}", Epoch.INITIAL)
-            self._say("3", "means nothing: it makes this look like TLS 1.2 to what sits in between")
+            self._lanes.say("3", "means nothing: it makes this look like TLS 1.2 to what sits in between")
         else:
             self._arrow(sent, ContentType(content_type).name, f"section 5.2, {size}, {EPOCHS[epoch]}", epoch)
             if epoch is Epoch.EARLY:
-                self._say("3", "before anybody is authenticated: whoever records it can send it again (section 8)")
+                self._lanes.say("3", EARLY_DATA)
 
     def alert(self, sent: bool, description: AlertDescription | int) -> None:
         try:
@@ -119,67 +114,50 @@ class Narrator:
         codes = "1" if closes else "1;31"
         self._arrow(sent, f"alert {name}", f"section {section}, {EPOCHS[epoch]}", epoch, codes)
         if description == AlertDescription.close_notify:
-            self._say("3", f"nothing more will come from the {self._who(sent)}")
+            self._lanes.say("3", f"nothing more will come from the {self._who(sent)}")
         elif not closes:
-            self._say("31", f"the {self._who(sent)} ends the connection")
+            self._lanes.say("31", f"the {self._who(sent)} ends the connection")
 
     def verified(self, chain: Sequence[X509]) -> None:
         names = " <- ".join(describe(certificate) for certificate in chain)
-        self._change("32", f"chain verified: {names}, a trust anchor")
+        self._lanes.change("32", f"chain verified: {names}, a trust anchor")
 
-    # --- layout -----------------------------------------------------------------------------------------------------
+    # --- in the narrator's own words ----------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
-        """A paragraph of the narrator's own, from one side of the page to the other."""
-        if self._lanes_open:
-            self._row([])
-        for line in wrap(printable(text), WIDTH):
-            self._stream.write(self._paint("36", line) + "\n")
-        if self._lanes_open:
-            self._row([])
+        """A paragraph, from one side of the page to the other."""
+        self._lanes.note(text)
 
     def finish(self) -> None:
         """Close the page: what follows is not part of the account."""
-        self._lanes_open = False
-        self._stream.write("\n")
+        self._lanes.finish()
 
     def _who(self, sent: bool) -> str:
         return "client" if sent == self._is_client else "server"
 
-    def _open_lanes(self) -> None:
-        if not self._lanes_open:
-            self._lanes_open = True
-            self._stream.write(f"{'':{TIME_WIDTH - 3}}{self._paint('1', 'client'):6}")
-            self._stream.write(f"{'':{LANE - 7}}{self._paint('1', 'server'):6}\n")
-
     def _arrow(self, sent: bool, name: str, about: str, epoch: Epoch, codes: str = "1") -> None:
-        """One line across, from the sender to the receiver: `-` is in the clear, `=` is encrypted."""
-        self._open_lanes()
+        """A round trip begins when the client speaks after the server."""
         now = time.perf_counter()
         self._began = now if self._began is None else self._began
         to_server = self._who(sent) == "client"
-        stroke, colour = ("-" if epoch is Epoch.INITIAL else "="), ("34" if to_server else "35")
-        tail, head = (stroke * 4, f"{stroke * 3}>") if to_server else (f"<{stroke * 3}", stroke * 4)
-        between = stroke * (LANE - len(tail) - len(head) - len(name) - len(about) - 4)
-        parts = [(colour, tail), ("", " "), (codes, name), ("", " "), (colour, between), ("", f" {about} ")]
-        self._row([*parts, (colour, head)], f"{(now - self._began) * 1000:7.1f} ms")
+        if to_server and not self._to_server:
+            self._round_trip += 1
+            self._lanes.divider(f"round trip {self._round_trip}")
+        self._to_server = to_server
+        when = f"{(now - self._began) * 1000:7.1f} ms"
+        self._lanes.arrow(when, to_server, epoch is not Epoch.INITIAL, name, about, codes)
 
-    def _say(self, codes: str, text: str) -> None:
-        for line in wrap(printable(text), LANE - 10):
-            self._row([("", " " * 5), (codes, line)])
+    def _open(self, raw: bytes) -> None:
+        """As far as it is wanted."""
+        if self._detail >= BYTES:
+            self._lanes.octets(message_fields(raw), raw)
+        elif self._detail:
+            self._lanes.fields(message_fields(raw))
 
-    def _change(self, codes: str, text: str) -> None:
-        """What happens on one side, between two messages."""
-        self._open_lanes()
-        for number, line in enumerate(wrap(printable(text), LANE - 4)):
-            self._row([(codes, "*** " if not number else "    "), (codes, line)])
-
-    def _field(self, label: str, value: str) -> None:
-        for number, line in enumerate(wrap(printable(value), LANE - 9 - LABEL_WIDTH)):
-            self._row([("", " " * 7), ("2", f"{'' if number else label:{LABEL_WIDTH}}"), ("", line)])
-
-    def _row(self, parts: Sequence[Part], when: str = "") -> None:
-        """One line between the two lanes."""
-        text = "".join(self._paint(codes, part) for codes, part in parts)
-        room = LANE - sum(len(part) for _, part in parts)
-        self._stream.write(f"{when:{TIME_WIDTH}}|{text}{' ' * room}|\n")
+    def _learn(self, sent: bool, raw: bytes, epoch: Epoch, message: HandshakeMessage) -> None:
+        """What each of the two knows now, and did not know before."""
+        known = of_message(Seen("message", self._who(sent) == "client", 0.0, [], raw, epoch, message))
+        self._lanes.sides(known.client, known.server)
+        if self._detail:
+            for sentence in known.wire:
+                self._lanes.field("the wire sees", sentence)

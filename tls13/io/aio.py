@@ -170,6 +170,7 @@ async def start_server(
     limit: int = 2**16,
     early_data: bool = False,
     protocol: type[TLSProtocol] = TLSProtocol,
+    tracer: Callable[[], Tracer] | None = None,
     **tcp: Any,
 ) -> asyncio.Server:
     """As asyncio.start_server, over TLS 1.3: `client_connected(reader, writer)` runs once a handshake is complete.
@@ -183,6 +184,7 @@ async def start_server(
     early data comes before the handshake is complete, and reader.read() gives none of it.
 
     protocol: what drives each connection; a subclass may watch it (tls13.explain.recorded).
+    tracer: makes the tracer of each connection (tls13.explain.voices).
     """
     loop = asyncio.get_running_loop()
     if isinstance(config, ServerConfig) and config.max_early_data and not early_data:
@@ -199,7 +201,7 @@ async def start_server(
 
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         app = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
-        connection = ServerConnection(current)
+        connection = ServerConnection(current, tracer=tracer() if tracer is not None else None)
         tls = protocol(
             connection, app, loop, handshake_timeout=handshake_timeout, on_error=on_error, early_data=early_data
         )
