@@ -1,175 +1,17 @@
-"""The page in Chromium, as a reader meets it: from disk, with mouse and with keys, wide and narrow, light and dark.
+"""The page in Chromium, as a reader meets it: with mouse and with keys, wide and narrow, light and dark, on paper.
 
-Real browsers are slow to start, so one is shared by the file. Nothing here waits for time to pass: where the page has a
-clock of its own, the test moves it.
+Nothing here waits for time to pass: where the page has a clock of its own, the test moves it.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tarfile
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.explain.told import EVIL, Told, protection, record, step, story
-from tls13.explain.demos import VARIANTS, demo
-from tls13.explain.page import page
+from tls13.explain.demos import demo
 from tls13.explain.telling import tell
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-OPEN_ALL = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
-FOLDED = "() => document.querySelectorAll('details:not([open])').length"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield launched
-        launched.close()
-
-
-class Reader:
-    """A page on disk in a window, and what it complained about or asked for."""
-
-    def __init__(self, browser, file: Path, **context) -> None:
-        self.context = browser.new_context(
-            **({"viewport": {"width": 1400, "height": 900}, "reduced_motion": "reduce"} | context)
-        )
-        self.tab = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.tab.on("console", lambda message: self.complaints.append(message.text))
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.file = file
-        self.tab.goto(file.as_uri())
-
-    def unfold(self) -> None:
-        """Opens everything that opens; what was inside may open too."""
-        while self.tab.evaluate(FOLDED):
-            self.tab.evaluate(OPEN_ALL)
-            self.tab.evaluate("() => new Promise(requestAnimationFrame)")
-
-    def steps(self) -> range:
-        return range(self.tab.locator(".step").count())
-
-    def go(self, at: int) -> None:
-        self.tab.locator(".step").nth(at).click()
-
-
-@pytest.fixture
-def read(browser, tmp_path):
-    readers = []
-
-    def open_one(*stories, **context) -> Reader:
-        file = tmp_path / "page.html"
-        file.write_text(page(list(stories)), "utf-8")
-        readers.append(Reader(browser, file, **context))
-        return readers[-1]
-
-    yield open_one
-    for reader in readers:
-        assert reader.complaints == []
-        assert reader.requests == [reader.file.as_uri()]
-        reader.context.close()
-
-
-# --- Every step, every field, every byte ------------------------------------------------------------------------------
-
-FIELDS = """() => [...document.querySelectorAll('.stage > .inspector [role=treeitem]')].map(item => {
-  item.hidden = false; item.focus();
-  const board = item.closest('.inspector');
-  return [item.querySelector('.field-name').textContent, ...[...board.querySelectorAll('.byte')].flatMap(
-    (byte, at) => byte.classList.contains('lit') ? [at] : [])];
-})"""
-BYTES = """() => [...document.querySelectorAll('.stage > .inspector .byte')].map(byte => {
-  byte.dispatchEvent(new PointerEvent('pointerover', {bubbles: true, pointerType: 'mouse'}));
-  const rows = byte.closest('.inspector').querySelectorAll('.row.lit');
-  return [rows.length, Number(rows[0].dataset.row), rows[0].hasAttribute('aria-expanded')];
-})"""
-
-
-def flat(field: dict) -> list[dict]:
-    return [field, *(inner for child in field["fields"] for inner in flat(child))]
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_each_field_of_each_step_lights_its_bytes_and_each_byte_its_leaf(read, variant) -> None:
-    told = tell(demo(variant))
-    reader = read(told)
-    steps = told.to_json()["steps"]
-    assert len(reader.steps()) == len(steps)
-    for at, one in enumerate(steps):
-        reader.go(at)
-        assert one["name"] in reader.tab.inner_text("#stage-title")
-        if not one["fields"]:
-            continue
-        fields = flat(one["fields"])
-        assert reader.tab.evaluate(FIELDS) == [
-            [field["name"], *range(field["start"], field["end"])] for field in fields
-        ]
-        for byte, (lit, row, opens) in enumerate(reader.tab.evaluate(BYTES)):
-            assert lit == 1
-            assert not opens
-            assert fields[row]["start"] <= byte < fields[row]["end"]
-
-
-def test_the_mouse_over_a_byte_shows_its_field_and_over_a_field_its_bytes(read) -> None:
-    tab = read(Told(story())).tab
-    board = tab.locator(".stage > .inspector")
-    board.locator(".byte").nth(1).hover()
-    assert board.locator(".row.lit .field-name").inner_text() == "random"
-    assert "what random is for" in board.locator(".told").inner_text()
-    assert board.locator(".byte.lit").count() == 32
-    board.locator(".row", has_text="extension_type").first.hover()
-    assert board.locator(".byte.lit").count() == 2
-    assert "RFC 9846, 4.2.2" in board.locator(".told").inner_text()
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_each_key_of_the_schedule_shows_its_value_and_its_programs(read, variant) -> None:
-    told = tell(demo(variant)).to_json()
-    tab = read(Told(told)).tab
-    for node in told["schedule"]:
-        tab.locator(f'.node[data-node="{node["id"]}"]').dispatch_event("click")
-        shown = tab.locator(".node-detail").inner_text()
-        assert node["name"] in shown
-        assert (node["value"] or node["why_unknown"]) in shown.replace(" ", "").replace("\n", "") or not node["value"]
-        programs = tab.locator(".node-detail pre").all_inner_texts()
-        assert [text.strip() for text in programs] == [text.strip() for text in (node["python"], node["shell"]) if text]
-
-
-def test_a_protected_record_shows_how_its_nonce_is_made(read) -> None:
-    reader = read(Told(story()))
-    reader.go(3)
-    reader.unfold()
-    rows = reader.tab.locator(".nonce tr").all_inner_texts()
-    assert [row.replace("\t", " ") for row in rows] == [
-        "IV " + " ".join(["02"] * 12),
-        "⊕ 258 " + " ".join(["00"] * 10 + ["01", "02"]),
-        "nonce " + " ".join(["02"] * 10 + ["03", "00"]),
-    ]
-    assert reader.tab.locator(".nonce tr:last-child .changed").count() == 2
-
-
-def test_a_record_that_did_not_open_says_why(read) -> None:
-    reader = read(Told(story()))
-    reader.go(4)
-    reader.unfold()
-    assert f"Not opened: no key for it: {EVIL}" in reader.tab.inner_text(".stage")
+pytestmark = pytest.mark.interop
 
 
 # --- Keys and clock ---------------------------------------------------------------------------------------------------
@@ -352,23 +194,6 @@ def test_a_comparison_does_not_scroll_sideways_either(read) -> None:
     reader = read(tell(demo("1-rtt")), tell(demo("resumption")), viewport={"width": 360, "height": 780})
     reader.unfold()
     assert reader.tab.evaluate("document.documentElement.scrollWidth") == 360
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory) -> Path:
-    """axe-core, the judge of accessibility, from the npm registry: 700 KB that need not lie in this repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    place = tmp_path_factory.mktemp("axe")
-    got = subprocess.run(
-        [npm, "pack", "--silent", "axe-core@4"], cwd=place, capture_output=True, text=True, timeout=120
-    )
-    if got.returncode:
-        pytest.skip("npm does not bring axe-core")
-    with tarfile.open(place / got.stdout.strip().splitlines()[-1]) as archive:
-        archive.extractall(place, members=[archive.getmember("package/axe.min.js")], filter="data")
-    return place / "package" / "axe.min.js"
 
 
 AXE = """async () => (await axe.run(document, {
