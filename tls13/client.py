@@ -123,8 +123,6 @@ class ClientHandshake(Offering):
         client_traffic = agreed.handshake_secret.client_traffic(digest)
         server_traffic = agreed.handshake_secret.server_traffic(digest)
         self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
-        if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:
-            self.output.send_change_cipher_spec()
         # While early data may be accepted, it goes on under its own keys, up to EndOfEarlyData (4.6).
         early_data_possible = offer.early_data and offer.retry is None and agreed.psk is offer.psks[0]
         if not early_data_possible:
@@ -162,6 +160,8 @@ class ClientHandshake(Offering):
         self.exporter_secret = main_secret.exporter(digest)
         self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
 
+        if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:
+            self.output.send_change_cipher_spec()  # appendix E.4: immediately before our second flight
         if accepted:
             self.send(EndOfEarlyData())
             self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)

@@ -81,7 +81,7 @@ def test_a_handshake_that_fails_is_written_down_to_its_alert(www, tmp_path, caps
     (capture,) = read_capture(path.read_bytes(), None)
     assert set(capture.secrets) == {label for label in SECRETS if "HANDSHAKE" in label}
     assert capture.segments[-1].to_server
-    assert len(capture.segments[-1].data) == 6 + 5 + 1 + 2 + 16  # change_cipher_spec, then a record with the alert
+    assert len(capture.segments[-1].data) == 5 + 1 + 2 + 16  # a record with the alert
 
 
 def test_a_capture_that_cannot_be_written_is_found_before_anything_is_sent(capsys):

@@ -51,11 +51,11 @@ def test_the_order_of_figure_1(client_config, server_config) -> None:
     assert arrows(client) == [
         (">", "ClientHello"),
         ("<", "ServerHello"),
-        (">", "change_cipher_spec"),
         ("<", "EncryptedExtensions"),
         ("<", "Certificate"),
         ("<", "CertificateVerify"),
         ("<", "Finished"),
+        (">", "change_cipher_spec"),
         (">", "Finished"),
     ]
 

@@ -31,7 +31,7 @@ from .facts import Facts
 from .failures import both_closed, library_error, ragged_end, translated
 from .servername import ask_program, check_name
 from .session import SSLSession, checked_session
-from .wire import CHANGE_CIPHER_SPEC, LARGEST_WRITE
+from .wire import LARGEST_WRITE
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -116,7 +116,7 @@ class Channel(Facts):
         connection = self.connection
         while not connection.handshake_complete:
             if self._next_event() is None and not connection.handshake_complete:
-                self._flush(holding_back=True)
+                self._flush()
                 self._fill()
         try:
             self._flush()
@@ -261,7 +261,7 @@ class Channel(Facts):
         except TLSError as error:
             raise translated(error) from error
 
-    def _flush(self, *, waiting: bool = True, holding_back: bool = False) -> None:
+    def _flush(self, *, waiting: bool = True) -> None:
         """Send what is owed. A reader does not wait for somebody who is writing, nor for a full buffer; and that the
         peer has gone it hears when it reads."""
         if not (self._unsent or self.connection.wants_send):
@@ -269,7 +269,7 @@ class Channel(Facts):
         if not self._write_lock.acquire(blocking=waiting):
             return
         try:
-            self._send_pending(waiting=waiting, holding_back=holding_back)
+            self._send_pending(waiting=waiting)
         except OSError:
             if waiting:
                 raise
@@ -281,14 +281,10 @@ class Channel(Facts):
         self._flush(waiting=False)
         self._wire.drain()
 
-    def _send_pending(self, *, waiting: bool = True, holding_back: bool = False) -> None:
+    def _send_pending(self, *, waiting: bool = True) -> None:
         while self._unsent or self.connection.wants_send:
             if not self._unsent:
                 self._unsent = memoryview(self.connection.data_to_send())
-            if self._unsent == CHANGE_CIPHER_SPEC:
-                if holding_back:
-                    return
-                self._unsent = memoryview(CHANGE_CIPHER_SPEC + self.connection.data_to_send())
             while self._unsent:
                 self._unsent = self._unsent[self._wire.send(self._unsent, waiting=waiting) :]
 

@@ -15,10 +15,6 @@ import sys
 import time
 from typing import Protocol
 
-CHANGE_CIPHER_SPEC = b"\x14\x03\x03\x00\x01\x01"
-"""A client's goes with its second flight (appendix E.4), for which the server's has to be here. In a packet of its own
-it would keep that waiting until the server has acknowledged it: 40 ms, by Nagle and delayed acknowledgements."""
-
 LARGEST_WRITE = 2**16
 """Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
 what is held for a peer that does not read. Elsewhere programs count on a write that takes everything (trio)."""
