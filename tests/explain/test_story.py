@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +15,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.vectors_reader import RFC8448
-from tls13.explain.demos import HOST, QUESTION, VARIANTS, demo
+from tls13 import ClientConfig, Identity, ServerConfig
+from tls13.explain.demos import HOST, QUESTION, VARIANTS, Demo, Stage, demo
 from tls13.explain.story import NEGOTIATED, Story
 from tls13.explain.telling import tell
 from tls13.explain.vectors import read_vectors
+from tls13.trust.delegated import DELEGATION_USAGE, SERVER_CONTEXT, issue
+from tls13.trust.raw_keys import RawPublicKey
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rfc8448.json"
 
@@ -54,6 +59,7 @@ KINDS = {
     "resumption": {"resumption"},
     "0-rtt": {"resumption", "0-RTT accepted"},
     "0-rtt-rejected": {"resumption", "0-RTT rejected"},
+    "external-psk": {"external PSK"},
     "mutual-tls": {"1-RTT", "mutual TLS"},
     "post-handshake-auth": {"1-RTT", "post-handshake authentication"},
     "key-update": {"1-RTT", "KeyUpdate"},
@@ -249,6 +255,32 @@ def test_the_shell_line_shows_the_certificate() -> None:
         assert print_of in done.stdout
 
 
+def test_a_bare_key_is_told_as_one_and_its_signature_checked() -> None:
+    """RFC 7250: no certificate, only the key; its bytes are not taken for a certificate's."""
+    stage = Stage()
+    raw = RawPublicKey(stage.issued.private_key)
+    client = ClientConfig(server_raw_keys=[raw.der_chain[0]])
+    told = tell(Demo(stage, client, ServerConfig(raw)).whole())
+    (only,) = told.chain
+    assert (only.subject, only.key) == ("(a bare public key, RFC 7250)", "ECDSA, secp256r1")
+    assert dict(only.checks)["CertificateVerify"].startswith("right")
+    assert only.fields.name == "subjectPublicKeyInfo"
+
+
+def test_a_delegated_credential_signs_in_the_certificates_place() -> None:
+    """RFC 9345."""
+    stage, key, short = Stage(), *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    usage = x509.UnrecognizedExtension(DELEGATION_USAGE, b"\x05\x00")
+    certificate = stage.signer.sign(stage.signer.draft([HOST], key.public_key()).with_extension(usage))
+    owner = Identity((certificate, *stage.signer.chain), key)
+    credential = issue(owner, short.public_key(), until=datetime.now(UTC) + timedelta(days=1), context=SERVER_CONTEXT)
+    identity = Identity(owner.chain, short, delegated_credential=credential)
+    client = stage.client.replace(delegated_credentials=True)
+    told = tell(Demo(stage, client, stage.server.replace(identity=identity)).whole())
+    assert "delegated credential" in told.variant
+    assert dict(told.chain[0].checks)["CertificateVerify"].startswith("right")
+
+
 def test_a_compressed_certificate_is_opened() -> None:
     assert story("ocsp-and-compression").chain[0].names == (HOST,)
 
@@ -288,6 +320,14 @@ def test_the_lesson_on_the_early_share_does_the_exchange_again() -> None:
     assert bytes.fromhex(done.stdout) == next(one.value for one in told.schedule if one.id == "ecdhe")
 
 
+def test_without_a_key_exchange_the_psk_alone_opens_everything() -> None:
+    told = story("external-psk")
+    total = sum(1 for one in told.records if one.protection is not None)
+    assert lesson(told, "resumption")["with the PSK alone"] == f"{total} of {total} encrypted records open"
+    assert "forward-secrecy" not in {one.id for one in told.lessons}
+    assert told.negotiated["psk"] == "external, psk_ke"
+
+
 def test_a_forged_signature_is_tried() -> None:
     shown = lesson(story("1-rtt"), "man-in-the-middle")
     assert shown["the server's signature over this handshake"] == "verifies"
@@ -309,7 +349,7 @@ def test_only_lessons_that_belong_to_this_connection(variant) -> None:
     assert ("zero-rtt" in ids) == variant.startswith("0-rtt")
     assert ("key-update" in ids) == (variant == "key-update")
     assert ("hello-retry-request" in ids) == (variant == "hello-retry")
-    assert ("resumption" in ids) == (variant in ("resumption", "0-rtt", "0-rtt-rejected"))
+    assert ("resumption" in ids) == (variant in ("resumption", "0-rtt", "0-rtt-rejected", "external-psk"))
 
 
 # --- redaction --------------------------------------------------------------------------------------------------------

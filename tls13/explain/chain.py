@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ..authentication import CLIENT_CONTEXT, SERVER_CONTEXT
 from ..crypto.signatures import signed_content, verify
 from ..errors import TLSError
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe, name_matches
+from ..wire.companions import DelegatedCredential
 from ..wire.compression import decompress
 from ..wire.messages import Certificate, CertificateVerify, CompressedCertificate
 from .story import CertificateTold
@@ -26,8 +28,9 @@ from .x509_fields import certificate_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+    from ..wire.messages import CertificateEntry
     from .dissect import Dissector, Seen
 
 DATE = "%Y-%m-%d %H:%M:%S UTC"
@@ -70,7 +73,7 @@ def signature_check(read: Dissector, seen: Seen, content: bytes | None = None) -
         return None
     context = CLIENT_CONTEXT if seen.to_server else SERVER_CONTEXT
     try:
-        key = x509.load_der_x509_certificate(certificate.certificate_list[0].cert_data).public_key()
+        key = _signing_key(certificate.certificate_list[0])
         signed = signed_content(context, proof.before) if content is None else content
         verify(key, message.algorithm, message.signature, signed)
     except TLSError:
@@ -78,6 +81,16 @@ def signature_check(read: Dissector, seen: Seen, content: bytes | None = None) -
     except (*UNREADABLE, UnsupportedAlgorithm, KeyError):
         return None
     return True
+
+
+def _signing_key(entry: CertificateEntry) -> PublicKeyTypes:
+    """The certificate's; or the one that it delegates to (RFC 9345), or that stands in its place (RFC 7250)."""
+    delegated = entry.extensions.find(DelegatedCredential.extension_type)
+    if delegated is not None:
+        return load_der_public_key(DelegatedCredential.decode(delegated).cred.ASN1_subjectPublicKeyInfo)
+    if (certificate := _parse(entry.cert_data)) is not None:
+        return certificate.public_key()
+    return load_der_public_key(entry.cert_data)
 
 
 def chain(read: Dissector, verified: Sequence[bytes], server_name: str | None) -> list[CertificateTold]:
@@ -142,7 +155,7 @@ def _verifies(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _signed(parsed: list[x509.Certificate | None], place: int, issuer: int | None) -> tuple[Check, ...]:
     subject, by = parsed[place], parsed[issuer] if issuer is not None else None
     if subject is None:
-        return (("readable", "no: this is no X.509 certificate that we can read"),)
+        return (("certificate", "none that we can read; a bare key is believed if the other side knew it before"),)
     if by is None:
         return (("signature", "its issuer is not in this capture, so the signature was not verified here"),)
     if issuer == place:
@@ -189,6 +202,8 @@ def _certificate(
         signed_by=first + issuer if issuer is not None else None, checks=checks, bytes=der,
         fields=certificate_fields(der), shell=_shell(der) if certificate is not None else None, shown_by=who,
     )  # fmt: skip
+    if certificate is None and (bare := _bare_key(der)) is not None:
+        told.subject, told.key = "(a bare public key, RFC 7250)", key_words(bare)
     if certificate is not None:
         told.subject = certificate.subject.rfc4514_string() or "(no subject)"
         told.issuer = certificate.issuer.rfc4514_string()
@@ -199,6 +214,13 @@ def _certificate(
         told.signature = getattr(certificate.signature_algorithm_oid, "_name", "unknown")
         told.names = _names(certificate)
     return told
+
+
+def _bare_key(der: bytes) -> PublicKeyTypes | None:
+    try:
+        return load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -215,7 +237,7 @@ def _key(certificate: x509.Certificate) -> str:
         return "a key that we cannot read"
 
 
-def key_words(key: CertificatePublicKeyTypes) -> str:
+def key_words(key: PublicKeyTypes) -> str:
     """For people: its kind and size."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA, {key.key_size} bits"

@@ -7,6 +7,7 @@ private keys that a demonstration may keep. An authority made for this run signs
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,7 @@ from ..io.memory import pump
 from ..lab.authority import CLIENT_AUTH, Authority
 from ..lab.scripted import ScriptedServer
 from ..resumption.early_data import ReplayGuard
+from ..resumption.psk import ExternalPsk
 from ..trust.identity import Identity
 from ..trust.store import TrustStore
 from ..wire.companions import CertificateStatus
@@ -169,6 +171,14 @@ def early_rejected(stage: Stage) -> Capture:
     return Demo(stage, client, server.replace(replay_guard=just_started), session=ticket, early_data=QUESTION).whole()
 
 
+def external_psk(stage: Stage) -> Capture:
+    """Two machines of one owner: a key in both, no certificate, and (psk_ke) no key exchange."""
+    key, modes = token_bytes(32), [PskKeyExchangeMode.psk_ke]
+    client = ClientConfig(psks=[ExternalPsk(b"pump 7", key)], require_psk=True, psk_key_exchange_modes=modes)
+    server = ServerConfig(None, psks=[ExternalPsk(b"pump 7", key)], psk_key_exchange_modes=modes)
+    return Demo(stage, client, server).whole()
+
+
 def mutual(stage: Stage) -> Capture:
     client = stage.client.replace(identities=stage.person().identity)
     return Demo(stage, client, stage.server.replace(client_trust=stage.trust)).whole()
@@ -255,6 +265,7 @@ VARIANTS: dict[str, tuple[str, Callable[[Stage], Capture]]] = {
     "resumption": ("a ticket of an earlier connection instead of certificates", resumption),
     "0-rtt": ("data in the first flight, which the server takes", early_accepted),
     "0-rtt-rejected": ("data in the first flight, which the server throws away", early_rejected),
+    "external-psk": ("a key that both have, without certificates and without a key exchange", external_psk),
     "mutual-tls": ("the client shows a certificate too", mutual),
     "post-handshake-auth": ("the client is asked for its certificate after the handshake", post_handshake),
     "key-update": ("both sides change their keys while they talk", key_update),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .spans import Field, size, undecodable
 from .x509_values import address, bit_string, integer, oid, text, time, usages
-from .x509_words import ANY, CERTIFICATE, EXTENSION_VALUES, MEANINGS, TAGS, Place, Shape
+from .x509_words import ANY, CERTIFICATE, EXTENSION_VALUES, KEY, MEANINGS, TAGS, Place, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,12 @@ SECTION = "RFC 5280, 4.1"
 
 
 def certificate_fields(der: bytes) -> Field:
-    """A certificate, in DER. Never raises for what is in it."""
+    """A certificate, in DER; or the bare key that may stand in its place (RFC 7250). Never raises for what is in it."""
     walk = _Walk(der)
-    found = list(walk.elements(0, len(der), (Place("Certificate", shape=CERTIFICATE),), "Certificate", SECTION, 0))
+    place = Place("Certificate", shape=CERTIFICATE)
+    if walk.is_key():
+        place = Place("subjectPublicKeyInfo", shape=KEY, section="RFC 7250, 3")
+    found = list(walk.elements(0, len(der), (place,), "Certificate", SECTION, 0))
     if len(found) == 1:
         return found[0]
     return Field("Certificate", 0, len(der), "opaque", size(len(der)), MEANINGS["Certificate"], SECTION, tuple(found))
@@ -45,6 +48,17 @@ class _Walk:
         self.data = data
         self.extension = ""
         """The dotted OID of the extension that is being walked."""
+
+    def is_key(self) -> bool:
+        """A SubjectPublicKeyInfo has two parts, and the second is a BIT STRING; a certificate has three."""
+        whole = self.element(0, len(self.data))
+        if isinstance(whole, str):
+            return False
+        tags, at = [], whole.content
+        while not isinstance(part := self.element(at, whole.end), str):
+            tags.append(part.tag)
+            at = part.end
+        return tags == [0x30, 0x03]
 
     def element(self, at: int, end: int) -> _Element | str:
         """The header of the element at `at`; or why there is none."""
