@@ -6,6 +6,7 @@ interface. Everything it tells comes through tls13.Tracer, which anybody's progr
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import threading
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..config import ClientConfig, ServerConfig
+from ..errors import TLSError
 from ..explain.trace import Narrator
 from ..io.opening import wrap_socket
 from ..lab.authority import Authority
@@ -80,7 +82,8 @@ def _ask(tls: TLSSocket, narrator: Narrator) -> bytes:
 
 
 def _serve_one(sock: socket.socket, config: ServerConfig) -> None:
-    with wrap_socket(sock, config) as tls:
+    """What goes wrong here goes wrong at the client's end as well, which tells it."""
+    with contextlib.suppress(TLSError), wrap_socket(sock, config) as tls:
         if tls.recv() == QUESTION:
             tls.sendall(ANSWER)
         while tls.recv():
