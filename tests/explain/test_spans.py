@@ -142,6 +142,8 @@ def test_a_compressed_certificate_says_what_is_in_it() -> None:
     check(message_fields(broken), len(broken))
     assert "does not unpack" in message_fields(broken).fields[-1].value
     check(message_fields(bytes.fromhex("19000000")), 4)
+    unknown = raw[:4] + b"\x12\x34" + raw[6:]
+    assert "not installed here" in message_fields(unknown).fields[-1].value
 
 
 def test_a_field_of_no_bytes_is_no_leaf() -> None:

@@ -20,8 +20,8 @@ from ..crypto.signatures import signed_content, verify
 from ..errors import TLSError
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe, name_matches
 from ..wire.companions import DelegatedCredential
-from ..wire.compression import decompress
 from ..wire.messages import Certificate, CertificateVerify, CompressedCertificate
+from .spans import unpacked
 from .story import CertificateTold
 from .x509_fields import certificate_fields
 
@@ -42,10 +42,7 @@ def opened_certificate(seen: Seen) -> Certificate | None:
     message = seen.message
     if isinstance(message, CompressedCertificate):
         try:
-            data = decompress(
-                message.algorithm, message.compressed_certificate_message, min(message.uncompressed_length, 2**20)
-            )
-            return Certificate.decode(data)
+            return Certificate.decode(unpacked(message))
         except TLSError:
             return None
     return message if isinstance(message, Certificate) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AlertDescription, DecodeError, TLSError
 from ..wire.codec import Codec, Enumerated, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
-from ..wire.compression import decompress
+from ..wire.compression import available_algorithms, decompress
 from ..wire.extensions import BODIES, ExtensionBlock
 from ..wire.messages import Certificate, CompressedCertificate, message_class
 from ..wire.registry import CodePoint, ContentType, ExtensionType, HandshakeType, ProtocolVersion
@@ -272,15 +272,25 @@ def message_fields(raw: bytes) -> Field:
 def _decompressed(raw: bytes, body: tuple[Field, ...]) -> tuple[Field, ...]:
     """What is in a CompressedCertificate has no bytes of its own here: it is told in the words of the last field."""
     try:
-        message = CompressedCertificate.decode(raw[4:])
-        length = min(message.uncompressed_length, 2**20)
-        data = decompress(message.algorithm, message.compressed_certificate_message, length)
+        data = unpacked(CompressedCertificate.decode(raw[4:]))
         entries = Certificate.decode(data).certificate_list
     except TLSError as error:
         told = f"does not unpack: {error}"
     else:
         told = f"a Certificate of {size(len(data))} with {len(entries)} certificate{'s' if len(entries) != 1 else ''}"
     return (*body[:-1], replace(body[-1], value=f"{body[-1].value}: {told}"))
+
+
+def unpacked(message: CompressedCertificate) -> bytes:
+    """The Certificate in it (RFC 8879). Raises TLSError if it does not unpack, or if we cannot."""
+    if message.algorithm not in available_algorithms():
+        raise DecodeError(f"it is compressed with {message.algorithm}, which is not installed here")
+    length = min(message.uncompressed_length, MOST_UNPACKED)
+    return decompress(message.algorithm, message.compressed_certificate_message, length)
+
+
+MOST_UNPACKED = 2**20
+"""Bytes. No chain is longer, and a bomb is not set off for the sake of a page."""
 
 
 def record_fields(raw: bytes) -> Field:
