@@ -5,6 +5,7 @@
    a mouse asks what a byte is. */
 
 const ROOMY = 90;  // rows: a tree up to this size is shown open
+const FEW = 160;  // bytes: up to so many are shown without a box that scrolls
 
 /** The tree of `root` as rows in reading order: {field, level, parent, last, depth}. `last` is its last descendant. */
 function flatten(root) {
@@ -79,7 +80,8 @@ function treeOf(label, state) {
 
 function gridOf(label, state) {
   const grid = el("div", {
-    class: "hex", role: "group", tabindex: 0, "aria-label": `The bytes of ${label}: arrow keys move, byte by byte`,
+    class: state.bytes.length > FEW ? "hex" : "hex few", role: "group", tabindex: 0,
+    "aria-label": `The bytes of ${label}: arrow keys move, byte by byte`,
   });
   let stripe = false, before = -1;
   state.cells = state.bytes.map((byte, at) => {

@@ -28,14 +28,16 @@ function opened(record, guard, story) {
     nonceRows(guard),
     terms([
       ["key", guard.key ? keyLink(guard.key_node, guard.key, story) : null],
-      ["additional data", el("code", {}, spaced(guard.additional_data), " ",
-        el("span", { class: "soft" }, "the record's header: not secret, and it cannot be changed either"))],
-      ["tag", el("code", {}, spaced(guard.tag), " ",
-        el("span", { class: "soft" }, "one flipped bit anywhere above, and this no longer fits"))],
+      ["additional data", noted(guard.additional_data, "the record's header: not secret, and it cannot be changed either")],
+      ["tag", noted(guard.tag, "one flipped bit anywhere above, and this no longer fits")],
     ]),
     snippet("Python", guard.python),
     el("h5", {}, "What was inside"),
     inspector(`the inside of record ${record.id}`, guard.inner, guard.inner_fields, guard.inner_length));
+}
+
+function noted(hex, note) {
+  return [el("code", {}, spaced(hex)), " ", el("span", { class: "soft" }, note)];
 }
 
 /** Header, ciphertext and tag in proportion: most of a small record is not the message. */
