@@ -12,7 +12,9 @@ from typing import ClassVar
 import pytest
 
 from tests.explain.told import EVIL, Told, field, protection, record, step, story
+from tls13.explain.demos import VARIANTS, demo
 from tls13.explain.page import COMFORTABLE, embed, page
+from tls13.explain.telling import tell
 
 
 class Reader(HTMLParser):
@@ -109,6 +111,14 @@ def test_the_page_asks_for_nothing_from_outside() -> None:
 def test_the_program_never_parses_markup() -> None:
     script = Reader(page(Told(story()))).texts[-1]
     assert not re.search(r"(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|Function\(", script)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_of_a_handshake_is_whole_and_under_a_megabyte(variant) -> None:
+    told = tell(demo(variant))
+    html = page(told)
+    assert len(html.encode()) < 1_000_000
+    assert data_of(html)["stories"] == [told.to_json()]
 
 
 def test_long_application_data_is_cut_and_says_so() -> None:

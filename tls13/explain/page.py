@@ -32,7 +32,7 @@ SCRIPTS = ("dom.js", "bytes.js", "records.js", "lifelines.js", "stage.js", "sche
            "diff.js", "print.js", "main.js")  # fmt: skip
 """In the order they are joined in: one scope, no modules, so that the page works from disk."""
 COMFORTABLE = 900_000
-"""Characters of JSON. Above it the bodies of application data are cut, which are long and say little."""
+"""Characters of JSON for each Story. Above it the bodies of application data are cut, which are long and say little."""
 CUTS = (4096, 1024, 256, 64)
 """Bytes that are kept of each body, tried in turn."""
 
@@ -85,7 +85,7 @@ def embed(data: object) -> str:
 def fitted(told: list[Json]) -> list[Json]:
     """The stories, with the bodies of application data cut as far as needed; what is cut says its whole length."""
     for limit in CUTS:
-        if _size(told) <= COMFORTABLE:
+        if _size(told) <= COMFORTABLE * len(told):
             break
         told = [_cut(one, limit) for one in told]
     return told
