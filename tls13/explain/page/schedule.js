@@ -182,7 +182,7 @@ function drawn(node, place) {
 function inLines(name, width) {
   if (name.length <= width / 7) return [name];
   const room = Math.floor(width / 6);
-  const breaks = [...name.matchAll(/[_ .(]+/g)].map((found) => found.index + found[0].length);
+  const breaks = [...name.matchAll(/[_ .(-]+/g)].map((found) => found.index + found[0].length);
   const best = breaks.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0] || room;
   const cut = (line) => (line.length > room ? `${line.slice(0, room - 1)}…` : line);
   return [cut(name.slice(0, best)), cut(name.slice(best))];
