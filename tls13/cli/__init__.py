@@ -1,4 +1,4 @@
-"""The command line: tls13 connect | serve | demo | explain.
+"""The command line: tls13 connect | serve | demo | explain | break.
 
 Exit codes: 0 it worked (for `connect`: handshake and verification), 1 it did not, 2 the command was wrong, 130 Ctrl-C.
 A failure is one line on stderr that says what to do.
@@ -136,11 +136,39 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     explain_options(command)
 
 
+def _break_options(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Attacks and faults against a real connection. Each says what it does, what should come of it and why,\n"
+        "predicts who ends the connection and how, runs, and shows what happened. The exit code is 1 if a prediction\n"
+        "was wrong."
+    )
+    command.epilog = (
+        "examples:\n"
+        "  tls13 break --list\n"
+        "  tls13 break nonce-reuse\n"
+        "  tls13 break small-order-point -v --against openssl\n"
+        "  tls13 break --all"
+    )
+    add = command.add_argument
+    add("names", metavar="NAME", nargs="*", help="which experiments; without a name, the menu")
+    add("--list", action="store_true", help="the menu (with --json as JSON)")
+    add("--all", action="store_true", help="run all of them, a line for each")
+    add(
+        "--against",
+        choices=("local", "openssl"),
+        default="local",
+        help="who must notice: a client or server of ours (local), or the openssl program (default: local)",
+    )
+    add("-v", "--verbose", action="count", default=0, help="every message; -vv: its bytes too")
+    add("--json", action="store_true", help="the results as JSON on stdout and nothing else")
+
+
 COMMANDS = (
     ("connect", "connect to a server, verify it, and talk to it", _connect_options),
     ("serve", "serve files or an echo over TLS 1.3", _serve_options),
     ("demo", "a whole connection on this machine, explained as it happens", _demo_options),
     ("explain", "one connection as a page: every byte, every key, who knows what when", _explain_options),
+    ("break", "attacks and faults, each with a prediction, and what comes of it", _break_options),
 )
 
 
@@ -199,6 +227,10 @@ def _run(options: argparse.Namespace) -> int:
         from .explain import explain
 
         code = explain(options)
+    elif options.command == "break":
+        from .break_ import break_
+
+        code = break_(options)
     else:
         from .demo import demo
 

@@ -11,19 +11,19 @@ experiment computes what the attacker gains.
 
 The pieces: model.py (what an experiment and its outcome are), between.py (the man in the middle), bench.py (both
 ends), openssl.py (the same with another implementation as the one that must notice), and the experiments by part:
-tampering, certificates, hellos, order, records, resumption, keys.
+tampering, certificates, hellos, shares, order, records, resumption, keys.
 """
 
 from __future__ import annotations
 
 from ...errors import ConfigurationError
-from . import certificates, hellos, keys, order, records, resumption, tampering
+from . import certificates, hellos, keys, order, records, resumption, shares, tampering
 from .bench import Bench
 from .model import PEERS, Experiment, Peer, Prediction, Result
 
 __all__ = ["EXPERIMENTS", "PARTS", "PEERS", "Experiment", "Peer", "Result", "perform"]
 
-PARTS = tuple(module.PART for module in (tampering, certificates, hellos, order, records, resumption, keys))
+PARTS = tuple(module.PART for module in (tampering, certificates, hellos, shares, order, records, resumption, keys))
 """The menu's headings, in order, each with its experiments."""
 
 EXPERIMENTS: dict[str, Experiment] = {one.name: one for part in PARTS for one in part.experiments}
