@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import follow_one_byte, states
+from . import follow_one_byte, pictures, states
 
 
 def main() -> None:
-    for module in (states, follow_one_byte):
+    for module in (states, follow_one_byte, pictures):
         module.main()
 
 

@@ -19,6 +19,7 @@ STYLE = """
     .paper { fill: #ffffff; }
     .box { fill: #f6f8fa; stroke: #57606a; }
     .clear { fill: #fff1e5; stroke: #bc4c00; }
+    .early { fill: #fbefff; stroke: #8250df; }
     .secret { fill: #dafbe1; stroke: #1a7f37; }
     .line { stroke: #57606a; fill: none; }
     .head { fill: #57606a; }
@@ -28,6 +29,7 @@ STYLE = """
       .paper { fill: #0d1117; }
       .box { fill: #161b22; stroke: #9198a1; }
       .clear { fill: #3d2107; stroke: #f0883e; }
+      .early { fill: #271052; stroke: #a371f7; }
       .secret { fill: #0f2d17; stroke: #3fb950; }
       .line { stroke: #9198a1; }
       .head { fill: #9198a1; }
@@ -45,7 +47,8 @@ class Drawing:
         self.parts: list[str] = []
 
     def box(self, x: int, y: int, width: int, height: int, lines: Sequence[str], kind: str = "box") -> None:
-        """A box with its words in the middle. `kind`: box, clear (anybody may read it) or secret."""
+        """A box with its words in the middle. `kind`: box, clear (anybody may read it), early or
+        secret."""
         self.parts.append(f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="5"/>')
         top = y + (height - LINE_HEIGHT * (len(lines) - 1)) // 2 + 5
         for number, line in enumerate(lines):
@@ -60,6 +63,10 @@ class Drawing:
     def lines(self, x: int, y: int, lines: Sequence[str], *, anchor: str = "start", kind: str = "") -> None:
         for number, line in enumerate(lines):
             self.text(x, y + LINE_HEIGHT * number, line, anchor=anchor, kind=kind)
+
+    def line(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """A line without a head."""
+        self.parts.append(f'<path class="line" d="M{start[0]} {start[1]} L{end[0]} {end[1]}"/>')
 
     def arrow(self, *points: tuple[int, int], dashed: bool = False) -> None:
         """A line through these points with a head at the last; its last stretch runs along the sheet's edges."""

@@ -150,7 +150,7 @@ def draw(found: Sequence[Edge]) -> str:
             kind = "secret" if state == "CONNECTED" else "clear" if "START" in state or "_SH" in state else "box"
             sheet.box(x, y, *BOX, [state], kind)
     notes = ["Orange: nothing has been encrypted yet.", "Green: application data flows.", "[in brackets]: not always"]
-    sheet.lines(660, 80, notes, kind="note")
+    sheet.lines(630, 80, notes, kind="note")
     return sheet.svg()
 
 
