@@ -157,7 +157,7 @@ def _break_options(command: argparse.ArgumentParser) -> None:
         "--against",
         choices=("local", "openssl"),
         default="local",
-        help="who must notice: a client or server of ours (local), or the openssl program (default: local)",
+        help="who must notice: ours (default: local), or the openssl program, of which we predict what 3.0 does",
     )
     add("-v", "--verbose", action="count", default=0, help="every message; -vv: its bytes too")
     add("--json", action="store_true", help="the results as JSON on stdout and nothing else")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigurationError
@@ -180,7 +181,7 @@ class Teller:
             colour = COLOURS.get(kind, "")
             if kind == "claim" and not texts[0].startswith("so it is"):
                 colour = RED
-            self._paragraph(who, ", ".join(texts), colour)
+            self._paragraph(who, ", ".join(_counted(texts)), colour)
             if self.detail > 1:
                 for detail in details:
                     self._paragraph("", detail, DIM)
@@ -210,6 +211,12 @@ class Teller:
         if not result.differences:
             self._paragraph("", "as predicted", GREEN)
         print()
+
+
+def _counted(texts: list[str]) -> list[str]:
+    """What comes several times in a row is said once."""
+    runs = [(text, len(list(group))) for text, group in groupby(texts)]
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in runs]
 
 
 def _peer(result: Result) -> str:

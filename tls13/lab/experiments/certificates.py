@@ -163,7 +163,7 @@ def missing_intermediate(bench: Bench) -> None:
     "wrong-usage",
     "A client's certificate on a server",
     what="The certificate is for the right host, but its extended key usage is clientAuth alone.",
-    should="The client refuses it.",
+    should="The client refuses it: a good chain and a good name are not enough.",
     why="Authorities check people and servers in different ways; a certificate is good for what it was issued for.",
     section="RFC 5280, 4.2.1.12",
     prediction=refused("client", WrongUsage),

@@ -170,7 +170,7 @@ def weaker_suite(bench: Bench) -> None:
     "suite-not-offered",
     "The server chooses a cipher suite that nobody offered",
     what="The ServerHello names TLS_AES_128_CCM_8_SHA256, which the client left out because of its short tag.",
-    should="The client refuses.",
+    should="The client compares the choice with its own offer, and refuses.",
     why="A choice outside the offer is a mistake or an attack; to go along would make the server decide about the "
     "client's security.",
     section="RFC 9846, 4.2.3",
@@ -241,7 +241,7 @@ def unknown_things(bench: Bench) -> None:
     "duplicate-extension",
     "The same extension twice",
     what="The ClientHello has supported_versions two times.",
-    should="The server refuses.",
+    should="The server refuses the message, and does not ask which of the two is meant.",
     why="Two parsers that read such a message differently (the first counts, the last counts) can be played against "
     "each other.",
     section="RFC 9846, 4.3",
@@ -259,7 +259,7 @@ def duplicate_extension(bench: Bench) -> None:
     "compression",
     "A client that offers to compress",
     what="legacy_compression_methods offers DEFLATE beside no compression.",
-    should="The server refuses.",
+    should="The server refuses every list but the one with 'no compression' alone.",
     why="The length of compressed data says how much of a secret was guessed right. TLS 1.3 has no compression at all.",
     section="RFC 9846, 4.2.2",
     attack="CRIME",

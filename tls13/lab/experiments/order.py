@@ -148,7 +148,7 @@ def early_application_data(bench: Bench) -> None:
     "interleave",
     "Another record in the middle of a message",
     what="The client cuts its Finished in two records, and puts an alert between the halves.",
-    should="The server refuses.",
+    should="The server refuses the record that comes in between.",
     why="What is half a message must stay in one place: code that handles the other record might find the state half "
     "changed.",
     section="RFC 9846, 5.1",
@@ -204,7 +204,7 @@ def ccs_in_handshake(bench: Bench) -> None:
     "ccs-after-finished",
     "A change_cipher_spec after the handshake",
     what="Somebody in between adds one when the handshake is over.",
-    should="The server refuses it.",
+    should="The server refuses it now, although it dropped the one before.",
     why="What is tolerated for the sake of old middleboxes is tolerated for as long as they look, and no longer.",
     section="RFC 9846, 5",
     prediction=refused("server", BadChangeCipherSpec),

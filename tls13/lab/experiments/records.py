@@ -221,7 +221,7 @@ def key_update_flood(bench: Bench) -> None:
     "key-update-nonsense",
     "A KeyUpdate that asks for something else",
     what="request_update is 2, where 0 and 1 are defined.",
-    should="The server refuses.",
+    should="The server refuses a value that means nothing.",
     why="A value that nobody has defined cannot be obeyed; taking it for 0 would let two sides disagree about keys.",
     section="RFC 9846, 4.7.3",
     prediction=refused("server", BadKeyUpdateRequest),
