@@ -140,14 +140,19 @@ def chapters() -> list[Path]:
 
 
 def main(arguments: list[str]) -> int:
+    """The exit code: 1 if a chapter says what is not so."""
     for chapter in chapters():
         if arguments and chapter.name[:2] not in [argument.zfill(2) for argument in arguments]:
             continue
         print(chapter.read_text().split("\n", 1)[0])
         with tempfile.TemporaryDirectory() as directory, contextlib.chdir(ROOT):
             session = Session(chapter, Path(directory))
-            for block in blocks(chapter.read_text()):
-                print(session.run(block), end="")
+            try:
+                for block in blocks(chapter.read_text()):
+                    print(session.run(block), end="")
+            except DocumentLies as error:
+                print(error, file=sys.stderr)
+                return 1
     return 0
 
 

@@ -109,7 +109,7 @@ def key_schedule() -> str:
             sheet.text(235, top + 100, '"derived"', anchor="end", kind="note")
     sheet.lines(
         20,
-        465,
+        487,
         ["Each arrow to the right is Derive-Secret: a label, and the hash of the messages so far."],
         kind="note",
     )
@@ -149,6 +149,52 @@ def who_are_you() -> str:
     return sheet.svg()
 
 
+def two_transcripts() -> str:
+    sheet = Drawing(
+        820, 270, "Whoever changes a ClientHello gives the two sides different transcripts, so different keys"
+    )
+    for x, who, offer, digest in (
+        (20, "the client sends", "X25519MLKEM768, x25519", "hash: 5f3a..."),
+        (570, "the server gets", "x25519", "hash: c81e..."),
+    ):
+        sheet.text(x + 115, 28, who, anchor="middle", kind="title")
+        sheet.box(x, 44, 230, 36, [offer], "clear")
+        sheet.arrow((x + 115, 80), (x + 115, 118))
+        sheet.box(x, 118, 230, 36, [digest], "box")
+        sheet.arrow((x + 115, 154), (x + 115, 192))
+        sheet.box(x, 192, 230, 36, ["handshake keys"], "secret")
+    sheet.arrow((250, 62), (570, 62))
+    sheet.lines(410, 48, ["somebody in between", "", "strikes out a group"], anchor="middle", kind="note")
+    sheet.line((250, 210), (570, 210))
+    sheet.text(410, 202, "not the same keys:", anchor="middle", kind="note")
+    sheet.text(410, 232, "the first encrypted record does not open", anchor="middle", kind="note")
+    return sheet.svg()
+
+
+def around_the_flow() -> str:
+    sheet = Drawing(820, 220, "A flow in the middle; around it the engine, the records, and the caller's bytes")
+    columns = (
+        (20, "your program", ["socket, asyncio,", "memory"]),
+        (230, "record.py", ["bytes <-> records"]),
+        (440, "engine.py", ["records <->", "messages"]),
+        (650, "client.py", ["handshake()"]),
+    )
+    for x, name, words in columns:
+        sheet.text(x + 75, 38, name, anchor="middle", kind="title")
+        sheet.box(x, 54, 150, 110, words, "secret" if name == "client.py" else "box")
+    for x in (170, 380, 590):
+        sheet.arrow((x, 90), (x + 60, 90))
+        sheet.arrow((x + 60, 130), (x, 130))
+    sheet.lines(20, 190, WAY, kind="note")
+    return sheet.svg()
+
+
+WAY = [
+    "To the right: what has been received, until a whole message resumes the generator at its yield.",
+    "To the left: what the flow does through its Output, send and change keys, and what it needs next.",
+]
+
+
 def made() -> dict[Path, str]:
     """Every picture, by where it belongs."""
     return {
@@ -156,6 +202,8 @@ def made() -> dict[Path, str]:
         IMAGES / "02-diffie-hellman.svg": diffie_hellman(),
         IMAGES / "03-key-schedule.svg": key_schedule(),
         IMAGES / "05-who-are-you.svg": who_are_you(),
+        IMAGES / "06-two-transcripts.svg": two_transcripts(),
+        IMAGES / "10-around-the-flow.svg": around_the_flow(),
         IMAGES / "07-one-round-trip.svg": ladder("1-rtt", "A full handshake, in one round trip"),
         IMAGES / "08-early-data.svg": ladder("0-rtt", "Resumption with data in the first flight"),
     }
