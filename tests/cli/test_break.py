@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tls13.cli import main
-from tls13.lab.experiments import EXPERIMENTS
+from tls13.cli.break_ import _capture
+from tls13.explain.telling import tell
+from tls13.lab.experiments import EXPERIMENTS, perform
 from tls13.lab.experiments.model import goes_on
 
 
@@ -105,15 +107,40 @@ def test_a_wrong_prediction_fails(capsys, monkeypatch) -> None:
     assert answer["experiments"][0]["differences"][0].startswith("predicted: nobody ends the connection; seen: ")
 
 
+@pytest.mark.parametrize("experiment", [pytest.param(one, id=one.name) for one in EXPERIMENTS.values()])
+def test_the_page_tells_the_same_end(experiment) -> None:
+    """What the experiment saw from within, the explainer finds in the bytes and the secrets alone."""
+    result = perform(experiment)
+    story = tell(_capture(result))
+    if result.outcome.alert is not None:
+        side, alert = result.outcome.by, result.outcome.alert.name
+        told = f"the {side} ended the connection with the alert {alert}"
+        assert story.outcome == {"kind": "alert", "text": told}
+    else:
+        assert story.outcome["kind"] in ("completed", "cut")
+
+
+def test_a_page(capsys, tmp_path) -> None:
+    file = tmp_path / "page.html"
+    assert main(["break", "flip-certificate", "-o", str(file)]) == 0
+    assert str(file) in capsys.readouterr().err
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text()
+    assert "tls13 break flip-certificate" in text
+    assert "bad_record_mac" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["no-such-thing"], "there is no experiment 'no-such-thing'; tls13 break --list"),
         (["\x1b[2J"], "there is no experiment"),
         (["expired", "--all"], "not both"),
+        (["expired", "wrong-host", "-o", "x.html"], "name one"),
+        (["--all", "-o", "x.html"], "name one"),
         (["nonce-reuse", "--against", "openssl"], "nonce-reuse is not run against OpenSSL: "),
     ],
-    ids=["unknown", "escapes", "names and --all", "not against OpenSSL"],
+    ids=["unknown", "escapes", "names and --all", "two on a page", "all on a page", "not against OpenSSL"],
 )
 def test_a_wrong_command(arguments, says, capsys) -> None:
     told = said(capsys, *arguments, code=2)

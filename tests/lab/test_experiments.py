@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,6 +36,20 @@ def test_an_experiment_explains_itself(experiment) -> None:
     assert not experiment.title.endswith(".")
     assert experiment.part in {part.title for part in PARTS}
     assert perform(experiment).outcome.happened
+
+
+def test_the_sections_exist() -> None:
+    """Of RFC 9846; those of other documents were looked up by hand."""
+    file = Path(__file__).parents[3] / "shared/reference/rfc/rfc9846-numbered.md"
+    if not file.exists():
+        pytest.skip("../shared is not there: this clone stands alone")
+    headings = set(re.findall(r"^#+ (?:Appendix )?([0-9A-F](?:\.[0-9]+)*)\. ", file.read_text(), re.MULTILINE))
+    for one in EXPERIMENTS.values():
+        for document in one.section.split("; "):
+            if document.startswith("RFC 9846, "):
+                cited = re.findall(r"\b[0-9A-F](?:\.[0-9]+)*\b", document.removeprefix("RFC 9846, "))
+                assert cited, one.name
+                assert set(cited) <= headings, one.name
 
 
 def test_the_menu_has_what_was_promised() -> None:

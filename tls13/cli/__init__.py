@@ -160,6 +160,7 @@ def _break_options(command: argparse.ArgumentParser) -> None:
         help="who must notice: ours (default: local), or the openssl program, of which we predict what 3.0 does",
     )
     add("-v", "--verbose", action="count", default=0, help="every message; -vv: its bytes too")
+    add("-o", "--output", metavar="FILE", help="write one experiment's connection as a page, as tls13 explain does")
     add("--json", action="store_true", help="the results as JSON on stdout and nothing else")
 
 

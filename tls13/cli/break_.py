@@ -12,14 +12,18 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from ..errors import ConfigurationError
 from ..explain.terminal import Palette, printable
 from ..lab.experiments import EXPERIMENTS, PARTS, perform
+from ..lab.experiments.between import OTHER, Ours
 from ..lab.experiments.model import Prediction
 
 if TYPE_CHECKING:
     import argparse
 
+    from ..explain.capture import Capture
     from ..lab.experiments import Experiment, Peer, Result
     from ..lab.experiments.model import Happening, Outcome
 
@@ -34,6 +38,8 @@ def break_(options: argparse.Namespace) -> int:
     for an experiment that does not exist, or cannot be run against this peer."""
     if options.all and options.names:
         raise ConfigurationError("name experiments, or give --all, not both")
+    if options.output is not None and len(options.names) != 1:
+        raise ConfigurationError("-o makes the page of one experiment: name one")
     if options.list or not (options.all or options.names):
         _menu(options.json)
         return 0
@@ -45,6 +51,8 @@ def break_(options: argparse.Namespace) -> int:
         results.append(perform(experiment, peer))
         if not options.json:
             tell.result(results[-1])
+    if options.output is not None:
+        _write_page(options.output, results[0])
     failed = sum(1 for one in results if one.differences)
     if options.json:
         print(json.dumps({"experiments": [_as_json(one) for one in results], "failed": failed}, indent=2))
@@ -77,6 +85,37 @@ def _menu(as_json: bool) -> None:
         print()
     print(f"{len(EXPERIMENTS)} experiments. Next: tls13 break nonce-reuse")
     print("      tls13 break --all, and tls13 break --all --against openssl")
+
+
+def _write_page(path: str, result: Result) -> None:
+    """The page of tls13 explain, as the side that noticed has seen the connection (or the one that is ours)."""
+    from ..explain.page import page
+    from ..explain.telling import tell
+    from .explain import HIDDEN, write
+
+    write(path, page(tell(_capture(result))), HIDDEN)
+    print(f"{path}: a page of this connection; it holds its secrets, which protect nothing", file=sys.stderr)
+
+
+def _capture(result: Result) -> Capture:
+    from ..explain.capture import Capture, Segment
+
+    wire, noticed = result.wire, result.prediction.by or "client"
+    end = wire.ends[noticed]
+    if not isinstance(end, Ours):
+        end = wire.ours(OTHER[noticed])
+    began = end.moved[0][1] if end.moved else 0.0
+    is_client = end.side == "client"
+    return Capture(
+        segments=[Segment(sent is is_client, when - began, data) for sent, when, data in end.moved],
+        secrets=end.listener.secrets,
+        source=f"tls13 break {result.experiment.name}: {result.experiment.title}, as the {end.side} has seen it",
+        client="client",
+        server="server",
+        verified_chain=[one.public_bytes(Encoding.DER) for one in end.listener.chain],
+        network=None,
+        notes=[happening.text for happening in result.outcome.happened if happening.kind in ("tampering", "note")],
+    )
 
 
 # --- as JSON ----------------------------------------------------------------------------------------------------------

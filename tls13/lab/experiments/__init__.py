@@ -46,7 +46,7 @@ def perform(experiment: Experiment, peer: Peer = "local") -> Result:
     finally:
         for wire in bench.wires:
             wire.close()
-    return Result(experiment, peer, prediction, bench.outcome)
+    return Result(experiment, peer, prediction, bench.outcome, bench.wires[-1])
 
 
 def _let_it_end(bench: Bench, experiment: Experiment, prediction: Prediction) -> None:

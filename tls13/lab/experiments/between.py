@@ -11,6 +11,7 @@ Records are counted for each direction from 0, change_cipher_spec left out, whic
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -152,8 +153,11 @@ class Ours(End):
         self.events: list[Event] = []
         self.error: TLSError | None = None
         self.connection: Connection
+        self.moved: list[tuple[bool, float, bytes]] = []
+        """What it saw of the wire: sent by it or not, when (seconds), and the bytes."""
 
     def take(self, data: bytes) -> None:
+        self.moved.append((False, time.perf_counter(), data))
         if self.error is None:
             self._read(lambda: self.connection.receive_data(data))
 
@@ -182,7 +186,10 @@ class Ours(End):
             self.listener.ends = True
 
     def give(self, patience: float = 0.0) -> bytes:
-        return bytes(self.connection.data_to_send())
+        data = bytes(self.connection.data_to_send())
+        if data:
+            self.moved.append((True, time.perf_counter(), data))
+        return data
 
     @property
     def busy(self) -> bool:
@@ -208,7 +215,9 @@ class Listener:
     def __init__(self, side: Side, outcome: Outcome) -> None:
         self.side: Side = side
         self.outcome = outcome
-        self.secrets: dict[str, bytes] = {}
+        self.secrets: dict[str, list[bytes]] = {}
+        """By their labels of RFC 9850, as tls13.Tracer gives them."""
+        self.chain: Sequence[Certificate] = ()
         self.ends = False
         """This side is the first to end the connection: its next alert is the outcome's."""
 
@@ -228,7 +237,7 @@ class Listener:
         """Follows from the messages."""
 
     def secret(self, label: str, secret: bytes) -> None:
-        self.secrets[label] = secret
+        self.secrets.setdefault(label, []).append(secret)
 
     def record(self, sent: bool, content_type: int, length: int, epoch: Epoch) -> None:
         if content_type == ContentType.application_data:
@@ -244,7 +253,7 @@ class Listener:
             self.outcome.alert = alert
 
     def verified(self, chain: Sequence[Certificate]) -> None:
-        """Not of interest here."""
+        self.chain = chain
 
 
 class Wire:

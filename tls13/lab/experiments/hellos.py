@@ -133,7 +133,8 @@ def downgrade_sentinel(bench: Bench) -> None:
     section="RFC 9846, 7.1; RFC 10024",
     attack="harvest now, decrypt later; key exchange downgrade, as in Logjam",
     prediction=refused("client", BadRecordMac),
-    openssl="OpenSSL 3.0 offers no post-quantum group that could be removed",
+    openssl=refused("client", BadRecordMac),
+    openssl_plays="server",
 )
 def strip_post_quantum(bench: Bench) -> None:
     def weaker(hello: ClientHello) -> ClientHello:

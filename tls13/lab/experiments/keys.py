@@ -192,7 +192,7 @@ def stolen_psk(bench: Bench) -> None:
     should="The second opens what was said after the change and nothing before. The first opens both.",
     why="KeyUpdate goes forward only: the next secret is a hash of this one, and no hash goes back. It protects the "
     "past; to lock a thief out, a new handshake is needed.",
-    section="RFC 9846, 4.7.3 and 7.2",
+    section="RFC 9846, 7.2 and appendix F.1.5",
     prediction=goes_on(),
 )
 def stolen_traffic_key(bench: Bench) -> None:
@@ -204,7 +204,7 @@ def stolen_traffic_key(bench: Bench) -> None:
     client.connection.update_keys()
     client.connection.send_data(b"after")
     _, after = wire.hold("client")
-    first = TrafficSecret(SHA256, client.listener.secrets["CLIENT_TRAFFIC_SECRET_0"])
+    first = TrafficSecret(SHA256, client.listener.secrets["CLIENT_TRAFFIC_SECRET_0"][0])
     second = first.next()
     bench.claim("the second secret opens what was said after the change", try_to_open(second, 0, after) == b"after")
     bench.claim("the second secret does not open what was said before", try_to_open(second, 0, before[0]) is None)

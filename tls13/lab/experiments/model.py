@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...errors import TLSError
     from .bench import Bench
+    from .between import Wire
 
 Side = Literal["client", "server"]
 Peer = Literal["local", "openssl"]
@@ -96,6 +97,8 @@ class Result:
     peer: Peer
     prediction: Prediction
     outcome: Outcome
+    wire: Wire
+    """The connection that it was about, the last one."""
 
     @property
     def differences(self) -> list[str]:

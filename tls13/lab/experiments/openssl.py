@@ -59,7 +59,12 @@ class OpenSsl(End):
         self._closing = False
         """We end it: what it says about that is not of the experiment."""
         self._write_credentials(bench)
-        self._socket = self._serve(program, options) if side == "server" else self._connect(program, options)
+        try:
+            self._socket = self._serve(program, options) if side == "server" else self._connect(program, options)
+        except (OSError, OpenSslMissing):
+            self._process.kill()
+            self._process.communicate()
+            raise
 
     def _write_credentials(self, bench: Bench) -> None:
         directory = Path(self._directory.name)

@@ -57,7 +57,7 @@ def _share(group: NamedGroup, public: bytes) -> KeyShareClientHello:
     should="The server sees the zeros, and refuses.",
     why="A shared secret that everybody knows in advance protects nothing; two connections could be given one secret.",
     section="RFC 9846, 7.4.2; RFC 7748, 6.1",
-    attack="small-subgroup attack; triple handshake",
+    attack="small-subgroup attack",
     prediction=refused("server", InvalidKeyShare),
     openssl=alerted("server", "illegal_parameter"),
 )
