@@ -7,6 +7,7 @@ import re
 import pytest
 
 from docs import chapters
+from tls13.lab.experiments import EXPERIMENTS
 
 ALL = chapters.chapters()
 
@@ -46,6 +47,12 @@ def test_sections_that_are_cited_exist(chapter) -> None:
         assert number in headings, number
 
 
+@pytest.mark.parametrize("chapter", ALL, ids=lambda chapter: chapter.stem)
+def test_an_experiment_that_is_named_exists(chapter) -> None:
+    for name in re.findall(r"tls13 break ([a-z][a-z-]+)", chapter.read_text()):
+        assert name in EXPERIMENTS, name
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -66,3 +73,17 @@ def test_a_program_that_fails_fails_the_chapter(tmp_path) -> None:
     (block,) = chapters.blocks("```python\nraise RuntimeError('as it happens')\n```\n")
     with pytest.raises(RuntimeError, match="as it happens"):
         chapters.Session(tmp_path / "00.md", tmp_path).run(block)
+
+
+def test_a_chapter_can_be_run_from_the_command_line(capsys) -> None:
+    assert chapters.main(["2"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# 2. Keys out of nowhere\n")
+    assert "\nX25519MLKEM768 1216 1120 True\n" in out
+
+
+def test_a_chapter_that_lies_ends_with_one_and_a_sentence(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "01-lies.md").write_text("# 1. Lies\n\n```python\nprint(1)\n```\n\n```text\n2\n```\n")
+    monkeypatch.setattr(chapters, "GUIDE", tmp_path)
+    assert chapters.main([]) == 1
+    assert "01-lies.md, line 3: the chapter says\n2" in capsys.readouterr().err
