@@ -144,8 +144,7 @@ class Narrator:
             self._round_trip += 1
             self._lanes.divider(f"round trip {self._round_trip}")
         self._to_server = to_server
-        when = f"{(now - self._began) * 1000:7.1f} ms"
-        self._lanes.arrow(when, to_server, epoch is not Epoch.INITIAL, name, about, codes)
+        self._lanes.arrow(_after(now - self._began), to_server, epoch is not Epoch.INITIAL, name, about, codes)
 
     def _open(self, raw: bytes) -> None:
         """As far as it is wanted."""
@@ -161,3 +160,7 @@ class Narrator:
         if self._detail:
             for sentence in known.wire:
                 self._lanes.field("the wire sees", sentence)
+
+
+def _after(seconds: float) -> str:
+    return f"{seconds * 1000:7.1f} ms" if seconds < 99 else f"{seconds:8.1f} s"
