@@ -18,12 +18,13 @@ from tests.vectors_reader import RFC8448, unhex
 from tls13.cli import main
 from tls13.explain.demos import VARIANTS, demo
 from tls13.explain.dissect import dissect
-from tls13.explain.lanes import TIME_WIDTH, WIDTH
-from tls13.explain.spans import message_fields
+from tls13.explain.lanes import TIME_WIDTH, WIDTH, Lanes
+from tls13.explain.spans import Field, message_fields
 from tls13.explain.trace import BYTES, FIELDS, Narrator
 from tls13.explain.voices import Voices
 from tls13.flow import Epoch
 from tls13.wire.messages import MESSAGES
+from tls13.wire.registry import HandshakeType
 
 HOST = "server.example"
 EPOCHS = list(Epoch)
@@ -197,6 +198,16 @@ def test_the_peers_text_cannot_steer_a_terminal_in_detail(authority, client_conf
         assert all(one.isprintable() or one == "\n" for one in page)
 
 
+def test_no_field_can_either() -> None:
+    evil = "a\x1b[2J\u202e"
+    field = Field("message", 0, 1, "struct", "", "", "", (Field(evil, 0, 1, "opaque", evil, evil, ""),))
+    page = io.StringIO()
+    Lanes(page).fields(field)
+    Lanes(page).octets(field, b"a")
+    assert page.getvalue().count("\\x1b") == 6
+    assert all(one.isprintable() or one == "\n" for one in page.getvalue())
+
+
 @settings(deadline=None, max_examples=200)
 @given(data=st.data())
 def test_whatever_comes_the_narrator_does_not_break_the_connection(data) -> None:
@@ -216,6 +227,16 @@ def test_a_message_that_is_refused_is_opened_as_far_as_it_goes() -> None:
     assert "a message of 89 bytes" in page
     assert "legacy_session_id_echo" in page
     assert "Does not decode" in page
+
+
+def test_a_compressed_certificate_is_told_with_what_is_in_it() -> None:
+    """RFC 8879: the message is another, the certificates are the same."""
+    raw = next(one for one in every_message() if one[0] == HandshakeType.compressed_certificate)
+    page = told(raw, detail=0, sent=False)
+    assert re.search(r"algorithm +zlib: \d+ bytes in place of \d+", page)
+    assert re.search(r"certificate 0 +CN=", page)
+    broken = told(raw[:-2] + b"??", detail=0, sent=False)
+    assert "cannot be unpacked here" in broken
 
 
 # --- many at once -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import TLSError
 from ..trust.names import UNREADABLE, certificate_names, describe
+from ..wire.compression import decompress
 from ..wire.extensions import (
     CertificateAuthoritiesExtension,
     ClientVersions,
@@ -209,6 +210,19 @@ def _entry(number: int, entry: CertificateEntry) -> Fields:
     return [*holds, ("subjectAltName", _list(names))] if names else holds
 
 
+def _compressed(message: HandshakeMessage) -> Fields:
+    """And what is in it (RFC 8879); of no more than 1 MiB, whatever it says itself."""
+    if not isinstance(message, CompressedCertificate):
+        return []
+    packed, length = message.compressed_certificate_message, message.uncompressed_length
+    fields = [("algorithm", f"{message.algorithm}: {len(packed)} bytes in place of {length}")]
+    try:
+        opened = Certificate.decode(decompress(message.algorithm, packed, min(length, 2**20)))
+    except (TLSError, ImportError, KeyError):
+        return [*fields, ("certificate_list", "cannot be unpacked here")]
+    return fields + _certificate(opened)
+
+
 def _certificate_verify(message: HandshakeMessage) -> Fields:
     if not isinstance(message, CertificateVerify):
         return []
@@ -247,6 +261,7 @@ DESCRIPTIONS: dict[type[HandshakeMessage], Callable[[HandshakeMessage], Fields]]
     HelloRetryRequest: _server_hello,
     EncryptedExtensions: _encrypted_extensions,
     Certificate: _certificate,
+    CompressedCertificate: _compressed,
     CertificateRequest: _certificate_request,
     CertificateVerify: _certificate_verify,
     Finished: _finished,
