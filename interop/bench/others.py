@@ -18,7 +18,7 @@ from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePE
 
 from ..files import files_for, root_file
 from ..trial import HOST
-from .stacks import READ, SUITE, End
+from .stacks import READ, End
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,10 @@ siotls.crypto.install("openssl")
 class OpenSslEnd(End):
     """pyOpenSSL over memory BIOs. It verifies the chain; it has no way to ask for the name."""
 
-    def __init__(self, context: SSL.Context, *, server: bool) -> None:
+    def __init__(self, context: SSL.Context, *, server: bool, session: SSL.Session | None = None) -> None:
         self.tls = SSL.Connection(context, None)
+        if session is not None:
+            self.tls.set_session(session)
         if server:
             self.tls.set_accept_state()
         else:
@@ -45,13 +47,14 @@ class OpenSslEnd(End):
         self.complete = False
 
     def handshake(self) -> None:
-        if not self.complete:
-            try:
-                self.tls.do_handshake()
-                self.complete = True
-            except SSL.WantReadError:
-                return
-        self.read()  # the tickets of its server
+        if self.complete:
+            self.read()  # the tickets
+            return
+        try:
+            self.tls.do_handshake()
+            self.complete = True
+        except SSL.WantReadError:
+            return
 
     def take(self) -> Buffer:
         try:
@@ -76,16 +79,30 @@ class OpenSslEnd(End):
     def suite(self) -> str:
         return self.tls.get_cipher_name() or ""
 
+    def resumed(self) -> bool:
+        return bool(lib.SSL_session_reused(self.tls._ssl))  # there is no public way to ask
+
+
+def session_of(end: End) -> SSL.Session | None:
+    """What the client of the next pair resumes. OpenSSL gives up the session of a connection that is freed unclosed,
+    so this one counts as closed from now on."""
+    if not isinstance(end, OpenSslEnd):
+        return None
+    session = end.tls.get_session()
+    end.tls.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+    return session
+
 
 @cache
 def openssl_contexts(setting: Setting) -> tuple[SSL.Context, SSL.Context]:
     client, server = SSL.Context(SSL.TLS_METHOD), SSL.Context(SSL.TLS_METHOD)
     for context in (client, server):
-        context.set_tls13_ciphersuites(SUITE.name.encode())
+        context.set_tls13_ciphersuites(setting.suite.name.encode())
         lib.SSL_CTX_set1_curves_list(context._context, setting.group.name.encode())  # as in interop/pyopenssl.py
     files = files_for(setting.scheme)
     server.use_certificate_chain_file(str(files.chain))
     server.use_privatekey_file(str(files.key))
+    server.set_session_id(b"bench")  # without it a server that resumes fails
     client.load_verify_locations(str(root_file()))
     client.set_verify(SSL.VERIFY_PEER)
     return client, server
@@ -120,12 +137,15 @@ class SiotlsEnd(End):
     def suite(self) -> str:
         return str(self.tls.nconfig.cipher_suite.name)
 
+    def resumed(self) -> bool:
+        return False
+
 
 @cache
-def siotls_configs(scheme: SignatureScheme) -> tuple[Any, Any]:
-    files = files_for(scheme)
+def siotls_configs(setting: Setting) -> tuple[Any, Any]:
+    files = files_for(setting.scheme)
     common: dict[str, Any] = {
-        "cipher_suites": [CipherSuites.TLS_AES_128_GCM_SHA256],
+        "cipher_suites": [CipherSuites[setting.suite.name]],
         "key_exchanges": [SiotlsGroup.x25519],
     }
     store = OpensslTrustStore([decode_pem_certificate(root_file().read_bytes())])
@@ -173,8 +193,9 @@ class TlsliteEnd(End):
         settings.cipherNames = ["aes128gcm"]
         settings.minVersion = settings.maxVersion = (3, 4)
         settings.keyShares = settings.eccCurves = [setting.group.name]
-        settings.ticket_count = 0
+        settings.ticket_count = 2
         if server:
+            settings.ticketKeys = [bytes(32)]
             chain, key = _tlslite_identity(setting.scheme)
             self.steps = self.tls.handshakeServerAsync(certChain=chain, privateKey=key, settings=settings)
         else:
@@ -206,6 +227,9 @@ class TlsliteEnd(End):
 
     def suite(self) -> str:
         return "TLS_AES_128_GCM_SHA256" if self.tls.getCipherName() == "aes128gcm" else str(self.tls.getCipherName())
+
+    def resumed(self) -> bool:
+        return bool(self.tls.resumed)
 
 
 @cache

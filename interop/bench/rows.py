@@ -1,157 +1,114 @@
-"""What is measured: one function a row, from the stacks to the results."""
+"""The table's rows: what is measured, how, and the goal of the project's design."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tls13 import NamedGroup, SignatureScheme
-
-from .measure import Effort, Result, compare, in_turns
-from .stacks import STACKS, SUITE, Setting, Stack
+from . import floor
+from .footprint import imports, memory
+from .measure import compare
+from .serving import workers
+from .streams import stream_from_child
 from .tcp import receive_from_child
+from .worker import FLOOR, in_turns
+from .works import AES_128, AES_256, CHACHA20, ECDSA, HYBRID, RESUMPTION, RSA, bulk, echo, handshakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .measure import Work
-    from .stacks import Pair
+    from tls13 import CipherSuite
 
-ECDSA = Setting()
-RSA = Setting(scheme=SignatureScheme.rsa_pss_rsae_sha256)
-HYBRID = Setting(group=NamedGroup.X25519MLKEM768)
+    from .measure import Effort, Result, Work
+    from .stacks import Setting, Stack
 
+    Special = Callable[[Sequence[Stack], Effort], Mapping[str, Result]]
 
-class WrongSuite(Exception):
-    """A comparison of different things."""
+QUICK_STACKS = ("ssl", "tls13", "pyOpenSSL")
+"""Who moves bulk data in a quick run: the others are ten times slower."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`goal`: of the project's design. `bytes_moved`: in the time that a result gives, for rows that move data."""
+    """`make`: the work that each stack does, in a process of its own (CPU time), and `floor` that of the primitives
+    alone; or `special`: a way of its own. `goal`: a ratio to `ssl`; for the units "KiB" and "x" a value that is not to
+    be exceeded. `moved`: bytes, in the time that a result gives."""
 
     key: str
     title: str
-    goal: str
-    run: Callable[[Sequence[Stack], Effort], Mapping[str, Result]]
-    bytes_moved: int = 0
+    goal: float | None
+    make: Any = None
+    floor: Callable[[], Work] | None = None
+    suite: CipherSuite = AES_128
+    special: Special | None = None
+    unit: str = ""
+    moved: int = 0
+
+    def run(self, stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
+        stacks = [stack for stack in stacks if self.key not in stack.left_out]
+        if self.moved and not effort.full:
+            stacks = [stack for stack in stacks if stack.name in QUICK_STACKS]
+        if self.special is not None:
+            return self.special(stacks, effort)
+        names = [stack.name for stack in stacks] + ([FLOOR] if self.floor is not None else [])
+        return in_turns(self.key, names, self.suite.name, effort)
+
+    def shown(self, result: Result) -> float:
+        """The number that the goal is about."""
+        if self.unit == "KiB":
+            return result.value / 1024
+        return 1 / result.ratio if self.unit == "x" else result.ratio
+
+    def reached(self, result: Result) -> float:
+        """How much of the goal: 1.0 is all of it."""
+        if self.goal is None:
+            return 1.0
+        return self.goal / self.shown(result) if self.unit else self.shown(result) / self.goal
 
 
-def _handshakes(setting: Setting) -> Callable[[Sequence[Stack], Effort], Mapping[str, Result]]:
-    def work_of(stack: Stack) -> Work:
-        def work(count: int) -> None:
-            for _ in range(count):
-                stack.pair(setting).handshake()
-
-        connected(stack, setting)
-        return work
-
-    return lambda stacks, effort: in_turns({stack.name: work_of(stack) for stack in stacks}, effort)
+def _handshake(key: str, title: str, goal: float, setting: Setting) -> Row:
+    return Row(key, f"handshake, {title}", goal, handshakes(setting), lambda: floor.handshake(setting))
 
 
-def connected(stack: Stack, setting: Setting) -> Pair:
-    """A pair after its handshake. Raises WrongSuite if it does not use the suite that all use."""
-    pair = stack.pair(setting)
-    pair.handshake()
-    if pair.client.suite() != SUITE.name or pair.server.suite() != SUITE.name:
-        raise WrongSuite(f"{stack.name} negotiated {pair.client.suite()!r} instead of {SUITE.name}")
-    return pair
+def _bulk(size: int, called: str, suite: CipherSuite, cipher: str) -> Row:
+    key = called if suite == AES_128 else f"{called} {cipher.removesuffix('-GCM')}"
+    title = f"bulk in memory, {called} writes, {cipher}"
+    return Row(key, title, 0.95, bulk(suite, size), lambda: floor.data(suite, size), suite, moved=size)
 
 
-def _bulk(size: int) -> Callable[[Sequence[Stack], Effort], Mapping[str, Result]]:
-    data = os.urandom(size)
-
-    def work_of(stack: Stack) -> Work:
-        pair = connected(stack, ECDSA)
-
-        def work(count: int) -> None:
-            for _ in range(count):
-                if pair.transfer(data) != size:
-                    raise WrongSuite(f"{stack.name} lost data")
-
-        return work
-
-    return lambda stacks, effort: in_turns({stack.name: work_of(stack) for stack in stacks}, effort)
+def _echo(size: int, called: str) -> Row:
+    return Row(f"echo {called}", f"echo of {called}, in memory", 0.85, echo(size), lambda: floor.data(AES_128, size, 2))
 
 
-def _echo(stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
-    def work_of(stack: Stack) -> Work:
-        echo = connected(stack, ECDSA).echo
+def _over_tcp(way: Any) -> Special:
+    """Wall time: two processes work at once."""
 
-        def work(count: int) -> None:
-            for _ in range(count):
-                echo()
+    def run(stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
+        size = 2**26 if effort.full else 2**24
+        return compare({stack.name: way(stack.name, size) for stack in stacks}, 15 if effort.full else 5)
 
-        return work
-
-    return in_turns({stack.name: work_of(stack) for stack in stacks}, effort)
-
-
-def _tcp(stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
-    size = 2**27 if effort.seconds > 0.1 else 2**26
-    return compare({stack.name: receive_from_child(stack.name, size) for stack in stacks}, effort.rounds)
-
-
-def _fresh(code: str) -> float:
-    """The number that a fresh Python process prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
-
-
-def _memory(stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
-    count = 1000 if effort.seconds > 0.1 else 300
-    samples = {
-        stack.name: lambda name=stack.name: _fresh(
-            f"from interop.bench.rows import idle_pairs; print(idle_pairs({name!r}, {count}))"
-        )
-        for stack in stacks
-    }
-    return compare(samples, 3 if effort.seconds > 0.1 else 1)
-
-
-def idle_pairs(name: str, count: int) -> float:
-    """Bytes of memory that each idle pair of client and server adds to this process."""
-    stack = next(stack for stack in STACKS if stack.name == name)
-    kept = [connected(stack, ECDSA) for _ in range(20)]
-    before = _resident()
-    kept += [connected(stack, ECDSA) for _ in range(count)]
-    return (_resident() - before) / count
-
-
-def _resident() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-_CRYPTOGRAPHY = "[n for n in sys.modules if n.partition('.')[0] == 'cryptography']"
-
-
-def _imports(stacks: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
-    """Against the part of `cryptography` that tls13 uses, imported alone: the base, in the place of `ssl`."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys, tls13; print(' '.join({_CRYPTOGRAPHY}))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    timed = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
-    samples = {"cryptography": lambda: _fresh(timed.format(", ".join(done.stdout.split())))}
-    for stack in stacks:
-        samples[stack.name] = lambda module=stack.module: _fresh(timed.format(module))  # type: ignore[misc]  # bound early
-    return compare(samples, 5 if effort.seconds < 0.1 else 15)
+    return run
 
 
 ROWS: tuple[Row, ...] = (
-    Row("ECDSA P-256", "handshake, ECDSA P-256, X25519", "1.25", _handshakes(ECDSA)),
-    Row("RSA-2048", "handshake, RSA-2048, X25519", "1.2", _handshakes(RSA)),
-    Row("X25519MLKEM768", "handshake, X25519MLKEM768 (ssl: X25519)", "0.95", _handshakes(HYBRID)),
-    Row("16 KiB", "bulk in memory, 16 KiB writes", "0.95", _bulk(2**14), 2**14),
-    Row("1 MiB", "bulk in memory, 1 MiB writes", "", _bulk(2**20), 2**20),
-    Row("TCP", "bulk over loopback TCP", "1.2", _tcp, 2**20),
-    Row("echo", "echo of one byte, in memory", "0.85", _echo),
-    Row("memory", "memory per idle pair", "16 KiB", _memory),
-    Row("import", "import time over cryptography's own", "1.25 x", _imports),
+    _handshake("ECDSA P-256", "ECDSA P-256, X25519, 2 tickets", 1.25, ECDSA),
+    _handshake("RSA-2048", "RSA-2048, X25519, 2 tickets", 1.2, RSA),
+    _handshake("resumption", "resumption, psk_dhe_ke", 2.0, RESUMPTION),
+    _handshake("X25519MLKEM768", "X25519MLKEM768 (ssl: X25519)", 0.95, HYBRID),
+    *(
+        _bulk(size, called, suite, cipher)
+        for suite, cipher in ((AES_128, "AES-128-GCM"), (AES_256, "AES-256-GCM"), (CHACHA20, "ChaCha20"))
+        for size, called in ((2**14, "16 KiB"), (2**20, "1 MiB"))
+    ),
+    Row("TCP", "bulk over loopback TCP, two processes", 1.2, special=_over_tcp(receive_from_child), moved=2**20),
+    Row("aio", "the same through asyncio's streams", 1.0, special=_over_tcp(stream_from_child), moved=2**20),
+    _echo(1, "1 B"),
+    _echo(2**10, "1 KiB"),
+    Row("memory", "memory per idle pair", 16, special=memory, unit="KiB"),
+    Row("import", "import over cryptography's own", 1.25, special=imports, unit="x"),
+    Row("workers", "serve --workers 2 / 1, per CPU second", 0.9, special=workers),
 )
+
+
+def row_named(key: str) -> Row:
+    return next(row for row in ROWS if row.key == key)

@@ -67,7 +67,7 @@ def _contexts(name: str, *, server: bool) -> Any:
     if name == "tls13":
         return configs(SETTING)[server]
     if name == "ssl":
-        return ssl_contexts(SETTING.scheme)[server]
+        return ssl_contexts(SETTING)[server]
     from .others import openssl_contexts
 
     return openssl_contexts(SETTING)[server]
