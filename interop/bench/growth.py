@@ -1,4 +1,4 @@
-"""How cost grows: `python -m interop.bench --growth`. Nothing here is a ratio to others: it is the shape that counts."""
+"""How cost grows: `python -m interop.bench --growth`. No goal is to be met here: it is the shape that counts."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
@@ -61,7 +61,7 @@ def long_chain(sizes: Sequence[int]) -> list[dict[str, float]]:
     for size in sizes:
         issued = _issued(size * 1000)
         trust = tls13.TrustStore.from_certificates([workshop().root.certificate])
-        limits = {"max_handshake_message": 2**20, "max_certificate_chain_bytes": 2**20}
+        limits: dict[str, Any] = {"max_handshake_message": 2**20, "max_certificate_chain_bytes": 2**20}
         client = tls13.ClientConnection(tls13.ClientConfig(trust=trust, **limits), server_hostname=_name(0))
         server = tls13.ServerConnection(tls13.ServerConfig(issued.identity))
         server.receive_data(client.data_to_send())

@@ -21,7 +21,7 @@ def write_sizes(largest: int) -> list[dict[str, float | str]]:
     """A child reads; the CPU time is the writer's. The data is pages that nobody has touched: they take no memory."""
     configs(SETTING)
     table: list[dict[str, float | str]] = []
-    data = mmap.mmap(-1, largest)
+    data = mmap.mmap(-1, largest, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for size in (size for size in SIZES if size <= largest):
         total = max(size, min(2**26, size * 100_000))
         table.append(_write(memoryview(data)[:size], total // size))

@@ -33,7 +33,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f } .small { font-size: 10p
 def draw(found: Sequence[tuple[Row, Mapping[str, Result]]]) -> str:
     """One group of bars for each row that is a ratio to `ssl`; what is longer than the picture is cut off there."""
     parts: list[str] = []
-    y = TOP
+    y = float(TOP)
     for row, results in found:
         if row.unit or "ssl" not in results:
             continue
