@@ -161,7 +161,7 @@ class Engine:
         self._refuse_early(buffer[0])
         if len(buffer) < 4:
             return None
-        end = 4 + int.from_bytes(buffer[1:4], "big")
+        end = 4 + (buffer[1] << 16 | buffer[2] << 8 | buffer[3])
         if end > self._max_message:
             raise MessageTooLong(f"{HandshakeType(buffer[0])} of {end} bytes; our limit is {self._max_message}")
         if len(buffer) < end:
@@ -176,8 +176,10 @@ class Engine:
         wanted = self._need
         if self._flow is None and self._handshake is not None:
             wanted = (KeyUpdate, *self._handshake.expected())
-        if msg_type not in [kind.msg_type for kind in wanted]:
-            raise out_of_order(bytes([msg_type]), wanted)
+        for kind in wanted:
+            if kind.msg_type == msg_type:
+                return
+        raise out_of_order(bytes([msg_type]), wanted)
 
     def _resume(self, flow: Flow[object], answer: object, error: BaseException | None = None) -> None:
         """Let a flow go on up to its next need."""

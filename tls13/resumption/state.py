@@ -5,8 +5,7 @@ Besides the PSK and the cipher suite that it belongs to, that is who was authent
 shows no certificate, so whoever asks who its peer is gets the answer from here (RFC 9846, section 2.2).
 """
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -63,6 +62,8 @@ class Resumable(Struct):
 
     @classmethod
     def of(cls, session: "Session", *, server_name: str, made_at: float, **rest: Any) -> Self:
+        certificates = session.peer_certificates, session.verified_chain
+        kept = _kept(certificates)
         state = cls(
             cipher_suite=session.cipher_suite,
             made_at_ms=int(made_at * 1000),
@@ -70,13 +71,13 @@ class Resumable(Struct):
             alpn_protocol=session.alpn_protocol or b"",
             signature_scheme=session.signature_scheme or NO_SCHEME,
             client_scheme=session.client_scheme or NO_SCHEME,
-            chain=_ders(session.peer_certificates),
-            verified=_ders(session.verified_chain),
+            chain=kept.chain,
+            verified=kept.verified,
             raw_public_key=session.raw_public_key or b"",
-            chain_expires_at=_expires_at(session.verified_chain),
+            chain_expires_at=kept.expires_at,
             **rest,
         )
-        state._keep((session.peer_certificates, session.verified_chain))
+        state._keep(certificates)
         return state
 
     def _keep(self, certificates: Certificates) -> Certificates:
@@ -114,18 +115,37 @@ class Resumable(Struct):
         return f"<{type(self).__name__} for {name}, {self.cipher_suite.name}, {self.ticket_lifetime} s>"
 
 
-# Every ticket of every connection to a server asks the same two questions about the same chain.
+class _Kept(NamedTuple):
+    """What goes into a ticket of the certificates."""
+
+    certificates: Certificates
+    """Held, so that no other certificate can have the identity that this is found by."""
+    chain: tuple[bytes, ...]
+    verified: tuple[bytes, ...]
+    expires_at: int
+    """When the first of `verified` runs out, in seconds since 1970."""
 
 
-@lru_cache(32)
+_KEPT: dict[tuple[int, ...], _Kept] = {}
+"""Every ticket of every connection to a server asks the same of the same chain. By identity: to compare or hash
+certificates by their bytes takes longer than all the rest of a ticket, and `parse_chain` gives the same objects."""
+
+
+def _kept(certificates: Certificates) -> _Kept:
+    chain, verified = certificates
+    identity = (len(chain), *map(id, chain), *map(id, verified))
+    kept = _KEPT.get(identity)
+    if kept is None:
+        expires_at = min((int(one.not_valid_after_utc.timestamp()) for one in verified), default=NEVER)
+        kept = _Kept(certificates, _ders(chain), _ders(verified), expires_at)
+        if len(_KEPT) >= 32:
+            _KEPT.clear()
+        _KEPT[identity] = kept
+    return kept
+
+
 def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
-
-
-@lru_cache(32)
-def _expires_at(chain: tuple[x509.Certificate, ...]) -> int:
-    """When the first of them runs out, in seconds since 1970."""
-    return min((int(one.not_valid_after_utc.timestamp()) for one in chain), default=NEVER)
+    return tuple([certificate.public_bytes(Encoding.DER) for certificate in chain])
 
 
 def _parse(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:

@@ -83,7 +83,7 @@ class Enumerated(Codec):
         return (self.kind.unknown(number) if member is None else member), stop
 
     def encode(self, value: int, out: bytearray) -> None:
-        out += int(value).to_bytes(self.size, "big")
+        out += value.to_bytes(self.size, "big")
 
 
 class Fixed(Codec):
@@ -166,8 +166,10 @@ class Opaque(Codec):
         return data[start:stop], stop
 
     def encode(self, value: bytes, out: bytearray) -> None:
-        self.check(len(value))
-        out += len(value).to_bytes(self.size, "big")
+        length = len(value)
+        if not self.lowest <= length <= self.ceiling:
+            self.check(length)
+        out += length.to_bytes(self.size, "big")
         out += value
 
     def check(self, length: int) -> None:
@@ -288,13 +290,17 @@ class Struct:
         cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
         cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
         cls._decoders = tuple((name, codec.decode) for name, codec in cls.fields)
+        cls._encoders = tuple((name, codec.encode) for name, codec in cls.fields)
 
     _decoders: ClassVar[tuple[tuple[str, Callable[[bytes, int, int], tuple[Any, int]]], ...]] = ()
+    _encoders: ClassVar[tuple[tuple[str, Callable[[Any, bytearray], None]], ...]] = ()
 
     def __init__(self, **values: Any) -> None:
-        self.__dict__.update(self.defaults)
-        self.__dict__.update(values)
-        if len(self.__dict__) != len(self.fields):
+        own = self.__dict__
+        if self.defaults:
+            own.update(self.defaults)
+        own.update(values)
+        if len(own) != len(self.fields):
             wanted = {name for name, _ in self.fields}
             wrong = sorted(wanted.symmetric_difference(self.__dict__))
             raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
@@ -325,8 +331,8 @@ class Struct:
 
     def encode_into(self, out: bytearray) -> None:
         values = self.__dict__
-        for name, codec in self.fields:
-            codec.encode(values[name], out)
+        for name, encode in self._encoders:
+            encode(values[name], out)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
