@@ -42,7 +42,7 @@ def profile(*, full: bool) -> None:
     for title, setting in SETTINGS.items():
         print(f"## {title}\n")
         _floor(setting, 400 if full else 60)
-        _samples(setting, 6000 if full else 800)
+        _samples(setting, 3000 if full else 800)
 
 
 def _floor(setting: Setting, count: int) -> None:
@@ -68,7 +68,7 @@ class Sampler:
     def __call__(self, _: int, frame: FrameType | None) -> None:
         if frame is not None:
             code = frame.f_code
-            self.lines[code.co_filename, code.co_qualname, frame.f_lineno] += 1
+            self.lines[code.co_filename, code.co_qualname, frame.f_lineno or 0] += 1
 
 
 def _samples(setting: Setting, count: int) -> None:
