@@ -2,8 +2,8 @@
 
 Two views that must add up. The primitives are timed one by one (floor.py); and a sampling profiler looks at the
 running handshakes every 0.7 ms of CPU time. A signal handler runs when a call into C has returned, so a sample names
-the line that made the call: the lines that call a primitive are told from the others by their words. Unlike cProfile,
-which makes short functions look long, this costs nothing where it does not look.
+the line that made the call: lines that call a primitive are told from the others by their words. Unlike cProfile, which
+makes short functions look long, this costs nothing where it does not look.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .stacks import Setting
 
 ROOT = f"{Path(__file__).parents[2]}/"
+OURS = (f"{ROOT}tls13/", f"{ROOT}interop/")
+LIBRARY = "/cryptography/"
 INTERVAL = 0.0007
 SETTINGS = {"ECDSA P-256": ECDSA, "RSA-2048": RSA, "resumption": RESUMPTION, "X25519MLKEM768": HYBRID}
 
@@ -60,15 +62,23 @@ def _floor(setting: Setting, count: int) -> None:
 
 
 class Sampler:
-    """Counts where the process is, by the innermost Python frame."""
+    """Counts where the process is, by the innermost frame of this repository.
+
+    What `cryptography` does in Python of its own (its checks of types, and the abc module that they ask) is the price
+    of its primitives, so it is theirs: `beneath` says whether a sample fell there.
+    """
 
     def __init__(self) -> None:
-        self.lines: Counter[tuple[str, str, int]] = Counter()
+        self.lines: Counter[tuple[str, str, int, bool]] = Counter()
 
     def __call__(self, _: int, frame: FrameType | None) -> None:
+        beneath = False
+        while frame is not None and not frame.f_code.co_filename.startswith(OURS):
+            beneath = beneath or LIBRARY in frame.f_code.co_filename
+            frame = frame.f_back
         if frame is not None:
             code = frame.f_code
-            self.lines[code.co_filename, code.co_qualname, frame.f_lineno or 0] += 1
+            self.lines[code.co_filename, code.co_qualname, frame.f_lineno or 0, beneath] += 1
 
 
 def _samples(setting: Setting, count: int) -> None:
@@ -87,15 +97,15 @@ def _samples(setting: Setting, count: int) -> None:
     primitives: Counter[str] = Counter()
     modules: Counter[str] = Counter()
     functions: Counter[str] = Counter()
-    for (file, function, line), seen in sampler.lines.items():
+    for (file, function, line, beneath), seen in sampler.lines.items():
         module = file.removeprefix(ROOT)
-        if PRIMITIVE.search(linecache.getline(file, line)):
+        if beneath or PRIMITIVE.search(linecache.getline(file, line)):
             primitives[module] += seen
         else:
             modules[module] += seen
             functions[f"{module}: {function}"] += seen
     print(f"{each:8.1f} us  a handshake, both sides, by {sampler.lines.total()} samples")
-    print(f"{primitives.total() * share:8.1f} us  in lines that call primitives")
+    print(f"{primitives.total() * share:8.1f} us  in primitives, and lines that call them")
     print(f"{modules.total() * share:8.1f} us  in other Python: by module")
     for counted, most in ((modules, 16), (functions, 24)):
         for name, seen in counted.most_common(most):
