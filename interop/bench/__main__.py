@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .worker import CONFIGURATION, FLOOR
+from .worker import CONFIGURATION, FLOOR, WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,11 +73,13 @@ def _compare(options: argparse.Namespace) -> int:
     print("\nratios to ssl: 2.00 is twice as fast; KiB and x: absolute, less is better\n")
     print(f"{'':44}{'goal':>8}" + "".join(f"{name:>12}" for name in names) + f"{'ssl':>16}")
     found: dict[str, Mapping[str, Result]] = {}
+    failed = False
     for row in rows:
         try:
             found[row.key] = results = row.run(STACKS, QUICK if options.quick else FULL)
-        except NotMeasured as reason:
-            print(f"{row.title:44}{_goal(row):>8}  {reason}")
+        except (NotMeasured, WorkerFailed) as reason:
+            failed = failed or isinstance(reason, WorkerFailed)
+            print(f"{row.title:44}{_goal(row):>8}  {reason}", flush=True)
             continue
         cells = "".join(f"{_cell(row, name, results):>12}" for name in names)
         print(f"{row.title:44}{_goal(row):>8}{cells}{_base(row, results):>16}", flush=True)
@@ -88,15 +90,16 @@ def _compare(options: argparse.Namespace) -> int:
         from .plot import draw
 
         options.plot.write_text(draw([(row, found[row.key]) for row in rows if row.key in found]))
-    return _check(rows, found) if options.check else 0
+    short = options.check and _below_goals(rows, found)
+    return 1 if failed or short else 0
 
 
-def _check(rows: Sequence[Row], found: Mapping[str, Mapping[str, Result]]) -> int:
-    """1 if we are clearly below a goal."""
+def _below_goals(rows: Sequence[Row], found: Mapping[str, Mapping[str, Result]]) -> bool:
+    """Whether we are clearly below a goal; says which."""
     short = [row for row in rows if row.key in found and row.reached(found[row.key]["tls13"]) < ENOUGH]
     for row in short:
         print(f"{row.title}: {row.shown(found[row.key]['tls13']):.2f} where the goal is {_goal(row)}")
-    return 1 if short else 0
+    return bool(short)
 
 
 def _say_who_is_left_out() -> None:

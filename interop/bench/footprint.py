@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .measure import compare
-from .worker import environment
+from .worker import WorkerFailed, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def fresh(code: str) -> float:
-    """The number that a fresh Python process prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=environment()
-    )
+    """The number that a fresh Python process prints. Raises WorkerFailed."""
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment())
+    if done.returncode:
+        raise WorkerFailed(f"a process ended with {done.returncode}; its words are above")
     return float(done.stdout)
 
 
