@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -47,7 +48,7 @@ from .wire.extensions import (
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
-from .wire.messages import ClientHello, HelloRetryRequest
+from .wire.messages import NO_EXTENSIONS, ClientHello, HelloRetryRequest
 from .wire.registry import GREASE, CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -202,11 +203,9 @@ class Offering(ClientAfterwards):
         bound = self.bound(hello, offer.psks)
         return Offer.of(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
 
-    def name_extension(self) -> list[ExtensionBody]:
-        if self.server_name is None or self.server_name.sni is None:
-            return []
-        entry = HostNameEntry(name_type=NameType.host_name, host_name=self.server_name.sni)
-        return [ServerNameList(server_name_list=(entry,))]
+    def name_extension(self) -> Extensions:
+        name = self.server_name.sni if self.server_name is not None else None
+        return _name_extension(name) if name is not None else NO_EXTENSIONS[CH]
 
     def standing_extensions(self) -> Extensions:
         """What every ClientHello of this config says. A config does not change, so it is put together once."""
@@ -267,8 +266,7 @@ class Offering(ClientAfterwards):
     def block(self, fresh: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
         """The extension block, with what is fresh in this ClientHello; its last one is pre_shared_key, with binders of
         the right length and no content yet."""
-        name, fresh_block = Extensions.of(CH, *self.name_extension()), Extensions.of(CH, *fresh)
-        block = Extensions.joined(name, self.standing_extensions(), fresh_block)
+        block = Extensions.joined(self.name_extension(), self.standing_extensions(), Extensions.of(CH, *fresh))
         if self.config.shuffle_extensions:
             block = shuffled(block, self.seed)
         if self.grease.extensions:
@@ -278,7 +276,7 @@ class Offering(ClientAfterwards):
         block = self.padded(block, offered)
         if offered is None:
             return block
-        return block.extended((int(offered.extension_type), b"")).replacing(offered)
+        return Extensions.joined(block, Extensions.of(CH, offered))
 
     def padded(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
         """With the padding extension (RFC 7685), if the ClientHello is shorter than the config wants it to be."""
@@ -312,6 +310,13 @@ class Offering(ClientAfterwards):
         truncated = self.transcript_prefix + hello.to_handshake()[:-length]
         binders = tuple(psk.binder(psk.hash.new(truncated).digest()) for psk in psks)
         return hello.replace(extensions=hello.extensions.replacing(offered.replace(binders=binders)))
+
+
+@lru_cache(256)
+def _name_extension(name: bytes) -> Extensions:
+    """server_name (RFC 6066, section 3): the same for every connection to this host."""
+    entry = HostNameEntry(name_type=NameType.host_name, host_name=name)
+    return Extensions.of(CH, ServerNameList(server_name_list=(entry,)))
 
 
 def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:

@@ -40,7 +40,13 @@ from .wire.extensions import (
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
-from .wire.messages import Certificate, CertificateRequest, CompressedCertificate, NewSessionTicket
+from .wire.messages import (
+    NO_EXTENSIONS,
+    Certificate,
+    CertificateRequest,
+    CompressedCertificate,
+    NewSessionTicket,
+)
 from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
@@ -255,13 +261,15 @@ class ServerAfterwards(Afterwards):
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
                 return
-            bodies = [EarlyDataTicket(max_early_data_size=config.max_early_data)] if config.max_early_data else []
+            extensions = NO_EXTENSIONS[NST]
+            if config.max_early_data:
+                extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=config.max_early_data))
             message = NewSessionTicket(
                 ticket_lifetime=lifetime,
                 ticket_age_add=state.ticket_age_add,
                 ticket_nonce=nonce,
                 ticket=ticket,
-                extensions=Extensions.of(NST, *bodies),
+                extensions=extensions,
             )
             self.output.owe(partial(self._encode, message))
 

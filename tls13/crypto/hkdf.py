@@ -59,10 +59,10 @@ class Secret:
 
     def expand_label(self, label: bytes, context: bytes, length: int) -> bytes:
         """HKDF-Expand-Label(self, label, context, length): `length` bytes. `label` is without "tls13 "."""
-        info = hkdf_label(label, len(context), length) + context
+        prefix = hkdf_label(label, len(context), length)
         if length <= self.hash.digest_size:
-            return self.hmac(info + b"\x01")[:length]
-        return self._expand(info, length)
+            return self.hmac(prefix + context + b"\x01")[:length]
+        return self._expand(prefix + context, length)
 
     def _expand(self, info: bytes, length: int) -> bytes:
         """HKDF-Expand over several blocks (RFC 5869, section 2.3): only exporters ask for so much."""

@@ -17,6 +17,9 @@ element sticks out, or that leaves bytes over, is a decode_error (section 6.2), 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
+from struct import Struct as Layout
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
 
@@ -24,7 +27,7 @@ from ..errors import ConfigurationError, DecodeError
 from .registry import CodePoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 class Codec:
@@ -78,12 +81,42 @@ class Enumerated(Codec):
         stop = at + self.size
         if stop > end:
             _too_short(self.type_name, self.size, end - at)
-        number = int.from_bytes(data[at:stop], "big")
+        return self.member(int.from_bytes(data[at:stop], "big")), stop
+
+    def member(self, number: int) -> CodePoint:
         member = self.known.get(number)
-        return (self.kind.unknown(number) if member is None else member), stop
+        return self.kind.unknown(number) if member is None else member
 
     def encode(self, value: int, out: bytearray) -> None:
         out += value.to_bytes(self.size, "big")
+
+
+SIZES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Of integers that the module struct knows, in its letters."""
+
+
+class Integers:
+    """Fields of a struct that follow one another and are all integers or code points: read and written in one call.
+
+    Nobody declares this: Struct finds such fields in its declaration.
+    """
+
+    def __init__(self, names: Sequence[str], codecs: Sequence[UInt | Enumerated]) -> None:
+        self.names, self.values_of = names, itemgetter(*names)
+        self.layout = Layout(">" + "".join(SIZES[codec.size] for codec in codecs))
+        self.enumerated = [(at, codec.member) for at, codec in enumerate(codecs) if isinstance(codec, Enumerated)]
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Iterable[tuple[str, int]], int]:
+        stop = at + self.layout.size
+        if stop > end:
+            _too_short("a row of integers", self.layout.size, end - at)
+        numbers = list(self.layout.unpack_from(data, at))
+        for place, member in self.enumerated:
+            numbers[place] = member(numbers[place])
+        return zip(self.names, numbers, strict=True), stop
+
+    def encode(self, values: dict[str, Any], out: bytearray) -> None:
+        out += self.layout.pack(*self.values_of(values))
 
 
 class Fixed(Codec):
@@ -274,6 +307,16 @@ def _is_class_variable(annotation: Any) -> bool:
     return origin is ClassVar
 
 
+def _steps(fields: Iterable[tuple[str, Codec]]) -> Iterator[tuple[str, Codec | Integers]]:
+    """The fields in their order, with integers that follow one another put together."""
+    for plain, row in groupby(fields, lambda field: isinstance(field[1], UInt | Enumerated) and field[1].size in SIZES):
+        names, codecs = zip(*row, strict=True)
+        if plain and len(names) > 1:
+            yield "", Integers(names, codecs)
+        else:
+            yield from zip(names, codecs, strict=True)
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Struct:
     """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value."""
@@ -289,11 +332,13 @@ class Struct:
         cls.rfc_name = rfc_name or cls.__name__
         cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
         cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
-        cls._decoders = tuple((name, codec.decode) for name, codec in cls.fields)
-        cls._encoders = tuple((name, codec.encode) for name, codec in cls.fields)
+        steps = tuple(_steps(cls.fields))
+        cls._decoders = tuple((name, codec.decode) for name, codec in steps)
+        cls._encoders = tuple((name, codec.encode) for name, codec in steps)
 
     _decoders: ClassVar[tuple[tuple[str, Callable[[bytes, int, int], tuple[Any, int]]], ...]] = ()
     _encoders: ClassVar[tuple[tuple[str, Callable[[Any, bytearray], None]], ...]] = ()
+    """The declaration, ready for use: a field's name, or "" for several at once, and what reads or writes it."""
 
     def __init__(self, **values: Any) -> None:
         own = self.__dict__
@@ -315,14 +360,28 @@ class Struct:
 
     @classmethod
     def decode_at(cls, data: bytes, at: int, end: int) -> tuple[Self, int]:
-        self = cls.__new__(cls)
+        self, start = cls.__new__(cls), at
         values = self.__dict__
-        for name, decode in cls._decoders:
-            try:
-                values[name], at = decode(data, at, end)
-            except DecodeError as error:
-                raise DecodeError(f"{cls.__name__}.{name}: {error.detail}") from None
+        try:
+            for name, decode in cls._decoders:
+                if name:
+                    values[name], at = decode(data, at, end)
+                else:
+                    several, at = decode(data, at, end)
+                    values.update(several)
+        except DecodeError:
+            raise DecodeError(cls._offence(data, start, end)) from None
         return self, at
+
+    @classmethod
+    def _offence(cls, data: bytes, at: int, end: int) -> str:
+        """Which field cannot be read, and why: found by reading them again, one by one."""
+        for name, codec in cls.fields:
+            try:
+                _, at = codec.decode(data, at, end)
+            except DecodeError as error:
+                return f"{cls.__name__}.{name}: {error.detail}"
+        return cls.__name__
 
     def encode(self) -> bytes:
         out = bytearray()
@@ -332,7 +391,7 @@ class Struct:
     def encode_into(self, out: bytearray) -> None:
         values = self.__dict__
         for name, encode in self._encoders:
-            encode(values[name], out)
+            encode(values[name] if name else values, out)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

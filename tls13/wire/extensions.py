@@ -88,12 +88,16 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
 }
 
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
+_KNOWN: "dict[Place, dict[int, type[ExtensionBody]]]" = {place: {} for place in Place}
+"""The same, by place: what a message's extensions are looked up in."""
 
 
 class ExtensionBody(Struct):
     """The extension_data of one extension, in the messages named by `places`."""
 
     extension_type: ClassVar[ExtensionType]
+    number: ClassVar[int]
+    """The same, as `Extensions.raw` has it."""
     repeats: ClassVar[bool] = True
     """Whether another connection's is likely to be the same, byte for byte."""
 
@@ -108,9 +112,9 @@ class ExtensionBody(Struct):
         super().__init_subclass__(**kwargs)
         cls.repeats = repeats
         if type is not None:
-            cls.extension_type = type
+            cls.extension_type, cls.number = type, int(type)
             for place in places:
-                BODIES[place, type] = cls
+                BODIES[place, type] = _KNOWN[place][type] = cls
 
 
 class _Decode(Protocol):
@@ -127,19 +131,20 @@ class Extensions:
     `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
     """
 
-    __slots__ = ("_bodies", "_data", "place", "raw")
+    __slots__ = ("_bodies", "_data", "_encoded", "place", "raw")
 
     def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
         self.raw = raw
         self.place = place
         self._data = dict(raw)
         self._bodies: dict[int, ExtensionBody] = {}
+        self._encoded: bytes | None = None
 
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        self = cls(tuple((int(body.extension_type), body.encode()) for body in bodies), place)
-        self._bodies = {int(body.extension_type): body for body in bodies}
+        self = cls(tuple([(body.number, body.encode()) for body in bodies]), place)
+        self._bodies = {body.number: body for body in bodies}
         return self
 
     @classmethod
@@ -148,7 +153,15 @@ class Extensions:
         self = cls(tuple([one for block in blocks for one in block.raw]), blocks[0].place)
         for block in blocks:
             self._bodies.update(block._bodies)
+        self._encoded = b"".join([block.encoded() for block in blocks])
         return self
+
+    def encoded(self) -> bytes:
+        """The extensions one after the other, as on the wire; made once, for a block may be sent many times."""
+        encoded = self._encoded
+        if encoded is None:
+            encoded = self._encoded = b"".join([pack(">HH", number, len(data)) + data for number, data in self.raw])
+        return encoded
 
     def ordered(self, key: "Callable[[int], bytes]") -> "Extensions":
         """The same block to send, in the order of what `key` makes of each extension's number."""
@@ -158,7 +171,7 @@ class Extensions:
 
     def replacing(self, body: ExtensionBody) -> "Extensions":
         """A block to send with another body in the place of the one of its type."""
-        number, data = int(body.extension_type), body.encode()
+        number, data = body.number, body.encode()
         changed = Extensions(tuple((found, data if found == number else old) for found, old in self.raw), self.place)
         changed._bodies = {**self._bodies, number: body}
         return changed
@@ -175,13 +188,13 @@ class Extensions:
         Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
         message, because the version is looked at first (section 4.3.1).
         """
-        bodies = self._bodies
+        bodies, known = self._bodies, _KNOWN[self.place]
         if len(self._data) != len(self.raw):
             numbers = [number for number, _ in self.raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
             raise DuplicateExtension(f"{ExtensionType(twice)} in {self.place.value}")
         for number, data in self.raw:
-            body = BODIES.get((self.place, number))
+            body = known.get(number)
             if body is None:
                 allowed = ALLOWED.get(number)
                 if allowed is not None and self.place not in allowed:
@@ -241,8 +254,12 @@ class ExtensionBlock(Opaque):
         # The floors of the hellos (7 and 6) are the size of supported_versions. A block without it is an older
         # version's, whose floor is 0: it is judged by the version rule (section 4.3.1), not by its length.
         self.lowest = 0
+        self.may_be_missing = floor > 0
+        """Such a hello may even end before its extensions: it, too, reaches the version rule."""
 
     def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
+        if at == end and self.may_be_missing:
+            return Extensions((), self.place), end
         at, stop = self.scope(data, at, end)
         raw = []
         while at < stop:
@@ -256,8 +273,7 @@ class ExtensionBlock(Opaque):
         return Extensions(tuple(raw), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
-        block = b"".join([pack(">HH", number, len(data)) + data for number, data in value.raw])
-        super().encode(block, out)
+        super().encode(value.encoded(), out)
 
 
 # --- RFC 9846, section 4.3, in its order; then its companions -------------------------------------------------

@@ -6,7 +6,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import (
     ConfigurationError,
@@ -90,10 +90,6 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
     legacy_compression_methods: Annotated[bytes, Opaque(1, 2**8 - 1)] = b"\0"
     extensions: Annotated[Extensions, ExtensionBlock(CH, 7)]
 
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        return super().decode(_with_extension_block(data, 34, (1, 2, 1)))
-
     @property
     def server_name(self) -> str | None:
         """The host_name that it asks for, if it names one (RFC 6066, section 3)."""
@@ -120,10 +116,6 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
     cipher_suite: CipherSuite
     legacy_compression_method: Annotated[int, UInt(1)] = 0
     extensions: Annotated[Extensions, ExtensionBlock(SH, 6)]
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        return super().decode(_with_extension_block(data, 34, (1,), 3))
 
     def judge(self) -> None:
         self._judge_version()
@@ -290,13 +282,3 @@ def decode_handshake(raw: bytes) -> HandshakeMessage:
     if kind is None or int.from_bytes(raw[1:4], "big") != len(raw) - 4:
         raise DecodeError(f"not a handshake message of TLS 1.3: {raw[:4].hex()}")
     return kind.decode(raw[4:])
-
-
-def _with_extension_block(data: bytes, at: int, vectors: tuple[int, ...], tail: int = 0) -> bytes:
-    """A hello of TLS 1.2 may end before its extensions: give it an empty block, so that it reaches the version rule.
-
-    `at` is where the first of the vectors (given by the size of their lengths) starts, `tail` what follows them.
-    """
-    for size in vectors:
-        at += size + int.from_bytes(data[at : at + size], "big")
-    return data + b"\0\0" if at + tail == len(data) else data
