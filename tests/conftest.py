@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
 
 import tls13
 from tls13.lab.authority import Authority, Issued
 from tls13.lab.scripted import ScriptedClient, ScriptedServer
 
 HOST = "server.example"
+
+settings.register_profile("tls13", deadline=None)  # no timed assertions: a loaded machine is no fault of the code
+settings.load_profile("tls13")
 
 
 @pytest.fixture(scope="session")
