@@ -1,4 +1,4 @@
-"""A TLS 1.3 of its own, for judging: built from bytes, on `cryptography` and the standard library, and on nothing of ours.
+"""A TLS 1.3 of its own, for judging: made of bytes, on `cryptography` and the standard library, on nothing of ours.
 
 It is deliberately careless: every field is where a test can reach it, nothing is checked that a test does not ask for,
 and it sends whatever it is told to send. What it knows is written from RFC 9846 alone (key schedule: section 7.1;
@@ -13,7 +13,6 @@ import hmac
 import os
 import socket
 import struct
-import time
 from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives import serialization
@@ -131,9 +130,7 @@ def make_share(group: int) -> tuple[bytes, Callable[[bytes], bytes]]:
         return private.public_key().public_bytes_raw(), lambda other: private.exchange(kind.from_public_bytes(other))
     curve = {P256: ec.SECP256R1, P384: ec.SECP384R1, P521: ec.SECP521R1}[group]()
     key = ec.generate_private_key(curve)
-    point = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     return point, lambda other: key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(curve, other))
 
 
@@ -150,6 +147,7 @@ class Wire:
         self.sock = sock
         self.read: Keys | None = None
         self.write: Keys | None = None
+        self.segment = 0
         self.pending = b""
         self.transcript = b""
         self.seen: list[tuple[int, bytes]] = []
@@ -162,7 +160,9 @@ class Wire:
         self.sock.close()
 
     def raw(self, data: bytes) -> None:
-        self.sock.sendall(data)
+        """Bytes as they are, in segments of `segment` bytes if that is set."""
+        for at in range(0, len(data), self.segment or len(data) or 1):
+            self.sock.sendall(data[at : at + (self.segment or len(data))])
 
     def sealed(self, kind: int, data: bytes, padding: int = 0) -> bytes:
         if self.write is None:
@@ -241,13 +241,6 @@ class Wire:
             extra = self.next_record()
             raise AssertionError(f"after the last word: {extra}")
 
-    def trickle(self, data: bytes, size: int = 1, pause: float = 0.0) -> None:
-        """In segments of `size` bytes."""
-        for at in range(0, len(data), size):
-            self.raw(data[at : at + size])
-            if pause:
-                time.sleep(pause)
-
 
 class Hello:
     """A ClientHello that can be changed in every field before it is bytes."""
@@ -294,7 +287,14 @@ class Hello:
 
 
 def with_binder(
-    hello: Hello, identity: bytes, psk: bytes, *, suite: int = 0x1301, label: str = "ext binder", age: int = 0, before: bytes = b""
+    hello: Hello,
+    identity: bytes,
+    psk: bytes,
+    *,
+    suite: int = 0x1301,
+    label: str = "ext binder",
+    age: int = 0,
+    before: bytes = b"",
 ) -> Hello:
     """The hello with a pre_shared_key extension and its binder (section 4.3.11.2) in the last place."""
     schedule = Schedule(suite, psk)
