@@ -52,9 +52,9 @@ def test_integers_in_a_row_are_fields_like_any_other() -> None:
     ],
 )
 def test_a_row_of_integers_that_ends_early_says_at_which(length, field) -> None:
-    with pytest.raises(DecodeError, match=rf"^Row\.{field}: "):
+    with pytest.raises(DecodeError, match=rf": Row\.{field}: "):
         Row.decode(ROW[:length])
-    with pytest.raises(DecodeError, match=rf"^Row\.{field}: "):
+    with pytest.raises(DecodeError, match=rf": Row\.{field}: "):
         Row.decode_at(ROW, 0, length)
 
 
