@@ -7,10 +7,11 @@ handshake with `ssl` and then lets go of all but the socket, so that its own mem
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import resource
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING
 
 import tls13
 
+from ..files import files_for
 from ..trial import HOST
-from .stacks import configs, ssl_contexts
+from .stacks import ssl_contexts
 from .tcp import PATIENCE, SETTING
+from .worker import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from multiprocessing.connection import Connection
 
 FILES = 20_000
 PROBES = 40
@@ -32,7 +34,6 @@ PROBES = 40
 
 def idle_connections(counts: Sequence[int]) -> list[dict[str, float | str]]:
     """For tls13.aio, and for asyncio with `ssl`: the server's memory, and how long a newcomer waits."""
-    configs(SETTING), ssl_contexts(SETTING)
     _allow_files()
     return [line for name in ("tls13", "ssl") for line in _one_server(name, counts)]
 
@@ -43,15 +44,14 @@ def _allow_files() -> None:
 
 
 def _one_server(name: str, counts: Sequence[int]) -> list[dict[str, float | str]]:
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_serve, args=(name, theirs))
-    child.start()
-    port: int = ours.recv()
+    files = files_for(SETTING.scheme)
+    command = [sys.executable, "-m", "interop.bench.growth_idle", name, str(files.chain), str(files.key)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+    port = int(child.stdout.readline()) if child.stdout is not None else 0
     kept: list[socket.socket] = []
     table: list[dict[str, float | str]] = []
     try:
-        _newcomer(port).close()
+        _latency(port)
         empty = _resident(child.pid)
         for count in counts:
             kept += [_newcomer(port) for _ in range(count - len(kept))]
@@ -61,7 +61,7 @@ def _one_server(name: str, counts: Sequence[int]) -> list[dict[str, float | str]
         return table
     finally:
         child.kill()
-        child.join(PATIENCE)
+        child.communicate()
         for sock in kept:
             sock.close()
 
@@ -86,17 +86,13 @@ def _latency(port: int) -> float:
     return median(taken)
 
 
-def _resident(pid: int | None) -> float:
+def _resident(pid: int) -> float:
     """KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
 
 
-def _serve(name: str, pipe: Connection) -> None:
-    asyncio.run(_echo(name, pipe))
-
-
-async def _echo(name: str, pipe: Connection) -> None:
+async def _echo(name: str, chain: str, key: str) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(1024):
@@ -108,8 +104,16 @@ async def _echo(name: str, pipe: Connection) -> None:
             writer.close()
 
     if name == "tls13":
-        server = await tls13.aio.start_server(talk, "127.0.0.1", 0, configs(SETTING)[1])
+        config = tls13.ServerConfig(tls13.Identity.from_files(chain, key))
+        server = await tls13.aio.start_server(talk, "127.0.0.1", 0, config)
     else:
-        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=ssl_contexts(SETTING)[1])
-    pipe.send(server.sockets[0].getsockname()[1])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain, key)
+        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
+
+
+if __name__ == "__main__":
+    _allow_files()
+    asyncio.run(_echo(*sys.argv[1:]))
