@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from .trust.identity import Presentable
     from .wire.messages import ClientHello
 
+PRINTABLE = bytes(range(0x21, 0x7F))
+"""ASCII's, without the space."""
+
 MAX_IDENTITIES = 8
 """How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
 
@@ -255,7 +258,7 @@ class Negotiation(ServerAfterwards):
             if ticket is not None and not self.may_resume(ticket, server_name, alpn_protocol):
                 continue
             if psks is not None:
-                self.check_binder(psk, psks.binders, index)
+                self.check_binder(psk, psks, index)
             return Selected(index, psk, ticket)
         if psks is not None and not self.config.identities:
             # Appendix F.6: who only knows PSKs must not tell an unknown identity from a wrong key.
@@ -295,12 +298,11 @@ class Negotiation(ServerAfterwards):
             and ticket.alpn_protocol == (alpn_protocol or b"")
         )
 
-    def check_binder(self, psk: Psk, binders: tuple[bytes, ...], index: int) -> None:
+    def check_binder(self, psk: Psk, psks: OfferedPsks, index: int) -> None:
         """Section 4.3.11.2: over everything up to and including the identities, with the PSK's own hash."""
-        binders_length = 2 + sum(1 + len(binder) for binder in binders)
-        truncated = self.transcript_prefix + self.last_received[:-binders_length]
+        truncated = self.transcript_prefix + self.last_received[: -psks.binders_length]
         expected = psk.binder(psk.hash.new(truncated).digest())
-        if not compare_digest(binders[index], expected):
+        if not compare_digest(psks.binders[index], expected):
             raise BadBinder
 
     def choose_early_data(
@@ -330,7 +332,7 @@ class Negotiation(ServerAfterwards):
             raise IllegalParameter("server_name holds more than one host_name")
         if not hosts:
             return None
-        if not all(0x21 <= byte <= 0x7E for byte in hosts[0]):
+        if hosts[0].translate(None, PRINTABLE):
             raise IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
         return hosts[0].decode("ascii")
 

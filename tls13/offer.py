@@ -303,13 +303,12 @@ class Offering(ClientAfterwards):
 
     def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
         """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""
-        offered = hello.extensions.get(OfferedPsks)
-        if offered is None:
-            return hello
-        length = 2 + sum(1 + psk.hash.digest_size for psk in psks)
-        truncated = self.transcript_prefix + hello.to_handshake()[:-length]
-        binders = tuple(psk.binder(psk.hash.new(truncated).digest()) for psk in psks)
-        return hello.replace(extensions=hello.extensions.replacing(offered.replace(binders=binders)))
+
+        def binders(truncated: bytes) -> tuple[bytes, ...]:
+            transcript = self.transcript_prefix + truncated
+            return tuple([psk.binder(psk.hash.new(transcript).digest()) for psk in psks])
+
+        return hello.bound(binders) if psks else hello
 
 
 @lru_cache(256)

@@ -396,6 +396,11 @@ class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH],
     identities: Annotated[tuple[PskIdentity, ...], Vector(7, 2**16 - 1)]
     binders: Annotated[tuple[bytes, ...], Vector(33, 2**16 - 1, Opaque(32, 255, "PskBinderEntry"))]
 
+    @property
+    def binders_length(self) -> int:
+        """Of the list of binders on the wire, in bytes: what no binder is over (section 4.3.11.2)."""
+        return 2 + sum([1 + len(binder) for binder in self.binders])
+
 
 class SelectedPsk(ExtensionBody, type=ExtensionType.pre_shared_key, places=[SH], rfc_name="PreSharedKeyExtension"):
     """Section 4.3.11, the server's arm."""

@@ -6,7 +6,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from ..errors import (
     ConfigurationError,
@@ -29,6 +29,7 @@ from .extensions import (
     ClientVersions,
     ExtensionBlock,
     Extensions,
+    OfferedPsks,
     SelectedVersion,
     ServerNameList,
     SignatureSchemeList,
@@ -43,6 +44,9 @@ from .registry import (
     ProtocolVersion,
     SignatureScheme,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """SHA-256("HelloRetryRequest"): the Random that makes a ServerHello a HelloRetryRequest (section 4.2.3)."""
@@ -96,6 +100,34 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         names = self.extensions.get(ServerNameList)
         hosts = [one.host_name for one in names.server_name_list if one.name_type == 0] if names is not None else []
         return hosts[0].decode("ascii", "backslashreplace") if hosts else None
+
+    __slots__ = ("_encoded",)
+
+    if TYPE_CHECKING:
+        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
+
+    def to_handshake(self) -> bytes:
+        """What `bound` has put together already, if it has."""
+        try:
+            return self._encoded
+        except AttributeError:
+            return super().to_handshake()
+
+    def bound(self, binders: "Callable[[bytes], tuple[bytes, ...]]") -> Self:
+        """This hello with other binders, as long as the ones that it has (section 4.3.11.2).
+
+        `binders` makes them of the whole message but its end: the list of binders is its last part. So all but that
+        list is encoded once, and what was bound is what is sent.
+        """
+        offered = self.extensions.get(OfferedPsks)
+        if offered is None:
+            return self
+        raw = self.to_handshake()
+        truncated = raw[: -offered.binders_length]
+        offered = offered.replace(binders=binders(truncated))
+        bound = self.replace(extensions=self.extensions.replacing(offered))
+        object.__setattr__(bound, "_encoded", truncated + offered.encode()[-offered.binders_length :])
+        return bound
 
     def judge(self) -> None:
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
