@@ -107,6 +107,8 @@ def _say_who_is_left_out() -> None:
 
     print()
     for stack in STACKS:
+        if stack.note:
+            print(f"{stack.name}: {stack.note}")
         for reason in dict.fromkeys(stack.left_out.values()):
             keys = ", ".join(key for key, one in stack.left_out.items() if one == reason)
             print(f"{stack.name} is left out of {keys}: {reason}")

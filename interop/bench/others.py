@@ -205,6 +205,7 @@ class TlsliteEnd(End):
         for waits_for_writing in self.steps:
             if not waits_for_writing:
                 return
+        self.read()  # the tickets
 
     def take(self) -> Buffer:
         data, self.socket.outgoing = self.socket.outgoing, bytearray()

@@ -97,11 +97,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Stack(ABC):
-    """One TLS stack. `left_out`: the rows that it does not take part in, with the reason."""
+    """One TLS stack. `left_out`: the rows that it does not take part in, with the reason. `note`: what it does
+    differently in the others."""
 
     name: str
     module: str
     left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
+    note: str = ""
 
     @abstractmethod
     def pair(self, setting: Setting) -> Pair:
@@ -301,7 +303,7 @@ _BULK = ("16 KiB", "1 MiB", "16 KiB AES-256", "1 MiB AES-256", "16 KiB ChaCha20"
 STACKS: tuple[Stack, ...] = (
     StandardLibrary("ssl", "ssl"),
     Tls13("tls13", "tls13"),
-    PyOpenSsl("pyOpenSSL", "OpenSSL.SSL", {"aio": "it has no asyncio face"}),
+    PyOpenSsl("pyOpenSSL", "OpenSSL.SSL", {"aio": "it has no asyncio face"}, "it verifies chains, not names"),
     Siotls(
         "siotls",
         "siotls.connection",
@@ -316,10 +318,11 @@ STACKS: tuple[Stack, ...] = (
         "tlslite-ng",
         "tlslite.api",
         {
-            "resumption": "its client takes no ticket that comes without data",
+            "resumption": "its server does not say whether it resumed",
             "X25519MLKEM768": "its ML-KEM is another package",
             **dict.fromkeys((*_BULK, "TCP", "aio", "echo 1 KiB"), _PURE),
         },
+        "it verifies no chains",
     ),
     Aioquic(
         "aioquic",
@@ -329,6 +332,7 @@ STACKS: tuple[Stack, ...] = (
             "X25519MLKEM768": "it has no post-quantum groups",
             **dict.fromkeys((*_BULK, "TCP", "aio", "echo 1 B", "echo 1 KiB", "memory"), _QUIC),
         },
+        "QUIC: packets are protected twice; key exchange by secp256r1; no tickets",
     ),
 )
 """The first one is what the others are compared with."""
