@@ -146,30 +146,31 @@ class TLSSocket(LaterFace):
         room = min(nbytes or len(view), len(view))
         filled = 0
         with self._read_lock:
-            while filled < room:
-                data = self._plaintext
-                if not data:
-                    data = self._plaintext_at_once() if filled else self._next_plaintext()
-                    if not data:
-                        break
+            data: Buffer = b""
+            if room:
+                data = self._plaintext or self._next_plaintext()
+            while data:
                 size = min(len(data), room - filled)
-                view[filled : filled + size] = data[:size]
+                view[filled : filled + size] = data if size == len(data) else data[:size]
                 filled += size
-                self._plaintext = data[size:]
+                self._plaintext = memoryview(data)[size:]
+                data = self._plaintext_at_once() if filled < room else b""
         return filled
 
-    def _plaintext_at_once(self) -> memoryview:
+    def _plaintext_at_once(self) -> bytes:
         """The next record's data if it is here. An error is kept: the data before it is delivered first."""
-        if self._connection.bytes_needed:
-            return memoryview(b"")
+        if self._held:
+            return self._held.popleft()
         try:
-            return self._next_plaintext(wait=False)
+            while not self._end_of_data and (event := self._read_event()) is not None:
+                if isinstance(event, ApplicationData):
+                    return event.data
         except TLSError as error:
             self._read_error = error
-            return memoryview(b"")
+        return b""
 
-    def _next_plaintext(self, *, wait: bool = True) -> memoryview:
-        """The next record's application data; empty at the end of data, and if there is none and we do not wait."""
+    def _next_plaintext(self) -> memoryview:
+        """The next record's application data; empty at the end of data."""
         if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
         if self._read_error is not None:
@@ -186,8 +187,6 @@ class TLSSocket(LaterFace):
             if isinstance(event, ApplicationData):
                 return memoryview(event.data)
             if event is None:
-                if not wait:
-                    break
                 self._carrier.receive()
         return memoryview(b"")
 
