@@ -10,7 +10,7 @@ from itertools import product
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
 from . import gnutls, nginx, nss, openssl, pyopenssl
-from .features import tlslite
+from .features import boringssl, tlslite
 from .trial import (
     CLASSIC_GROUPS,
     CLASSIC_SCHEMES,
@@ -58,6 +58,7 @@ class Cell:
 PEERS: dict[str, Callable[[], str]] = {
     "pyOpenSSL": pyopenssl.version,
     "openssl": openssl.version,
+    "boringssl": boringssl.version,
     "nginx": nginx.version,
     "gnutls": gnutls.version,
     "nss": nss.version,

@@ -173,7 +173,7 @@ class Account:
 
     @classmethod
     def read(cls, trace: Path) -> Account:
-        records = re.split(r"^(Sent|Received) Record\n", trace.read_text("latin-1"), flags=re.MULTILINE)[1:]
+        records = re.split(r"^(Sent|Received) (?:TLS )?Record\n", trace.read_text("latin-1"), flags=re.MULTILINE)[1:]
         pairs = list(zip(records[::2], records[1::2], strict=True))
         text = "".join(body for _, body in pairs)
         hellos = re.findall(

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from . import gnutls, nss, openssl, tlslite
+from . import boringssl, gnutls, nss, openssl, tlslite
 
-EVERY = (*openssl.peer.features, *gnutls.peer.features, *nss.peer.features, *tlslite.peer.features)
+EVERY = (
+    *openssl.peer.features,
+    *boringssl.peer.features,
+    *gnutls.peer.features,
+    *nss.peer.features,
+    *tlslite.peer.features,
+)

@@ -28,6 +28,7 @@ FEATURES = (
     "certificate compression",
     "delegated credential",
     "raw public key",
+    "GREASE",
 )
 """The rows, in their order."""
 
@@ -104,8 +105,8 @@ class Table:
     def lines(self) -> Iterator[str]:
         """For people. An empty field: the peer does not know the feature, or cannot be told to use it."""
         columns = list(dict.fromkeys(column for _, column in self.found))
-        yield f"{'feature':36}" + "".join(f"{column:>16}" for column in columns)
+        yield f"{'feature':36}" + "".join(f"{column:>18}" for column in columns)
         for name in FEATURES:
             if any(feature == name for feature, _ in self.found):
-                yield f"{name:36}" + "".join(f"{self.found.get((name, column), ''):>16}" for column in columns)
+                yield f"{name:36}" + "".join(f"{self.found.get((name, column), ''):>18}" for column in columns)
         yield from self.reasons
