@@ -19,6 +19,7 @@ from tests.conformance.wire import (
     FINISHED,
     HANDSHAKE,
     PSK,
+    PSK_MODES,
     RETRY_RANDOM,
     SERVER_HELLO,
     SHARES,
@@ -27,9 +28,11 @@ from tests.conformance.wire import (
     Hello,
     Schedule,
     Wire,
+    expand,
     message,
     parse_extensions,
     record,
+    with_binder,
 )
 
 HASHES = {4: hashes.SHA256(), 5: hashes.SHA384(), 6: hashes.SHA512()}
@@ -189,6 +192,25 @@ def check_signature(key: object, scheme: int, signature: bytes, signed: bytes) -
         key.verify(signature, signed, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
 
 
+class Ticket:
+    """The next NewSessionTicket, and the PSK that it stands for (section 4.7.1)."""
+
+    def __init__(self, client: Client) -> None:
+        body = client.next_message()[4:]
+        self.lifetime, self.age_add = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
+        nonce = body[9 : 9 + body[8]]
+        rest = body[9 + body[8] :]
+        self.identity = rest[2 : 2 + int.from_bytes(rest[:2], "big")]
+        schedule = client.schedule
+        self.psk = expand(schedule.name, client.resumption, "resumption", nonce, schedule.size)
+
+
+def offer(ticket: Ticket, **more) -> Hello:
+    """A ClientHello that offers the ticket, with its binder."""
+    hello = more.pop("hello", None) or Hello().set(PSK_MODES, b"\1\1")
+    return with_binder(hello, ticket.identity, ticket.psk, label="res binder", age=ticket.age_add, **more)
+
+
 def is_alive(port: int) -> None:
     """A whole connection: handshake, echo, close."""
     with Client(port) as client:
@@ -197,4 +219,4 @@ def is_alive(port: int) -> None:
         client.goodbye()
 
 
-__all__ = ["Answer", "Client", "Closed", "check_signature", "is_alive"]
+__all__ = ["Answer", "Client", "Closed", "Ticket", "check_signature", "is_alive", "offer"]

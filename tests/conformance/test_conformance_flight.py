@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.judge_client import Client
+from tests.conformance.judge_client import Client, Ticket, offer
 from tests.conformance.wire import (
     ALERT,
     BAD_MAC,
@@ -32,7 +32,6 @@ from tests.conformance.wire import (
     UNEXPECTED,
     X25519,
     Hello,
-    expand,
     message,
     record,
     vec,
@@ -401,17 +400,6 @@ def test_something_else_instead_of_a_second_hello(port, kind) -> None:
 # --- PSKs and tickets -----------------------------------------------------------------------------------------------
 
 
-class Ticket:
-    def __init__(self, client: Client) -> None:
-        body = client.next_message()[4:]
-        self.lifetime, self.age_add = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
-        nonce = body[9 : 9 + body[8]]
-        rest = body[9 + body[8] :]
-        self.identity = rest[2 : 2 + int.from_bytes(rest[:2], "big")]
-        schedule = client.schedule
-        self.psk = expand(schedule.name, client.resumption, "resumption", nonce, schedule.size)
-
-
 @pytest.fixture
 def ticket(port) -> Ticket:
     with Client(port) as client:
@@ -419,11 +407,6 @@ def ticket(port) -> Ticket:
         assert 0 < found.lifetime <= 604800
         client.goodbye()
         return found
-
-
-def offer(ticket: Ticket, **more) -> Hello:
-    hello = more.pop("hello", None) or Hello().set(PSK_MODES, b"\1\1")
-    return with_binder(hello, ticket.identity, ticket.psk, label="res binder", age=ticket.age_add, **more)
 
 
 def test_resumption(port, ticket) -> None:
