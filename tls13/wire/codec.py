@@ -17,23 +17,25 @@ element sticks out, or that leaves bytes over, is a decode_error (section 6.2), 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
-from operator import itemgetter
-from struct import Struct as Layout
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
 
 from ..errors import ConfigurationError, DecodeError
 from .registry import CodePoint
+from .rows import steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
 
 
 class Codec:
     """How one type travels. Subclasses: integers, opaque bytes, code points, vectors, structs."""
 
     type_name = "opaque"
+    integer_size = 0
+    """Of an integer, in bytes; 0: it is none."""
+    member: Callable[[int], CodePoint] | None = None
+    """Makes a code point of an integer; None: it stays one."""
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
         """The value that starts at `at`, and where it ends. Never reads at or beyond `end`; raises DecodeError."""
@@ -55,7 +57,7 @@ class UInt(Codec):
     """uint8, uint16, uint24, uint32."""
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size = self.integer_size = size
         self.type_name = f"uint{8 * size}"
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -73,50 +75,23 @@ class Enumerated(Codec):
 
     def __init__(self, kind: type[CodePoint]) -> None:
         self.kind = kind
-        self.size = kind.size
+        self.size = self.integer_size = kind.size
         self.type_name = kind.__name__
         self.known: Mapping[int, CodePoint] = kind._value2member_map_  # type: ignore[assignment]  # keys are ints here
+        self.member = self.member_of
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[CodePoint, int]:
         stop = at + self.size
         if stop > end:
             _too_short(self.type_name, self.size, end - at)
-        return self.member(int.from_bytes(data[at:stop], "big")), stop
+        return self.member_of(int.from_bytes(data[at:stop], "big")), stop
 
-    def member(self, number: int) -> CodePoint:
+    def member_of(self, number: int) -> CodePoint:
         member = self.known.get(number)
         return self.kind.unknown(number) if member is None else member
 
     def encode(self, value: int, out: bytearray) -> None:
         out += value.to_bytes(self.size, "big")
-
-
-SIZES = {1: "B", 2: "H", 4: "I", 8: "Q"}
-"""Of integers that the module struct knows, in its letters."""
-
-
-class Integers:
-    """Fields of a struct that follow one another and are all integers or code points: read and written in one call.
-
-    Nobody declares this: Struct finds such fields in its declaration.
-    """
-
-    def __init__(self, names: Sequence[str], codecs: Sequence[UInt | Enumerated]) -> None:
-        self.names, self.values_of = names, itemgetter(*names)
-        self.layout = Layout(">" + "".join(SIZES[codec.size] for codec in codecs))
-        self.enumerated = [(at, codec.member) for at, codec in enumerate(codecs) if isinstance(codec, Enumerated)]
-
-    def decode(self, data: bytes, at: int, end: int) -> tuple[Iterable[tuple[str, int]], int]:
-        stop = at + self.layout.size
-        if stop > end:
-            _too_short("a row of integers", self.layout.size, end - at)
-        numbers = list(self.layout.unpack_from(data, at))
-        for place, member in self.enumerated:
-            numbers[place] = member(numbers[place])
-        return zip(self.names, numbers, strict=True), stop
-
-    def encode(self, values: dict[str, Any], out: bytearray) -> None:
-        out += self.layout.pack(*self.values_of(values))
 
 
 class Fixed(Codec):
@@ -307,16 +282,6 @@ def _is_class_variable(annotation: Any) -> bool:
     return origin is ClassVar
 
 
-def _steps(fields: Iterable[tuple[str, Codec]]) -> Iterator[tuple[str, Codec | Integers]]:
-    """The fields in their order, with integers that follow one another put together."""
-    for plain, row in groupby(fields, lambda field: isinstance(field[1], UInt | Enumerated) and field[1].size in SIZES):
-        names, codecs = zip(*row, strict=True)
-        if plain and len(names) > 1:
-            yield "", Integers(names, codecs)
-        else:
-            yield from zip(names, codecs, strict=True)
-
-
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Struct:
     """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value."""
@@ -332,7 +297,7 @@ class Struct:
         cls.rfc_name = rfc_name or cls.__name__
         cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
         cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
-        steps = tuple(_steps(cls.fields))
+        steps = tuple(steps_of(cls.fields))
         cls._decoders = tuple((name, codec.decode) for name, codec in steps)
         cls._encoders = tuple((name, codec.encode) for name, codec in steps)
 
