@@ -22,6 +22,7 @@ from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .resumption.early_data import ReplayGuard
 from .resumption.tickets import SealedTickets
+from .trust.identity import Identities
 from .trust.raw_keys import known_keys
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
@@ -453,7 +454,7 @@ class ServerConfig(_Config):
         put("max_tickets", max(0, max_tickets))
         put("record_size_limit", _record_size(record_size_limit))
 
-    identities: tuple[Presentable, ...]
+    identities: Identities
     select: ConfigSelector | None
     strict_server_name: bool
     strict_alpn: bool
@@ -539,12 +540,10 @@ class ServerConfig(_Config):
             self._arguments["replay_guard"] = guard  # with the tickets goes the memory of what was taken with them
 
 
-def _identities(
-    given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]
-) -> tuple[Presentable, ...]:
+def _identities(given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]) -> Identities:
     if given is None:
-        return ()
-    identities = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        return Identities(())
+    identities = Identities(given if isinstance(given, (list, tuple)) else (given,))
     for identity in identities:
         if not any(scheme in schemes for scheme in identity.signature_schemes):
             raise ConfigurationError(f"{identity!r} can sign with none of the signature_schemes of this config")

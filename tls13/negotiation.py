@@ -341,17 +341,18 @@ class Negotiation(ServerAfterwards):
 
         Of several, one that comes from an authority that the client names is taken first (4.3.4).
         """
-        if not self.config.identities:
+        identities = self.config.identities
+        if not identities:
             raise NoCertificate
         schemes = extensions.get(SignatureSchemeList)
         if schemes is None:
             raise MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
-        matching = [identity for identity in self.config.identities if name is not None and identity.matches(name)]
+        matching = identities.matching(name) if name is not None else []
         if not matching and name is not None and self.config.strict_server_name:
             raise UnrecognizedName(name)
         types = extensions.get(ServerCertTypes)
         accepted = types.server_certificate_types if types is not None else (CertificateType.X509,)
-        candidates = [one for one in matching or self.config.identities if one.certificate_type in accepted]
+        candidates = [one for one in matching or identities.defaults if one.certificate_type in accepted]
         if not candidates:
             raise CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
         for identity in self.by_chain(candidates, extensions):

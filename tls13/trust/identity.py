@@ -225,6 +225,41 @@ class Identity:
         return f"<Identity {subjects}{' (reordered)' if self.reordered else ''}>"
 
 
+class Identities(tuple["Presentable", ...]):
+    """A server's identities, in the order of its config; finds the ones for a name by looking it up, so that ten
+    thousand certificates cost a handshake no more than one."""
+
+    _named: dict[str, list[int]]
+    _asked: list[int]
+    defaults: tuple[Presentable, ...]
+    """For a client that names nobody we know: of those that are alike but for their names, the first."""
+
+    def __new__(cls, identities: Sequence[Presentable]) -> Self:
+        self = super().__new__(cls, identities)
+        self._named, self._asked = {}, []
+        alike: dict[object, Presentable] = {}
+        for position, identity in enumerate(self):
+            if isinstance(identity, Identity):
+                for name in identity.names:
+                    self._named.setdefault(name, []).append(position)
+                issuers = tuple(one.issuer for one in identity.chain)
+                kind: object = (identity.signature_schemes, identity.chain_signatures, issuers)
+            else:
+                self._asked.append(position)
+                kind = position
+            alike.setdefault(kind, identity)
+        self.defaults = tuple(alike.values())
+        return self
+
+    def matching(self, server_name: str) -> list[Presentable]:
+        """Those that say they are for this host name, as Identity.matches does."""
+        name = server_name.lower()
+        label, dot, rest = name.partition(".")
+        found = {*self._named.get(name, ()), *(self._named.get(f"*.{rest}", ()) if label and dot else ())}
+        found.update(position for position in self._asked if self[position].matches(server_name))
+        return [self[position] for position in sorted(found)]
+
+
 # --- reading the files ---------------------------------------------------------------------------------------
 
 
