@@ -10,7 +10,7 @@ from itertools import product
 from tls13 import CipherSuite, NamedGroup, SignatureScheme
 
 from . import gnutls, nginx, nss, openssl, pyopenssl
-from .features import boringssl, tlslite
+from .features import boringssl, rustls, tlslite
 from .trial import (
     CLASSIC_GROUPS,
     CLASSIC_SCHEMES,
@@ -62,6 +62,7 @@ PEERS: dict[str, Callable[[], str]] = {
     "nginx": nginx.version,
     "gnutls": gnutls.version,
     "nss": nss.version,
+    "rustls": rustls.version,
     "tlslite": tlslite.version,
 }
 """Each peer's name, and what tells its version or raises PeerMissing."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FEATURES = (
+    "HelloRetryRequest",
     "resumption",
     "resumption after HelloRetryRequest",
     "0-RTT accepted",
