@@ -70,10 +70,10 @@ MAX_SEQUENCE: Final = 2**64 - 1
 TYPE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 COMPACT_AT: Final = 2**17
 """How much of the receive buffer may be used up before it is cut off."""
-
-
 COPY_BELOW: Final = 1024
 """Bytes. A copy of less costs less than a view."""
+
+bytearray(2**21)  # glibc maps large buffers anew each time, page by page, until something as large has been freed once
 
 
 class RecordReader:
