@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import struct
 
 import pytest
 
@@ -328,5 +329,22 @@ def test_an_error_hook_that_fails_does_not_keep_the_connection(server_config) ->
         server.close()
         await until(lambda: told)
         assert isinstance(told[0]["exception"], ZeroDivisionError)
+
+    run(main())
+
+
+def test_a_reset_is_told_with_its_number_once(client_config) -> None:
+    """A scanner resets what it is done with: a server's log said "[Errno 104] ... [Errno 104] ..." for each."""
+
+    async def main() -> None:
+        async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+        async with await asyncio.start_server(reset, "127.0.0.1") as server:
+            with pytest.raises(errors.ConnectionReset) as caught:
+                await aio.open_connection("127.0.0.1", port_of(server), client_config, server_hostname=HOST)
+        assert str(caught.value) == "[Errno 104] the connection was torn down: Connection reset by peer"
 
     run(main())

@@ -146,7 +146,8 @@ class TLSProtocol(asyncio.Protocol):
         self._cancel_timer()
         self._questions.cancel()
         if error is not None and self._error is None:
-            self._error = ConnectionReset(getattr(error, "errno", None), f"the connection was torn down: {error}")
+            said = getattr(error, "strerror", None) or error  # str(error) would repeat the number
+            self._error = ConnectionReset(getattr(error, "errno", None), f"the connection was torn down: {said}")
             self._error.__cause__ = error
         self.closing = True
         self._give_up_requests(self._error or ConnectionReset("the connection was closed before the client answered"))
