@@ -94,6 +94,20 @@ def test_a_handshake_message(beyond, receiver, quick_pair) -> None:
     assert lengths == [2000 + beyond]
 
 
+def test_a_hello_full_of_extensions_that_nobody_knows_is_answered(quick_pair) -> None:
+    """Section 4.3: unrecognized extensions MUST be ignored, and as many are allowed as fit."""
+
+    def script(hello):
+        if isinstance(hello, ClientHello):
+            raw = tuple((number, b"") for number in range(0x8000, 0x8000 + 10_000))
+            hello = hello.replace(extensions=hello.extensions.extended(*raw))
+        return (hello,)
+
+    made = quick_pair(client_script=script)
+    made.run()
+    assert made.server.handshake_complete
+
+
 @BEYOND
 def test_the_extensions_of_a_message(beyond, quick_pair, client_config, server_config) -> None:
     """max_extensions: they are counted before any is looked at."""

@@ -249,7 +249,7 @@ class ClientConfig(_Config):
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
-        max_extensions: int = 128,
+        max_extensions: int = 2**14,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__
@@ -414,7 +414,7 @@ class ServerConfig(_Config):
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
-        max_extensions: int = 128,
+        max_extensions: int = 2**14,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__

@@ -172,6 +172,10 @@ class Visitors:
         finally:
             writer.close()
             del self._present[task]
+            # What ended the connection is known already. A future that nobody asks for it would say so at our end, by
+            # a traceback, if the garbage collector met it before the protocol that it belongs to.
+            with contextlib.suppress(TLSError, OSError):
+                await writer.wait_closed()
 
     async def _greet(self, writer: aio.TLSWriter) -> None:
         """What the options want done with each client before anything else."""
