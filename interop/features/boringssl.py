@@ -35,6 +35,7 @@ from .ours import (
     client_identity,
     client_line,
     listening,
+    meeting,
     ocsp_response,
     server,
     server_line,
@@ -47,6 +48,7 @@ from .registry import Peer
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ..confinement import Connect
@@ -86,21 +88,10 @@ def bssl_client(listener: socket.socket, *options: str) -> Iterator[Program]:
         yield program
 
 
-@contextmanager
-def connected(ours: Trial, *options: str, **changes: object) -> Iterator[tuple[Program, Line]]:
+def connected(ours: Trial, *options: str, **changes: object) -> AbstractContextManager[tuple[Program, Line]]:
     """A connection of which there is nothing special."""
-    if ours.we_are_client:
-        with bssl_server(*options) as (program, connect), client_line(connect(), client(**changes)) as line:
-            line.handshake()
-            yield program, line
-    else:
-        with (
-            listening() as listener,
-            bssl_client(listener, *options) as program,
-            server_line(listener.accept()[0], server(**changes)) as line,
-        ):
-            line.handshake()
-            yield program, line
+    serving = partial(bssl_server, *options)
+    return meeting(ours, serving, lambda listener: bssl_client(listener, *options), **changes)
 
 
 def talk(line: Line, program: Program) -> None:

@@ -37,6 +37,7 @@ from .ours import (
     exported,
     external_psk,
     listening,
+    meeting,
     ocsp_response,
     server,
     server_line,
@@ -49,6 +50,7 @@ from .registry import Peer
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from ..confinement import Connect
 
@@ -88,23 +90,12 @@ def cli(
         yield program
 
 
-@contextmanager
 def connected(
     ours: Trial, *options: str, env: dict[str, str] | None = None, **changes: object
-) -> Iterator[tuple[Program, Line]]:
+) -> AbstractContextManager[tuple[Program, Line]]:
     """A connection of which there is nothing special."""
-    if ours.we_are_client:
-        with serv(*options, env=env) as (program, connect), client_line(connect(), client(**changes)) as line:
-            line.handshake()
-            yield program, line
-    else:
-        with (
-            listening() as listener,
-            cli(listener, *options, env=env) as program,
-            server_line(listener.accept()[0], server(**changes)) as line,
-        ):
-            line.handshake()
-            yield program, line
+    serving = partial(serv, *options, env=env)
+    return meeting(ours, serving, lambda listener: cli(listener, *options, env=env), **changes)
 
 
 def talk(line: Line, program: Program, *, we_are_client: bool) -> None:

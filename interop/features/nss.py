@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,6 +46,7 @@ from .ours import (
     exported,
     external_psk,
     listening,
+    meeting,
     server,
     server_line,
     stapling_identity,
@@ -55,6 +56,7 @@ from .registry import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from ..confinement import Connect
 
@@ -83,23 +85,12 @@ def tstclnt(listener: socket.socket, *options: str, env: dict[str, str] | None =
         yield program
 
 
-@contextmanager
 def connected(
-    ours: Trial, *options: str, env: dict[str, str] | None = None, **changes: Any
-) -> Iterator[tuple[Program, Line]]:
-    """One connection, its handshake complete. What the program says at its end is there when the block is left."""
-    if ours.we_are_client:
-        with selfserv(*options, env=env) as (program, connect), client_line(connect(), client(**changes)) as line:
-            line.handshake()
-            yield program, line
-    else:
-        with (
-            listening() as listener,
-            tstclnt(listener, *options, env=env) as program,
-            server_line(listener.accept()[0], server(**changes)) as line,
-        ):
-            line.handshake()
-            yield program, line
+    ours: Trial, *options: str, env: dict[str, str] | None = None, **changes: object
+) -> AbstractContextManager[tuple[Program, Line]]:
+    """A connection of which there is nothing special."""
+    serving = partial(selfserv, *options, env=env)
+    return meeting(ours, serving, lambda listener: tstclnt(listener, *options, env=env), **changes)
 
 
 def finish(line: Line, program: Program, *, we_are_client: bool, request: bytes = FROM_US) -> None:

@@ -23,11 +23,15 @@ from ..trial import HOST, Disagreement, Trial, issued_for, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from cryptography import x509
 
     from tls13 import ClientConfig, Event, ServerConfig, Session, StoredSession
+
+    from ..confinement import Connect
+    from ..program import Program
 
 CLIENT, SERVER = Trial(True), Trial(False)
 """What is not the feature's business: TLS_AES_128_GCM_SHA256, x25519, ecdsa_secp256r1_sha256."""
@@ -212,6 +216,29 @@ def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
         yield listener
+
+
+@contextmanager
+def meeting(
+    ours: Trial,
+    serve: Callable[[], AbstractContextManager[tuple[Program, Connect]]],
+    call: Callable[[socket.socket], AbstractContextManager[Program]],
+    **changes: Any,
+) -> Iterator[tuple[Program, Line]]:
+    """One connection with the peer's program, its handshake complete. `serve` and `call` run the program as a server
+    and as the client of a listener. What it says at its end is there when the block is left."""
+    if ours.we_are_client:
+        with serve() as (program, connect), client_line(connect(), client(**changes)) as line:
+            line.handshake()
+            yield program, line
+    else:
+        with (
+            listening() as listener,
+            call(listener) as program,
+            server_line(listener.accept()[0], server(**changes)) as line,
+        ):
+            line.handshake()
+            yield program, line
 
 
 class KeyLog:
