@@ -10,7 +10,6 @@ import pytest
 
 import tls13
 from tls13 import errors
-from tls13.lab.authority import CLIENT_AUTH
 from tls13.lab.scripted import ScriptedServer
 from tls13.wire.messages import (
     Certificate,
@@ -47,16 +46,6 @@ def refused(connection: tls13.Connection, run) -> None:
         run()
     assert caught.value.alert == errors.AlertDescription.unexpected_message
     assert connection.closed
-
-
-@pytest.fixture
-def asking(server_config, trust):
-    return server_config.replace(client_trust=trust)
-
-
-@pytest.fixture(scope="session")
-def client_identity(authority):
-    return authority.issue(["client.example"], usages=(CLIENT_AUTH,)).identity
 
 
 @pytest.mark.requirement("R005", "R006", "R158")

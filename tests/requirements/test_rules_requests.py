@@ -29,27 +29,6 @@ SCHEMES = SignatureSchemeList(supported_signature_algorithms=(SignatureScheme.ec
 REQUEST = CertificateRequest(certificate_request_context=b"", extensions=Extensions.of(CR, SCHEMES))
 
 
-@pytest.fixture(scope="session")
-def client_identity(authority):
-    return authority.issue(["client.example"], usages=(CLIENT_AUTH,)).identity
-
-
-@pytest.fixture
-def authenticating(client_config, client_identity):
-    """A client that has a certificate, and may be asked for it later too."""
-    return client_config.replace(identities=[client_identity], post_handshake_auth=True)
-
-
-@pytest.fixture
-def asking(server_config, trust):
-    return server_config.replace(client_trust=trust)
-
-
-@pytest.fixture
-def asking_later(server_config, trust):
-    return server_config.replace(client_trust=trust, client_auth=tls13.ClientAuth.LATER)
-
-
 # --- oid_filters: section 4.3.5 ---------------------------------------------------------------------------------------
 
 

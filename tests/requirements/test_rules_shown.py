@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import tls13
 from tls13 import errors
-from tls13.lab.authority import CLIENT_AUTH
 from tls13.wire.companions import SignedCertificateTimestampList
 from tls13.wire.extensions import CT, Extensions
 from tls13.wire.messages import (
@@ -22,27 +21,6 @@ from tls13.wire.registry import ExtensionType
 from .scripts import HOST, Recorder, before, edit, events_of, instead
 
 E = ExtensionType
-
-
-@pytest.fixture(scope="session")
-def client_identity(authority):
-    return authority.issue(["client.example"], usages=(CLIENT_AUTH,)).identity
-
-
-@pytest.fixture
-def authenticating(client_config, client_identity):
-    """A client that has a certificate, and may be asked for it later too."""
-    return client_config.replace(identities=[client_identity], post_handshake_auth=True)
-
-
-@pytest.fixture
-def asking(server_config, trust):
-    return server_config.replace(client_trust=trust)
-
-
-@pytest.fixture
-def asking_later(server_config, trust):
-    return server_config.replace(client_trust=trust, client_auth=tls13.ClientAuth.LATER)
 
 
 @pytest.mark.requirement("R157", "R164")
