@@ -6,6 +6,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
+from struct import pack
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from ..errors import (
@@ -69,13 +70,11 @@ class HandshakeMessage(Struct):
 
     def to_handshake(self) -> bytes:
         """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
-        out = bytearray(4)
-        self.encode_into(out)
-        length = len(out) - 4
+        body = self.encode()
+        length = len(body)
         if length >= 2**24:
             raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
-        out[:4] = ((self.msg_type << 24) | length).to_bytes(4, "big")
-        return bytes(out)
+        return pack(">I", self.msg_type << 24 | length) + body
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
