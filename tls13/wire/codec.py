@@ -7,8 +7,8 @@ A struct of the RFC is declared once:
         key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]    opaque key_exchange<1..2^16-1>;
                                                             } KeyShareEntry;
 
-and everything else follows from the declaration: decoding, encoding, the types that a type checker sees, and the
-text on the right (`KeyShareEntry.rfc()`), which the tests compare with the RFC's.
+and everything else follows from the declaration: decoding and encoding (written.py makes plain Python of it), the types
+that a type checker sees, and the text on the right (`KeyShareEntry.rfc()`), which the tests compare with the RFC's.
 
 Decoding is *scoped*. Every decoder is told where its scope ends and must end exactly there: a vector whose last
 element sticks out, or that leaves bytes over, is a decode_error (section 6.2), and no reader can look past it.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, cached_property
-from struct import pack, unpack_from
+from struct import unpack_from
 from typing import Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
 
 from ..errors import ConfigurationError, DecodeError
@@ -243,11 +243,6 @@ class CodePointVector(Vector):
             raise DecodeError(f"a vector of {stop - start} bytes cannot hold {self.type_name} of 2 bytes each")
         return tuple(map(self.element.member, unpack_from(f">{(stop - start) // 2}H", data, start))), stop
 
-    def encode(self, value: Any, out: bytearray) -> None:
-        length = 2 * len(value)
-        self.check(length)
-        out += pack(f">H{len(value)}H" if self.size == 2 else f">B{len(value)}H", length, *value)
-
 
 class Nested(Codec):
     """A struct inside a struct."""
@@ -302,14 +297,16 @@ class Struct:
         cls.rfc_name = rfc_name or cls.__name__
         cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
         cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
-        # Until it is used for the first time, a struct has none of its parent's functions, but these two of its own.
+        # Not its parent's, which may have been written already (written.py).
         for name in {"decode_at", "encode"} - cls.__dict__.keys():
             setattr(cls, name, vars(Struct)[name])
 
     def __init__(self, **values: Any) -> None:
         if len(values) != len(self.fields):
-            values = {**self.defaults, **values}
-            if wrong := sorted(values.keys() ^ dict(self.fields).keys()):
+            for name, value in self.defaults.items():
+                values.setdefault(name, value)
+            if len(values) != len(self.fields):
+                wrong = sorted(values.keys() ^ dict(self.fields).keys())
                 raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
         _fill(self, values)
 
@@ -324,10 +321,9 @@ class Struct:
     @classmethod
     def decode_at(cls, data: bytes, at: int, end: int) -> tuple[Self, int]:
         """The struct that starts at `at`, and where it ends. Reads nothing at or beyond `end`. Raises DecodeError."""
-        from .written import function
+        from .written import write
 
-        for name in ("decode_at",):
-            setattr(cls, name, staticmethod(function(cls, name)))
+        write(cls, "decode_at")  # in the place of this
         return cls.decode_at(data, at, end)
 
     @classmethod
@@ -342,10 +338,9 @@ class Struct:
 
     def encode(self) -> bytes:
         """Raises ConfigurationError if a value is out of its bounds."""
-        from .written import function
+        from .written import write
 
-        for name in ("encode",):
-            setattr(type(self), name, function(type(self), name))
+        write(type(self), "encode")  # in the place of this
         return self.encode()
 
     def unwritable(self) -> ConfigurationError:

@@ -107,10 +107,8 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
 
     def to_handshake(self) -> bytes:
         """What `bound` has put together already, if it has."""
-        try:
-            return self._encoded
-        except AttributeError:
-            return super().to_handshake()
+        encoded: bytes | None = getattr(self, "_encoded", None)
+        return super().to_handshake() if encoded is None else encoded
 
     def bound(self, binders: "Callable[[bytes], tuple[bytes, ...]]") -> Self:
         """This hello with other binders, as long as the ones that it has (section 4.3.11.2).

@@ -67,13 +67,12 @@ NAMES: dict[str, Any] = {
 LOCALS = frozenset({"at", "data", "end", "first", "high", "item", "length", "self"})
 
 
-def function(struct: type[Struct], name: str) -> Callable[..., Any]:
-    """`struct.decode_at` or `struct.encode`, compiled."""
+def write(struct: type[Struct], name: str) -> None:
+    """Give it its own `decode_at` or `encode`. Two threads that both come first write the same."""
     text = TEXTS[name](struct)
     names = NAMES | text.names
     exec(compile(text.text, f"<{struct.__name__}.{name}>", "exec"), names)  # noqa: S102  # of declarations alone
-    made: Callable[..., Any] = names[name]
-    return made
+    setattr(struct, name, staticmethod(names[name]) if name == "decode_at" else names[name])
 
 
 class _Text:
@@ -81,16 +80,17 @@ class _Text:
 
     def __init__(self, struct: type[Struct]) -> None:
         self.names: dict[str, object] = {}
+        self.locals = {_local(name) for name, _ in struct.fields}
         self.kind = self.mean(struct.__name__, struct)
         self.layouts: dict[str, str] = {}
         self.lines: list[str] = []
-        self.indent = 8 * " "
+        self.indent = ""
         self.letters = ""
         self.row: list[str] = []
         """What stands side by side and has a fixed size; `letters` says the same in the language of struct."""
 
     def mean(self, name: str, value: object) -> str:
-        if name in NAMES or self.names.setdefault(name, value) != value:
+        if name in NAMES or name in self.locals or self.names.setdefault(name, value) != value:
             raise TypeError(f"two things called {name}")
         return name
 
@@ -111,14 +111,33 @@ class _Text:
         self.layouts[name] = f'{name} = Layout(">{self.letters}")'
         return name
 
-    def finish(self, head: str, body: list[str], last: Iterable[str]) -> str:
+    def finish(self, head: str, *last: str) -> str:
+        """The whole text; `last`: what follows upon the lines that have been said."""
         layouts = [*self.layouts.values(), ""] if self.layouts else []
-        return "\n".join([*layouts, head, *body, *last, ""])
+        return "\n".join([*layouts, head, *self.lines, *last, ""])
 
 
 def _local(name: str) -> str:
-    """The variable for a field."""
-    return f"{name}_" if name in LOCALS or name in NAMES else name
+    """The variable for a field, unlike all that are made up here."""
+    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(("_", "_codec", "_end", "_high"))
+    return f"{name}_" if taken else name
+
+
+def _listed(before: str, items: list[str], after: str) -> list[str]:
+    """On one line or, where that would be long, on a line each."""
+    if sum(map(len, items)) < 70:
+        return [f"{before}{', '.join(items)}{after}"]
+    return [before, *[f"    {item}," for item in items], after]
+
+
+def _may_be_wrong(struct: type[Struct]) -> bool:
+    """Whether there are bytes that it cannot be read from, or values that cannot be written."""
+    return any(not isinstance(codec, Rest) for _, codec in struct.fields)
+
+
+def _is_deep(codec: Opaque) -> bool:
+    """Whether it is a vector of vectors of more than bytes. No RFC has one; it is interpreted."""
+    return isinstance(codec, Vector) and isinstance(codec.element, Vector)
 
 
 def _out_of_bounds(codec: Opaque, length: str) -> Iterable[str]:
@@ -134,15 +153,15 @@ class _Reading(_Text):
 
     def __init__(self, struct: type[Struct]) -> None:
         super().__init__(struct)
+        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
         values = [f'"{name}": {self.field(_local(name), codec, "end")}' for name, codec in struct.fields]
         self.unpack("end")
-        body = self.lines
-        if body:
-            refusal = f"raise {self.kind}.refusal(data, first, end) from None"
-            body = ["    first = at", "    try:", *body, "    except DecodeError:", f"        {refusal}"]
-        fill = f"    fill(self, {{{', '.join(values)}}})"
-        last = [f"    self = new({self.kind})", fill, "    return self, at"]
-        self.text = self.finish("def decode_at(data, at, end):", body, last)
+        self.indent = "    "
+        if _may_be_wrong(struct):
+            self.lines = ["    first = at", "    try:", *self.lines]
+            self.say("except DecodeError:", f"    raise {self.kind}.refusal(data, first, end) from None")
+        self.say(f"self = new({self.kind})", *_listed("fill(self, {", values, "})"))
+        self.text = self.finish("def decode_at(data, at, end):", "    return self, at")
 
     def field(self, name: str, codec: Codec, end: str) -> str:
         """Read it into the variable `name`; what its value is, once the row that it stands in is unpacked."""
@@ -163,7 +182,7 @@ class _Reading(_Text):
             case Rest():
                 self.unpack(end)
                 self.say(f"{name} = data[at:{end}]", f"at = {end}")
-            case Opaque() if not isinstance(codec, ExtensionBlock):
+            case Opaque() if not isinstance(codec, ExtensionBlock) and not _is_deep(codec):
                 self.vector(name, codec, end)
             case _:
                 self.unpack(end)
@@ -215,7 +234,7 @@ class _Reading(_Text):
     def elements(self, name: str, element: Codec, stop: str) -> None:
         self.say(f"{name} = []", f"while at < {stop}:")
         outside, self.indent = self.indent, self.indent + "    "
-        value = self.field("item" if name != "item" else "item_item", element, stop)
+        value = self.field("item", element, stop)
         self.unpack(stop)
         self.say(f"{name}.append({value})")
         self.indent = outside
@@ -228,11 +247,19 @@ class _Writing(_Text):
     def __init__(self, struct: type[Struct]) -> None:
         super().__init__(struct)
         self.parts: list[str] = []
+        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
         for name, codec in struct.fields:
             self.field(_local(name), codec, f"self.{name}")
-        self.say(f"return {self.whole()}")
-        refusal = ["    except (ConfigurationError, ValueError, error):", "        raise self.unwritable() from None"]
-        self.text = self.finish("def encode(self):", ["    try:", *self.lines], refusal)
+        self.pack()
+        if len(self.parts) > 2:
+            self.say(*_listed('return b"".join((', self.parts, "))"))
+        else:
+            self.say(f"return {self.sum()}")
+        self.indent = "    "
+        if _may_be_wrong(struct):
+            self.lines = ["    try:", *self.lines]
+            self.say("except (ConfigurationError, ValueError, error):", "    raise self.unwritable() from None")
+        self.text = self.finish("def encode(self):")
 
     def pack(self) -> None:
         """Write what stands side by side here."""
@@ -240,10 +267,8 @@ class _Writing(_Text):
             self.parts.append(f"{self.layout()}.pack({', '.join(self.row)})")
             self.letters, self.row = "", []
 
-    def whole(self) -> str:
-        """All parts, one after the other."""
-        self.pack()
-        return f"b''.join(({', '.join(self.parts)}))" if len(self.parts) > 2 else " + ".join(self.parts) or "b''"
+    def sum(self) -> str:
+        return " + ".join(self.parts) or 'b""'
 
     def add(self, part: str) -> None:
         self.pack()
@@ -263,7 +288,7 @@ class _Writing(_Text):
                 self.add(f"{value}.encode()")
             case Rest():
                 self.add(value)
-            case Opaque():
+            case Opaque() if not _is_deep(codec):
                 self.vector(name, codec, value)
             case _:
                 self.say(f"{name} = bytearray()", f"{self.mean(f'{name}_codec', codec)}.encode({value}, {name})")
@@ -278,7 +303,7 @@ class _Writing(_Text):
                 self.copy(name, value)
                 self.say(f'{name} = pack(f">{{len({name})}}{LETTERS[size]}", *{name})')
             case Vector(element=Nested()):
-                self.say(f"{name} = b''.join([item.encode() for item in {value}])")
+                self.say(f'{name} = b"".join([item.encode() for item in {value}])')
             case Vector():
                 self.elements(name, codec.element, value)
             case _:
@@ -300,9 +325,10 @@ class _Writing(_Text):
         outside = self.indent, self.parts, self.letters, self.row
         self.indent, self.parts, self.letters, self.row = self.indent + "    ", [], "", []
         self.field("item", element, "item")
-        self.say(f"{name}.append({self.whole()})")
+        self.pack()
+        self.say(f"{name}.append({self.sum()})")
         self.indent, self.parts, self.letters, self.row = outside
-        self.say(f"{name} = b''.join({name})")
+        self.say(f'{name} = b"".join({name})')
 
 
 TEXTS: dict[str, Callable[[type[Struct]], _Reading | _Writing]] = {"decode_at": _Reading, "encode": _Writing}
