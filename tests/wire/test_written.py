@@ -18,6 +18,7 @@ from tls13.resumption.tickets import TicketState
 from tls13.wire import written
 from tls13.wire.codec import Codec, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
 from tls13.wire.extensions import ExtensionBlock, KeyShareEntry, ProtocolNameList
+from tls13.wire.messages import CertificateEntry, CompressedCertificate
 from tls13.wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode
 
 
@@ -272,3 +273,14 @@ def test_a_code_point_that_nobody_knows_is_not_kept() -> None:
     assert one == other == 0x0A0A
     assert one is not other
     assert KeyShareEntry.decode(b"\0\x1d\0\1x").group is NamedGroup.x25519
+
+
+@pytest.mark.parametrize("length", [2**16 - 1, 2**16, 2**16 + 5, 2**17 + 1])
+def test_a_length_of_24_bits_counts_with_all_of_them(length) -> None:
+    entry = CertificateEntry(cert_data=bytes(length))
+    raw = length.to_bytes(3, "big") + bytes(length) + b"\0\0"
+    assert entry.encode() == raw
+    assert CertificateEntry.decode(raw) == entry
+    number = CompressedCertificate(algorithm=1, uncompressed_length=length, compressed_certificate_message=b"x")
+    assert CompressedCertificate.decode(number.encode()) == number
+    assert number.encode()[2:5] == length.to_bytes(3, "big")
