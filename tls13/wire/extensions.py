@@ -149,8 +149,12 @@ class Extensions:
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        self = cls(tuple([(body.number, body.encode()) for body in bodies]), place)
-        self._bodies = {body.number: body for body in bodies}
+        known, raw = {}, []
+        for body in bodies:
+            known[body.number] = body
+            raw.append((body.number, body.encode()))
+        self = cls(tuple(raw), place)
+        self._bodies = known
         return self
 
     @classmethod
@@ -194,6 +198,8 @@ class Extensions:
         message, because the version is looked at first (section 4.3.1).
         """
         place, raw = self.place, self.raw
+        if not raw:
+            return
         if len(self._data) != len(raw):
             numbers = [number for number, _ in raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
@@ -267,11 +273,13 @@ class ExtensionBlock(Opaque):
         self.empty = Extensions((), place)
 
     def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
+        if at == end and self.may_be_missing:
+            return self.empty, end
         start = at + 2
-        stop = start + (data[at] << 8 | data[at + 1]) if start <= end else end
-        if not start < stop <= end:  # empty, missing or too short
-            if at != end or not self.may_be_missing:
-                self.scope(data, at, end)
+        stop = start + (data[at] << 8 | data[at + 1]) if start <= end else -1
+        if not start <= stop <= end:
+            self.scope(data, at, end)  # says what is wrong
+        if start == stop:
             return self.empty, stop
         raw, at = [], start
         while at < stop:

@@ -62,9 +62,12 @@ class HandshakeMessage(Struct):
     """The body of `Handshake`: what follows msg_type and length."""
 
     msg_type: ClassVar[HandshakeType]
+    repeats: ClassVar[int]
+    """Up to so many bytes, another connection's is likely to be the same; 0: they never are."""
 
-    def __init_subclass__(cls, *, msg_type: HandshakeType | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, msg_type: HandshakeType | None = None, repeats: int = 0, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.repeats = repeats
         if msg_type is not None:
             cls.msg_type = msg_type
 
@@ -177,7 +180,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
         super().judge()
 
 
-class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions):
+class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
     """Section 4.4.1."""
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
@@ -202,7 +205,7 @@ class CertificateEntry(Struct):
     extensions: Annotated[Extensions, ExtensionBlock(CT)] = NO_EXTENSIONS[CT]
 
 
-class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate):
+class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate, repeats=2**13):
     """Section 4.5.1."""
 
     __slots__ = ("_encoded",)
@@ -298,11 +301,13 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
 
 
 def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
-    """`kind.decode(body)`; a client that comes back is shown a Certificate that it has read before."""
-    return _certificate_again(body) if kind is Certificate and len(body) <= 2**13 else kind.decode(body)
+    """`kind.decode(body)`; a client that comes back is shown what it has read before: half a MiB is kept at most."""
+    return _decode_again(kind, body) if len(body) <= kind.repeats else kind.decode(body)
 
 
-_certificate_again = lru_cache(64)(Certificate.decode)
+_decode_again: "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]" = lru_cache(64)(
+    lambda kind, body: kind.decode(body)
+)
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
