@@ -7,7 +7,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 
 from functools import lru_cache
 from struct import pack
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from ..errors import (
     ConfigurationError,
@@ -305,8 +305,9 @@ def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
     return _decode_again(kind, body) if len(body) <= kind.repeats else kind.decode(body)
 
 
-_decode_again: "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]" = lru_cache(64)(
-    lambda kind, body: kind.decode(body)
+_decode_again = cast(
+    "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]",
+    lru_cache(64)(lambda kind, body: kind.decode(body)),
 )
 
 
