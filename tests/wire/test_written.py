@@ -210,7 +210,7 @@ def encode(self):
         if len(key_exchange) < 1:
             raise ConfigurationError
         return as_HH.pack(self.group, len(key_exchange)) + key_exchange
-    except (ConfigurationError, ValueError, error):
+    except (ConfigurationError, error):
         raise self.unwritable() from None
 """
     )

@@ -258,7 +258,7 @@ class _Writing(_Text):
         self.indent = "    "
         if _may_be_wrong(struct):
             self.lines = ["    try:", *self.lines]
-            self.say("except (ConfigurationError, ValueError, error):", "    raise self.unwritable() from None")
+            self.say("except (ConfigurationError, error):", "    raise self.unwritable() from None")
         self.text = self.finish("def encode(self):")
 
     def pack(self) -> None:
