@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire.declared import instances, structs
 from tls13.errors import ConfigurationError, DecodeError
 from tls13.wire import companions as c
 from tls13.wire import extensions as e
@@ -16,7 +17,6 @@ from tls13.wire.codec import (
     Codec,
     Enumerated,
     Fixed,
-    Nested,
     Opaque,
     Rest,
     Struct,
@@ -180,13 +180,6 @@ FROM_THE_ROOM_ABOVE = {
 """Their floors, 7 and 6, are judged as a version's: test_messages.py, "the version rule"."""
 
 
-def structs() -> list[type[Struct]]:
-    def below(kind: type[Struct]) -> list[type[Struct]]:
-        return [one for direct in kind.__subclasses__() for one in (direct, *below(direct))]
-
-    return sorted((one for one in below(Struct) if one.__module__.startswith("tls13.wire.")), key=lambda s: s.__name__)
-
-
 def test_every_vector_has_its_row() -> None:
     vectors = {(s.__name__, name) for s in structs() for name, codec in s.fields if isinstance(codec, Opaque)}
     assert vectors - FROM_THE_ROOM_ABOVE == {(struct.__name__, name) for struct, name, *_ in BOUNDS}
@@ -249,31 +242,6 @@ def test_the_elements_of_vectors_have_their_bounds_too() -> None:
 
 
 # --- encode(decode(x)) == x, from the declarations ----------------------------------------------------------
-
-
-def values(codec: Codec) -> st.SearchStrategy[object]:
-    """Any value that a field can hold, small."""
-    if isinstance(codec, e.ExtensionBlock):
-        pairs = st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=9)), max_size=4)
-        return pairs.filter(lambda found: found or not codec.floor).map(lambda p: e.Extensions(tuple(p), codec.place))
-    if isinstance(codec, Vector):
-        return st.lists(values(codec.element), min_size=4 if codec.floor else 0, max_size=6).map(tuple)
-    if isinstance(codec, Opaque):
-        return st.binary(min_size=codec.floor, max_size=min(codec.ceiling, codec.floor + 40))
-    if isinstance(codec, Nested):
-        return instances(codec.struct)
-    if isinstance(codec, Enumerated):
-        return st.integers(0, 2 ** (8 * codec.size) - 1).map(codec.kind)
-    if isinstance(codec, UInt):
-        return st.integers(0, 2 ** (8 * codec.size) - 1)
-    if isinstance(codec, Fixed):
-        return st.binary(min_size=codec.size, max_size=codec.size)
-    assert isinstance(codec, Rest)
-    return st.binary(max_size=50)
-
-
-def instances(struct: type[Struct]) -> st.SearchStrategy[Struct]:
-    return st.fixed_dictionaries({name: values(codec) for name, codec in struct.fields}).map(lambda kw: struct(**kw))
 
 
 @pytest.mark.parametrize("struct", structs(), ids=lambda struct: struct.__name__)

@@ -7,8 +7,8 @@ A struct of the RFC is declared once:
         key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]    opaque key_exchange<1..2^16-1>;
                                                             } KeyShareEntry;
 
-and everything else follows from the declaration: decoding, encoding, the types that a type checker sees, and the
-text on the right (`KeyShareEntry.rfc()`), which the tests compare with the RFC's.
+and everything else follows from the declaration: decoding and encoding (written.py makes plain Python of it), the types
+that a type checker sees, and the text on the right (`KeyShareEntry.rfc()`), which the tests compare with the RFC's.
 
 Decoding is *scoped*. Every decoder is told where its scope ends and must end exactly there: a vector whose last
 element sticks out, or that leaves bytes over, is a decode_error (section 6.2), and no reader can look past it.
@@ -16,26 +16,19 @@ element sticks out, or that leaves bytes over, is a decode_error (section 6.2), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from struct import pack, unpack_from
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
+from collections.abc import Callable
+from functools import cache, cached_property
+from struct import unpack_from
+from typing import Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_args, get_origin
 
 from ..errors import ConfigurationError, DecodeError
 from .registry import CodePoint
-from .rows import steps_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Codec:
     """How one type travels. Subclasses: integers, opaque bytes, code points, vectors, structs."""
 
     type_name = "opaque"
-    integer_size = 0
-    """Of an integer, in bytes; 0: it is none."""
-    member: Callable[[int], CodePoint] | None = None
-    """Makes a code point of an integer; None: it stays one."""
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
         """The value that starts at `at`, and where it ends. Never reads at or beyond `end`; raises DecodeError."""
@@ -57,7 +50,7 @@ class UInt(Codec):
     """uint8, uint16, uint24, uint32."""
 
     def __init__(self, size: int) -> None:
-        self.size = self.integer_size = size
+        self.size = size
         self.type_name = f"uint{8 * size}"
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -67,31 +60,43 @@ class UInt(Codec):
         return int.from_bytes(data[at:stop], "big"), stop
 
     def encode(self, value: int, out: bytearray) -> None:
+        if not 0 <= value < 256**self.size:
+            raise ConfigurationError(f"{value} for a {self.type_name}")
         out += value.to_bytes(self.size, "big")
 
 
-class Enumerated(Codec):
+class _Members(dict[int, CodePoint]):
+    """An enum's members by their numbers. An unknown one is made each time it is asked for, and not kept."""
+
+    def __init__(self, kind: type[CodePoint]) -> None:
+        super().__init__((int(member), member) for member in kind)
+        self.kind = kind
+
+    def __missing__(self, number: int) -> CodePoint:
+        return self.kind.unknown(number)
+
+
+@cache
+def _members(kind: type[CodePoint]) -> _Members:
+    return _Members(kind)
+
+
+class Enumerated(UInt):
     """A code point: an enum of the RFC. Unknown numbers survive."""
 
     def __init__(self, kind: type[CodePoint]) -> None:
+        super().__init__(kind.size)
         self.kind = kind
-        self.size = self.integer_size = kind.size
         self.type_name = kind.__name__
-        self.known: Mapping[int, CodePoint] = kind._value2member_map_  # type: ignore[assignment]  # keys are ints here
-        self.member = self.member_of
+
+    @cached_property
+    def member(self) -> Callable[[int], CodePoint]:
+        """Makes a code point of a number."""
+        return _members(self.kind).__getitem__
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[CodePoint, int]:
-        stop = at + self.size
-        if stop > end:
-            _too_short(self.type_name, self.size, end - at)
-        return self.member_of(int.from_bytes(data[at:stop], "big")), stop
-
-    def member_of(self, number: int) -> CodePoint:
-        member = self.known.get(number)
-        return self.kind.unknown(number) if member is None else member
-
-    def encode(self, value: int, out: bytearray) -> None:
-        out += value.to_bytes(self.size, "big")
+        number, stop = super().decode(data, at, end)
+        return self.member(number), stop
 
 
 class Fixed(Codec):
@@ -230,20 +235,13 @@ class CodePointVector(Vector):
 
     def __init__(self, vector: Vector, element: Enumerated) -> None:
         super().__init__(vector.floor, vector.ceiling, element)
-        self.kind, self.known = element.kind, element.known
+        self.element: Enumerated = element
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
         start, stop = self.scope(data, at, end)
         if (stop - start) % 2:
             raise DecodeError(f"a vector of {stop - start} bytes cannot hold {self.type_name} of 2 bytes each")
-        known, unknown = self.known, self.kind.unknown
-        numbers = unpack_from(f">{(stop - start) // 2}H", data, start)
-        return tuple([known[number] if number in known else unknown(number) for number in numbers]), stop
-
-    def encode(self, value: Any, out: bytearray) -> None:
-        length = 2 * len(value)
-        self.check(length)
-        out += pack(f">H{len(value)}H" if self.size == 2 else f">B{len(value)}H", length, *value)
+        return tuple(map(self.element.member, unpack_from(f">{(stop - start) // 2}H", data, start))), stop
 
 
 class Nested(Codec):
@@ -252,10 +250,12 @@ class Nested(Codec):
     def __init__(self, struct: type[Struct]) -> None:
         self.struct = struct
         self.type_name = struct.rfc_name
-        self.decode = struct.decode_at  # type: ignore[method-assign]  # one call less for each element
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Struct, int]:
+        return self.struct.decode_at(data, at, end)
 
     def encode(self, value: Struct, out: bytearray) -> None:
-        value.encode_into(out)
+        out += value.encode()
 
 
 def codec_for(annotation: Any) -> Codec:
@@ -297,23 +297,18 @@ class Struct:
         cls.rfc_name = rfc_name or cls.__name__
         cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
         cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
-        steps = tuple(steps_of(cls.fields))
-        cls._decoders = tuple((name, codec.decode) for name, codec in steps)
-        cls._encoders = tuple((name, codec.encode) for name, codec in steps)
-
-    _decoders: ClassVar[tuple[tuple[str, Callable[[bytes, int, int], tuple[Any, int]]], ...]] = ()
-    _encoders: ClassVar[tuple[tuple[str, Callable[[Any, bytearray], None]], ...]] = ()
-    """The declaration, ready for use: a field's name, or "" for several at once, and what reads or writes it."""
+        # Not its parent's, which may have been written already (written.py).
+        for name in {"decode_at", "encode"} - cls.__dict__.keys():
+            setattr(cls, name, vars(Struct)[name])
 
     def __init__(self, **values: Any) -> None:
-        own = self.__dict__
-        if self.defaults:
-            own.update(self.defaults)
-        own.update(values)
-        if len(own) != len(self.fields):
-            wanted = {name for name, _ in self.fields}
-            wrong = sorted(wanted.symmetric_difference(self.__dict__))
-            raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
+        if len(values) != len(self.fields):
+            for name, value in self.defaults.items():
+                values.setdefault(name, value)
+            if len(values) != len(self.fields):
+                wrong = sorted(values.keys() ^ dict(self.fields).keys())
+                raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
+        _fill(self, values)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -325,38 +320,44 @@ class Struct:
 
     @classmethod
     def decode_at(cls, data: bytes, at: int, end: int) -> tuple[Self, int]:
-        self, start = cls.__new__(cls), at
-        values = self.__dict__
-        try:
-            for name, decode in cls._decoders:
-                if name:
-                    values[name], at = decode(data, at, end)
-                else:
-                    several, at = decode(data, at, end)
-                    values.update(several)
-        except DecodeError:
-            raise DecodeError(cls._offence(data, start, end)) from None
-        return self, at
+        """The struct that starts at `at`, and where it ends. Reads nothing at or beyond `end`. Raises DecodeError."""
+        from .written import write
+
+        write(cls, "decode_at")  # in the place of this
+        return cls.decode_at(data, at, end)
 
     @classmethod
-    def _offence(cls, data: bytes, at: int, end: int) -> str:
+    def refusal(cls, data: bytes, at: int, end: int) -> DecodeError:
         """Which field cannot be read, and why: found by reading them again, one by one."""
         for name, codec in cls.fields:
             try:
                 _, at = codec.decode(data, at, end)
             except DecodeError as error:
-                return f"{cls.__name__}.{name}: {error.detail}"
-        return cls.__name__
+                return DecodeError(f"{cls.__name__}.{name}: {error.detail}")
+        return DecodeError(cls.__name__)
 
     def encode(self) -> bytes:
-        out = bytearray()
-        self.encode_into(out)
-        return bytes(out)
+        """Raises ConfigurationError if a value is out of its bounds."""
+        from .written import write
 
-    def encode_into(self, out: bytearray) -> None:
-        values = self.__dict__
-        for name, encode in self._encoders:
-            encode(values[name] if name else values, out)
+        write(type(self), "encode")  # in the place of this
+        return self.encode()
+
+    def unwritable(self) -> ConfigurationError:
+        """Which bound is not kept: found by writing the fields again, one by one."""
+        for name, codec in self.fields:
+            try:
+                codec.encode(getattr(self, name), bytearray())
+            except ConfigurationError as error:
+                return error
+        return ConfigurationError(f"{type(self).__name__} cannot be written")
+
+    @classmethod
+    def python(cls) -> str:
+        """The text of the functions that read and write this struct (written.py)."""
+        from .written import TEXTS
+
+        return "\n\n".join([text(cls).text for text in TEXTS.values()])
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
@@ -379,3 +380,7 @@ class Struct:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+_fill: Callable[[Struct, dict[str, Any]], None] = vars(Struct)["__dict__"].__set__
+"""Gives a struct all its fields at once; there is no other way, for __setattr__ refuses."""

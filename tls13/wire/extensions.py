@@ -8,7 +8,7 @@ extension twice, a known extension in a message that must not carry it, and an a
 
 from enum import Enum
 from functools import lru_cache
-from struct import pack
+from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
 from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T", bound="ExtensionBody")
+
+_HEADER = Layout(">HH")
+"""extension_type, and the length of extension_data."""
 
 
 class Place(Enum):
@@ -125,6 +128,9 @@ decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(dat
 """`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
+_NO_BODIES: "Mapping[int, ExtensionBody]" = {}
+
+
 class Extensions:
     """The extension block of one message: `Extension extensions<..>`, in the order of the wire.
 
@@ -137,22 +143,25 @@ class Extensions:
         self.raw = raw
         self.place = place
         self._data = dict(raw)
-        self._bodies: dict[int, ExtensionBody] = {}
+        self._bodies: Mapping[int, ExtensionBody] = _NO_BODIES
         self._encoded: bytes | None = None
 
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        self = cls(tuple([(body.number, body.encode()) for body in bodies]), place)
-        self._bodies = {body.number: body for body in bodies}
+        known, raw = {}, []
+        for body in bodies:
+            known[body.number] = body
+            raw.append((body.number, body.encode()))
+        self = cls(tuple(raw), place)
+        self._bodies = known
         return self
 
     @classmethod
     def joined(cls, *blocks: "Extensions") -> "Extensions":
         """A block to send of the extensions of these, which are for the same place."""
         self = cls(tuple([one for block in blocks for one in block.raw]), blocks[0].place)
-        for block in blocks:
-            self._bodies.update(block._bodies)
+        self._bodies = {number: body for block in blocks for number, body in block._bodies.items()}
         self._encoded = b"".join([block.encoded() for block in blocks])
         return self
 
@@ -160,7 +169,7 @@ class Extensions:
         """The extensions one after the other, as on the wire; made once, for a block may be sent many times."""
         encoded = self._encoded
         if encoded is None:
-            encoded = self._encoded = b"".join([pack(">HH", number, len(data)) + data for number, data in self.raw])
+            encoded = self._encoded = b"".join([_HEADER.pack(number, len(data)) + data for number, data in self.raw])
         return encoded
 
     def ordered(self, key: "Callable[[int], bytes]") -> "Extensions":
@@ -188,19 +197,24 @@ class Extensions:
         Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
         message, because the version is looked at first (section 4.3.1).
         """
-        bodies, known = self._bodies, _KNOWN[self.place]
-        if len(self._data) != len(self.raw):
-            numbers = [number for number, _ in self.raw]
+        place, raw = self.place, self.raw
+        if not raw:
+            return
+        if len(self._data) != len(raw):
+            numbers = [number for number, _ in raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
-            raise DuplicateExtension(f"{ExtensionType(twice)} in {self.place.value}")
-        for number, data in self.raw:
+            raise DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
+        known, bodies = _KNOWN[place], {}
+        for number, data in raw:
             body = known.get(number)
             if body is None:
-                allowed = ALLOWED.get(number)
-                if allowed is not None and self.place not in allowed:
-                    raise MisplacedExtension(f"{ExtensionType(number)} in {self.place.value}")
+                if number in ALLOWED and place not in ALLOWED[number]:
+                    raise MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
+            elif body.repeats and len(data) <= 64:
+                bodies[number] = decode_again(body, data)
             else:
-                bodies[number] = decode_again(body, data) if body.repeats and len(data) <= 64 else body.decode(data)
+                bodies[number] = body.decode(data)
+        self._bodies = bodies
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
@@ -256,20 +270,27 @@ class ExtensionBlock(Opaque):
         self.lowest = 0
         self.may_be_missing = floor > 0
         """Such a hello may even end before its extensions: it, too, reaches the version rule."""
+        self.empty = Extensions((), place)
 
     def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
         if at == end and self.may_be_missing:
-            return Extensions((), self.place), end
-        at, stop = self.scope(data, at, end)
-        raw = []
+            return self.empty, end
+        start = at + 2
+        stop = start + (data[at] << 8 | data[at + 1]) if start <= end else -1
+        if not start <= stop <= end:
+            self.scope(data, at, end)  # says what is wrong
+        if start == stop:
+            return self.empty, stop
+        raw, at = [], start
         while at < stop:
-            if at + 4 > stop:
-                raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
             start = at + 4
-            at = start + (data[at + 2] << 8 | data[at + 3])
+            if start > stop:
+                raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
+            number, length = _HEADER.unpack_from(data, at)
+            at = start + length
             if at > stop:
-                raise DecodeError(f"extension_data of {at - start} bytes where {stop - start} are left")
-            raw.append((data[start - 4] << 8 | data[start - 3], data[start:at]))
+                raise DecodeError(f"extension_data of {length} bytes where {stop - start} are left")
+            raw.append((number, data[start:at]))
         return Extensions(tuple(raw), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:

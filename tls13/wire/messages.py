@@ -6,7 +6,8 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from struct import pack
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from ..errors import (
     ConfigurationError,
@@ -61,21 +62,22 @@ class HandshakeMessage(Struct):
     """The body of `Handshake`: what follows msg_type and length."""
 
     msg_type: ClassVar[HandshakeType]
+    repeats: ClassVar[int]
+    """Up to so many bytes, another connection's is likely to be the same; 0: they never are."""
 
-    def __init_subclass__(cls, *, msg_type: HandshakeType | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, msg_type: HandshakeType | None = None, repeats: int = 0, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.repeats = repeats
         if msg_type is not None:
             cls.msg_type = msg_type
 
     def to_handshake(self) -> bytes:
         """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
-        out = bytearray(4)
-        self.encode_into(out)
-        length = len(out) - 4
+        body = self.encode()
+        length = len(body)
         if length >= 2**24:
             raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
-        out[:4] = ((self.msg_type << 24) | length).to_bytes(4, "big")
-        return bytes(out)
+        return pack(">I", self.msg_type << 24 | length) + body
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
@@ -108,10 +110,8 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
 
     def to_handshake(self) -> bytes:
         """What `bound` has put together already, if it has."""
-        try:
-            return self._encoded
-        except AttributeError:
-            return super().to_handshake()
+        encoded: bytes | None = getattr(self, "_encoded", None)
+        return super().to_handshake() if encoded is None else encoded
 
     def bound(self, binders: "Callable[[bytes], tuple[bytes, ...]]") -> Self:
         """This hello with other binders, as long as the ones that it has (section 4.3.11.2).
@@ -180,7 +180,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
         super().judge()
 
 
-class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions):
+class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
     """Section 4.4.1."""
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
@@ -205,7 +205,7 @@ class CertificateEntry(Struct):
     extensions: Annotated[Extensions, ExtensionBlock(CT)] = NO_EXTENSIONS[CT]
 
 
-class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate):
+class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate, repeats=2**13):
     """Section 4.5.1."""
 
     __slots__ = ("_encoded",)
@@ -301,11 +301,14 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
 
 
 def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
-    """`kind.decode(body)`; a client that comes back is shown a Certificate that it has read before."""
-    return _certificate_again(body) if kind is Certificate and len(body) <= 2**13 else kind.decode(body)
+    """`kind.decode(body)`; a client that comes back is shown what it has read before: half a MiB is kept at most."""
+    return _decode_again(kind, body) if len(body) <= kind.repeats else kind.decode(body)
 
 
-_certificate_again = lru_cache(64)(Certificate.decode)
+_decode_again = cast(
+    "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]",
+    lru_cache(64)(lambda kind, body: kind.decode(body)),
+)
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:

@@ -1,0 +1,334 @@
+"""The Python that a declaration stands for.
+
+A declaration (codec.py) could be interpreted: ask the codec of each field, one after the other. That is right but slow,
+two or three calls for each field of each message. So when a struct is read or written for the first time, the function
+that a person would have written for it is put down as text and compiled; `dataclasses` makes its `__init__` so, too.
+`KeyShareEntry.python()` shows it:
+
+    as_HH = Layout(">HH")
+
+    def decode_at(data, at, end):
+        first = at
+        try:
+            if at + 4 > end:
+                raise DecodeError
+            group, length = as_HH.unpack_from(data, at)
+            at += 4
+            key_exchange_end = at + length
+            if length < 1 or key_exchange_end > end:
+                raise DecodeError
+            key_exchange = data[at:key_exchange_end]
+            at = key_exchange_end
+        except DecodeError:
+            raise KeyShareEntry.refusal(data, first, end) from None
+        self = new(KeyShareEntry)
+        fill(self, {"group": NamedGroup(group), "key_exchange": key_exchange})
+        return self, at
+
+* Fields of a fixed size that stand side by side, and the length of the vector behind them, are one `unpack_from`.
+* Nothing is read before it is known to lie inside its scope.
+* Here it is only found *that* something is wrong. *What*, is found by interpreting (`Struct.refusal`): that may take
+  its time, and so the words have one home.
+* A text is made of declarations alone: nothing that a peer sends is ever compiled.
+
+Nothing is compiled at import; and for a struct that is only ever read, `encode` is not.
+"""
+
+from __future__ import annotations
+
+from struct import Struct as Layout
+from struct import error, pack, unpack_from
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, DecodeError
+from .codec import CodePointVector, Enumerated, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
+from .extensions import ExtensionBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .codec import Codec
+
+LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Of the integers that the module struct knows, by their size in bytes."""
+
+NAMES: dict[str, Any] = {
+    "ConfigurationError": ConfigurationError,
+    "DecodeError": DecodeError,
+    "Layout": Layout,
+    "error": error,
+    "fill": vars(Struct)["__dict__"].__set__,
+    "new": object.__new__,
+    "pack": pack,
+    "unpack_from": unpack_from,
+}
+"""What every text may use. `fill` gives an instance all its fields at once, and no other field ever."""
+
+LOCALS = frozenset({"at", "data", "end", "first", "high", "item", "length", "self"})
+
+
+def write(struct: type[Struct], name: str) -> None:
+    """Give it its own `decode_at` or `encode`. Two threads that both come first write the same."""
+    text = TEXTS[name](struct)
+    names = NAMES | text.names
+    exec(compile(text.text, f"<{struct.__name__}.{name}>", "exec"), names)  # noqa: S102  # of declarations alone
+    setattr(struct, name, staticmethod(names[name]) if name == "decode_at" else names[name])
+
+
+class _Text:
+    """A function, line by line, and what its names mean."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        self.names: dict[str, object] = {}
+        self.locals = {_local(name) for name, _ in struct.fields}
+        self.kind = self.mean(struct.__name__, struct)
+        self.layouts: dict[str, str] = {}
+        self.lines: list[str] = []
+        self.indent = ""
+        self.letters = ""
+        self.row: list[str] = []
+        """What stands side by side and has a fixed size; `letters` says the same in the language of struct."""
+
+    def mean(self, name: str, value: object) -> str:
+        if name in NAMES or name in self.locals or self.names.setdefault(name, value) != value:
+            raise TypeError(f"two things called {name}")
+        return name
+
+    def say(self, *lines: str) -> None:
+        self.lines += [self.indent + line for line in lines]
+
+    def refuse_if(self, offence: str, conditions: Iterable[str]) -> None:
+        if wrong := " or ".join(conditions):
+            self.say(f"if {wrong}:", f"    raise {offence}")
+
+    def take(self, letters: str, *row: str) -> None:
+        self.letters += letters
+        self.row += row
+
+    def layout(self) -> str:
+        """The name of the layout of the row."""
+        name = f"as_{self.letters}"
+        self.layouts[name] = f'{name} = Layout(">{self.letters}")'
+        return name
+
+    def finish(self, head: str, *last: str) -> str:
+        """The whole text; `last`: what follows upon the lines that have been said."""
+        layouts = [*self.layouts.values(), ""] if self.layouts else []
+        return "\n".join([*layouts, head, *self.lines, *last, ""])
+
+
+def _local(name: str) -> str:
+    """The variable for a field, unlike all that are made up here."""
+    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(("_", "_codec", "_end", "_high"))
+    return f"{name}_" if taken else name
+
+
+def _listed(before: str, items: list[str], after: str) -> list[str]:
+    """On one line or, where that would be long, on a line each."""
+    if sum(map(len, items)) < 70:
+        return [f"{before}{', '.join(items)}{after}"]
+    return [before, *[f"    {item}," for item in items], after]
+
+
+def _may_be_wrong(struct: type[Struct]) -> bool:
+    """Whether there are bytes that it cannot be read from, or values that cannot be written."""
+    return any(not isinstance(codec, Rest) for _, codec in struct.fields)
+
+
+def _is_deep(codec: Opaque) -> bool:
+    """Whether it is a vector of vectors of more than bytes. No RFC has one; it is interpreted."""
+    return isinstance(codec, Vector) and isinstance(codec.element, Vector)
+
+
+def _out_of_bounds(codec: Opaque, length: str) -> Iterable[str]:
+    """What the size of the length does not rule out."""
+    if codec.lowest:
+        yield f"{length} < {codec.lowest}"
+    if codec.ceiling < 256**codec.size - 1:
+        yield f"{length} > {codec.ceiling}"
+
+
+class _Reading(_Text):
+    """decode_at(data, at, end): the struct, and where it ends."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        super().__init__(struct)
+        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
+        values = [f'"{name}": {self.field(_local(name), codec, "end")}' for name, codec in struct.fields]
+        self.unpack("end")
+        self.indent = "    "
+        if _may_be_wrong(struct):
+            self.lines = ["    first = at", "    try:", *self.lines]
+            self.say("except DecodeError:", f"    raise {self.kind}.refusal(data, first, end) from None")
+        self.say(f"self = new({self.kind})", *_listed("fill(self, {", values, "})"))
+        self.text = self.finish("def decode_at(data, at, end):", "    return self, at")
+
+    def field(self, name: str, codec: Codec, end: str) -> str:
+        """Read it into the variable `name`; what its value is, once the row that it stands in is unpacked."""
+        match codec:
+            case Fixed():
+                self.take(f"{codec.size}s", name)
+            case Enumerated():
+                self.take(LETTERS[codec.size], name)
+                return f"{self.mean(codec.type_name, codec.member)}({name})"
+            case UInt(size=3):
+                self.take("BH", f"{name}_high", name)
+                return f"({name}_high << 16 | {name})"
+            case UInt(size=1 | 2 | 4 | 8):
+                self.take(LETTERS[codec.size], name)
+            case Nested(struct=kind):
+                self.unpack(end)
+                self.say(f"{name}, at = {self.mean(kind.__name__, kind)}.decode_at(data, at, {end})")
+            case Rest():
+                self.unpack(end)
+                self.say(f"{name} = data[at:{end}]", f"at = {end}")
+            case Opaque() if not isinstance(codec, ExtensionBlock) and not _is_deep(codec):
+                self.vector(name, codec, end)
+            case _:
+                self.unpack(end)
+                self.say(f"{name}, at = {self.mean(f'{name}_codec', codec)}.decode(data, at, {end})")
+        return name
+
+    def unpack(self, end: str) -> None:
+        """Read what stands side by side here."""
+        if self.row:
+            size, names = Layout(">" + self.letters).size, ", ".join(self.row)
+            self.refuse_if("DecodeError", [f"at + {size} > {end}"])
+            if self.letters == "B":
+                self.say(f"{names} = data[at]", "at += 1")
+            else:
+                targets = names if len(self.row) > 1 else f"({names},)"
+                self.say(f"{targets} = {self.layout()}.unpack_from(data, at)", f"at += {size}")
+            self.letters, self.row = "", []
+
+    def vector(self, name: str, codec: Opaque, end: str) -> None:
+        stop = self.scope(name, codec, end)
+        match codec:
+            case CodePointVector(element=element):
+                self.refuse_if("DecodeError", ["length % 2"])
+                numbers = 'unpack_from(f">{length // 2}H", data, at)'
+                self.say(f"{name} = tuple(map({self.mean(element.type_name, element.member)}, {numbers}))")
+            case Vector(element=Enumerated(size=1, type_name=kind, member=member)):
+                self.say(f"{name} = tuple(map({self.mean(kind, member)}, data[at:{stop}]))")
+            case Vector():
+                self.elements(name, codec.element, stop)
+                return
+            case _:
+                self.say(f"{name} = data[at:{stop}]")
+        self.say(f"at = {stop}")
+
+    def scope(self, name: str, codec: Opaque, end: str) -> str:
+        """Where the vector ends."""
+        stop = f"{name}_end"
+        if codec.size == 3:
+            self.take("BH", "high", "length")
+        else:
+            self.take(LETTERS[codec.size], "length")
+        self.unpack(end)
+        if codec.size == 3:
+            self.say("length += high << 16")
+        self.say(f"{stop} = at + length")
+        self.refuse_if("DecodeError", [*_out_of_bounds(codec, "length"), f"{stop} > {end}"])
+        return stop
+
+    def elements(self, name: str, element: Codec, stop: str) -> None:
+        self.say(f"{name} = []", f"while at < {stop}:")
+        outside, self.indent = self.indent, self.indent + "    "
+        value = self.field("item", element, stop)
+        self.unpack(stop)
+        self.say(f"{name}.append({value})")
+        self.indent = outside
+        self.say(f"{name} = tuple({name})")
+
+
+class _Writing(_Text):
+    """encode(self): the bytes."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        super().__init__(struct)
+        self.parts: list[str] = []
+        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
+        for name, codec in struct.fields:
+            self.field(_local(name), codec, f"self.{name}")
+        self.pack()
+        if len(self.parts) > 2:
+            self.say(*_listed('return b"".join((', self.parts, "))"))
+        else:
+            self.say(f"return {self.sum()}")
+        self.indent = "    "
+        if _may_be_wrong(struct):
+            self.lines = ["    try:", *self.lines]
+            self.say("except (ConfigurationError, error):", "    raise self.unwritable() from None")
+        self.text = self.finish("def encode(self):")
+
+    def pack(self) -> None:
+        """Write what stands side by side here."""
+        if self.row:
+            self.parts.append(f"{self.layout()}.pack({', '.join(self.row)})")
+            self.letters, self.row = "", []
+
+    def sum(self) -> str:
+        return " + ".join(self.parts) or 'b""'
+
+    def add(self, part: str) -> None:
+        self.pack()
+        self.parts.append(part)
+
+    def field(self, name: str, codec: Codec, value: str) -> None:
+        match codec:
+            case Fixed():
+                self.copy(name, value)
+                self.refuse_if("ConfigurationError", [f"len({name}) != {codec.size}"])
+                self.take(f"{codec.size}s", name)
+            case UInt(size=3):
+                self.take("BH", f"{value} >> 16", f"{value} & 0xFFFF")
+            case UInt(size=1 | 2 | 4 | 8) | Enumerated():
+                self.take(LETTERS[codec.size], value)
+            case Nested():
+                self.add(f"{value}.encode()")
+            case Rest():
+                self.add(value)
+            case Opaque() if not _is_deep(codec):
+                self.vector(name, codec, value)
+            case _:
+                self.say(f"{name} = bytearray()", f"{self.mean(f'{name}_codec', codec)}.encode({value}, {name})")
+                self.add(name)
+
+    def vector(self, name: str, codec: Opaque, value: str) -> None:
+        """The bytes of the vector into the variable `name`, then its length and these bytes into the whole."""
+        match codec:
+            case ExtensionBlock():
+                self.say(f"{name} = {value}.encoded()")
+            case Vector(element=Enumerated(size=size)):
+                self.copy(name, value)
+                self.say(f'{name} = pack(f">{{len({name})}}{LETTERS[size]}", *{name})')
+            case Vector(element=Nested()):
+                self.say(f'{name} = b"".join([item.encode() for item in {value}])')
+            case Vector():
+                self.elements(name, codec.element, value)
+            case _:
+                self.copy(name, value)
+        length = f"len({name})"
+        self.refuse_if("ConfigurationError", _out_of_bounds(codec, length))
+        if codec.size == 3:
+            self.take("BH", f"{length} >> 16", f"{length} & 0xFFFF")
+        else:
+            self.take(LETTERS[codec.size], length)
+        self.add(name)
+
+    def copy(self, name: str, value: str) -> None:
+        if name != value:
+            self.say(f"{name} = {value}")
+
+    def elements(self, name: str, element: Codec, value: str) -> None:
+        self.say(f"{name} = []", f"for item in {value}:")
+        outside = self.indent, self.parts, self.letters, self.row
+        self.indent, self.parts, self.letters, self.row = self.indent + "    ", [], "", []
+        self.field("item", element, "item")
+        self.pack()
+        self.say(f"{name}.append({self.sum()})")
+        self.indent, self.parts, self.letters, self.row = outside
+        self.say(f'{name} = b"".join({name})')
+
+
+TEXTS: dict[str, Callable[[type[Struct]], _Reading | _Writing]] = {"decode_at": _Reading, "encode": _Writing}
