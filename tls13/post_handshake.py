@@ -102,6 +102,8 @@ class ClientAfterwards(Afterwards):
     """Of the verifier and the name that this connection was verified with."""
     unanswered: list[bytes]
     """The contexts of CertificateRequests. The reading side adds, the writing side takes away."""
+    origin: Origin | None = None
+    """What all tickets of this connection share; made for the first one."""
 
     def expected(self) -> Kinds:
         return (NewSessionTicket, CertificateRequest)
@@ -126,6 +128,9 @@ class ClientAfterwards(Afterwards):
         self.tickets += 1
         if self.tickets > self.config.max_tickets:
             return
+        origin = self.origin
+        if origin is None:
+            origin = self.origin = Origin.of(session, server_name=self.canonical_name(), terms=self.fingerprint)
         early = message.extensions.get(EarlyDataTicket)
         stored = StoredSession(
             ticket=message.ticket,
@@ -135,7 +140,7 @@ class ClientAfterwards(Afterwards):
             max_early_data_size=early.max_early_data_size if early is not None else 0,
             made_at_ms=int(self.config.clock() * 1000),
             authenticated_at=self.authenticated_at,
-            origin=Origin.of(session, server_name=self.canonical_name(), terms=self.fingerprint),
+            origin=origin,
         )
         secret.rest()  # there may never be another ticket
         self.remember_session(stored)

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..trust.verify import parse_chain
-from ..wire.codec import Opaque, Struct, UInt, Vector
+from ..wire.codec import Codec, Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
@@ -87,23 +87,22 @@ class Origin(Struct):
         return certificates
 
 
-class Shared(Opaque):
+class Shared(Codec):
     """opaque origin<1..2^32-1>: an Origin, whose length stands before it, so that it can be recognized unread."""
 
-    def __init__(self) -> None:
-        super().__init__(1, 2**32 - 1)
+    type_name = "Origin"
+    whole = Opaque(1, 2**32 - 1)
 
-    def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
-        start, stop = self.scope(data, at, end)
-        encoded = data[start:stop]
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Origin, int]:
+        encoded, stop = self.whole.decode(data, at, end)
         return (_decoded_again if len(encoded) <= 256 else Origin.decode)(encoded), stop
 
-    def encode(self, value: Any, out: bytearray) -> None:
+    def encode(self, value: Origin, out: bytearray) -> None:
         try:
             out += value._encoded
         except AttributeError:
             encoded = bytearray()
-            super().encode(value.encode(), encoded)
+            self.whole.encode(value.encode(), encoded)
             object.__setattr__(value, "_encoded", bytes(encoded))
             out += encoded
 
