@@ -23,6 +23,7 @@ from tests.requirements.scripts import (
 from tests.wiretap import APPLICATION_DATA, Wiretap
 from tls13 import errors
 from tls13.lab.authority import CLIENT_AUTH
+from tls13.resumption.state import Origin
 from tls13.resumption.tickets import TicketState
 from tls13.wire.messages import EncryptedExtensions, EndOfEarlyData, Finished, KeyUpdate, NewSessionTicket
 from tls13.wire.registry import CipherSuite, ExtensionType, KeyUpdateRequest, NamedGroup
@@ -527,23 +528,26 @@ def test_there_is_no_moment_at_which_a_replay_is_taken(ahead, step, client, serv
 
 
 def a_ticket(made_at: float, **changes) -> TicketState:
-    return TicketState(
+    origin = Origin(
         cipher_suite=CipherSuite.TLS_AES_128_GCM_SHA256,
+        signature_scheme=0,
+        client_scheme=0,
+        chain_expires_at=2**62,
+        server_name_bytes=b"",
+        alpn_protocol=b"",
+        terms=bytes(32),
+        raw_public_key=b"",
+        chain=(),
+        verified=(),
+    )
+    return TicketState(
         psk=bytes(32),
         ticket_age_add=changes.get("ticket_age_add", 0),
         ticket_lifetime=7200,
+        max_early_data_size=1,
         made_at_ms=int(made_at * 1000),
         authenticated_at=0,
-        max_early_data_size=1,
-        server_name_bytes=b"",
-        alpn_protocol=b"",
-        signature_scheme=0,
-        client_scheme=0,
-        chain=(),
-        verified=(),
-        raw_public_key=b"",
-        chain_expires_at=2**62,
-        policy=bytes(32),
+        origin=origin,
     )
 
 

@@ -26,6 +26,7 @@ from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
 from .resumption.sessions import StoredSession
+from .resumption.state import MAX_LIFETIME, Origin
 from .resumption.tickets import TicketState
 from .trust import delegated
 from .wire.companions import CertificateStatusWanted
@@ -65,9 +66,6 @@ if TYPE_CHECKING:
     from .wire.messages import HandshakeMessage
     from .wire.registry import SignatureScheme
 
-MAX_TICKET_LIFETIME = 604800
-"""Seconds: 7 days (section 4.7.1)."""
-
 
 class Afterwards(AuthenticatedFlow):
     """What both roles keep of a handshake. The secrets are None where nothing can need them."""
@@ -104,6 +102,8 @@ class ClientAfterwards(Afterwards):
     """Of the verifier and the name that this connection was verified with."""
     unanswered: list[bytes]
     """The contexts of CertificateRequests. The reading side adds, the writing side takes away."""
+    origin: Origin | None = None
+    """What all tickets of this connection share; made for the first one."""
 
     def expected(self) -> Kinds:
         return (NewSessionTicket, CertificateRequest)
@@ -128,19 +128,21 @@ class ClientAfterwards(Afterwards):
         self.tickets += 1
         if self.tickets > self.config.max_tickets:
             return
+        origin = self.origin
+        if origin is None:
+            origin = self.origin = Origin.of(session, server_name=self.canonical_name(), terms=self.fingerprint)
         early = message.extensions.get(EarlyDataTicket)
-        stored = StoredSession.make(
-            session,
-            server_name=self.canonical_name(),
+        stored = StoredSession(
             ticket=message.ticket,
             psk=resumption_psk(secret, message.ticket_nonce),
             ticket_age_add=message.ticket_age_add,
-            ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
+            ticket_lifetime=min(message.ticket_lifetime, MAX_LIFETIME),
             max_early_data_size=early.max_early_data_size if early is not None else 0,
-            received_at=self.config.clock(),
+            made_at_ms=int(self.config.clock() * 1000),
             authenticated_at=self.authenticated_at,
-            fingerprint=self.fingerprint,
+            origin=origin,
         )
+        secret.rest()  # there may never be another ticket
         self.remember_session(stored)
         self.output.emit(TicketReceived(stored))
 
@@ -241,29 +243,29 @@ class ServerAfterwards(Afterwards):
         if session is None or secret is None or tickets is None:
             return
         config = self.config
+        origin = Origin.of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
+        extensions = NO_EXTENSIONS[NST]
+        if config.max_early_data:
+            extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=config.max_early_data))
         for _ in range(count):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
             now = config.clock()
-            lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
+            lifetime = min(config.ticket_lifetime, MAX_LIFETIME, self.time_left(now))
             if lifetime <= 0:
-                return
-            state = TicketState.make(
-                session,
+                break
+            state = TicketState(
                 psk=resumption_psk(secret, nonce),
                 ticket_age_add=int.from_bytes(config.random(4), "big"),
                 ticket_lifetime=lifetime,
                 max_early_data_size=config.max_early_data,
-                issued_at=now,
+                made_at_ms=int(now * 1000),
                 authenticated_at=self.authenticated_at,
-                policy=config.client_policy,
+                origin=origin,
             )
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
-                return
-            extensions = NO_EXTENSIONS[NST]
-            if config.max_early_data:
-                extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=config.max_early_data))
+                break
             message = NewSessionTicket(
                 ticket_lifetime=lifetime,
                 ticket_age_add=state.ticket_age_add,
@@ -272,6 +274,7 @@ class ServerAfterwards(Afterwards):
                 extensions=extensions,
             )
             self.output.owe(partial(self._encode, message))
+        secret.rest()
 
     def time_left(self, now: float) -> int:
         """Seconds until a certificate must be verified again: tickets for tickets must end somewhere (4.7.1)."""

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tls13.events import Session
-from tls13.resumption.state import NEVER
+from tls13.resumption.state import NEVER, Origin
 from tls13.resumption.tickets import TicketState
-from tls13.wire.registry import CipherSuite
+from tls13.wire.registry import CipherSuite, SignatureScheme
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,57 @@ def certificates() -> list[x509.Certificate]:
     return [x509.load_pem_x509_certificate(pem.bytes()) for pem in pems]
 
 
+AN_ORIGIN = {
+    "cipher_suite": CipherSuite.TLS_AES_128_GCM_SHA256,
+    "signature_scheme": SignatureScheme.ed25519,
+    "client_scheme": None,
+    "server_name": "one.example",
+    "alpn_protocol": b"h2",
+    "raw_public_key": None,
+    "terms": bytes(32),
+}
+ANOTHER = {
+    "cipher_suite": CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+    "signature_scheme": SignatureScheme.ed448,
+    "client_scheme": SignatureScheme.ed25519,
+    "server_name": "two.example",
+    "alpn_protocol": None,
+    "raw_public_key": b"key",
+    "terms": bytes(31) + b"\1",
+}
+
+
+def origin(terms, **fields) -> Origin:
+    session = Session(group=None, peer_certificates=(), verified_chain=(), hello_retry_request=False, **fields)
+    return Origin.of(session, server_name=fields["server_name"], terms=terms)
+
+
+@pytest.mark.parametrize("differs", ANOTHER)
+def test_connections_that_differ_in_anything_leave_different_tickets(differs) -> None:
+    """What was demanded of the client above all (CVE-2025-23419): equal connections share one Origin, others do not."""
+    before, other = origin(**AN_ORIGIN), origin(**{**AN_ORIGIN, differs: ANOTHER[differs]})
+    assert origin(**AN_ORIGIN) == before != other
+    for one in (before, other, before):
+        made = TicketState.decode(_state(one).encode())
+        assert made.origin == one
+    assert (made.cipher_suite, made.server_name, made.alpn_protocol, made.policy, made.schemes()) == (
+        AN_ORIGIN["cipher_suite"],
+        "one.example",
+        b"h2",
+        AN_ORIGIN["terms"],
+        (SignatureScheme.ed25519, None),
+    )
+
+
 def state(chain: tuple[x509.Certificate, ...], verified: tuple[x509.Certificate, ...]) -> TicketState:
     session = Session(CipherSuite.TLS_AES_128_GCM_SHA256, None, None, None, None, chain, verified, False)
-    numbers = dict.fromkeys(("ticket_age_add", "ticket_lifetime", "max_early_data_size", "authenticated_at"), 1)
-    return TicketState.make(session, issued_at=1.0, psk=bytes(32), policy=bytes(32), **numbers)
+    return _state(Origin.of(session, server_name="", terms=bytes(32)))
+
+
+def _state(origin: Origin) -> TicketState:
+    times = ("made_at_ms", "authenticated_at", "ticket_lifetime")
+    numbers = dict.fromkeys((*times, "ticket_age_add", "max_early_data_size"), 1)
+    return TicketState(psk=bytes(32), origin=origin, **numbers)
 
 
 def test_each_ticket_keeps_its_own_chain(certificates) -> None:

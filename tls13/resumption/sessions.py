@@ -9,7 +9,7 @@ browser's top-level site, a user).
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
@@ -17,23 +17,16 @@ from ..wire.codec import Opaque, Struct, UInt, Vector
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, VERSION, Resumable
 
-if TYPE_CHECKING:
-    from ..events import Session
-
 
 class StoredSession(Resumable):
     """What a client needs to resume: a ticket, its PSK, and how the server was verified. As secret as a key."""
 
-    __slots__ = ()
-
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
-    fingerprint: Annotated[bytes, Opaque(0, 32)]
-    """Of the verifier that believed the chain (tls13.trust.verify.Verifier)."""
 
-    @classmethod
-    def make(cls, session: "Session", *, server_name: str, received_at: float, **rest: Any) -> Self:
-        """`server_name` in its canonical spelling, or empty; received_at in seconds since 1970."""
-        return cls.of(session, server_name=server_name, made_at=received_at, **rest)
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the verifier that believed the chain (tls13.trust.verify.Verifier)."""
+        return self.origin.terms
 
     def as_psk(self) -> Psk:
         return Psk(
@@ -53,10 +46,10 @@ class StoredSession(Resumable):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Raises ConfigurationError for what to_bytes of this version did not make."""
+        if data and data[0] != VERSION:
+            raise ConfigurationError(f"this is no stored session of version {VERSION}, but of {data[0]}")
         try:
             session = cls.decode(data)
-            if session.version != VERSION or session.cipher_suite not in SUITES:
-                raise ConfigurationError(f"a stored session of version {session.version}; this is version {VERSION}")
             session.check()
         except DecodeError as error:
             raise ConfigurationError(f"this is no stored session: {error.detail}") from None
@@ -64,8 +57,10 @@ class StoredSession(Resumable):
 
     def check(self) -> None:
         """What its use would otherwise stumble over: a file can be damaged. Raises DecodeError."""
-        if not self.server_name_bytes.isascii():
+        if not self.origin.server_name_bytes.isascii():
             raise DecodeError("its server name is not ASCII")
+        if self.cipher_suite not in SUITES:
+            raise DecodeError(f"its cipher suite is {self.cipher_suite.name}")
         if len(self.psk) != SUITES[self.cipher_suite].hash.digest_size:
             raise DecodeError("its PSK is not as long as its hash")
         try:

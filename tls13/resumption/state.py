@@ -1,17 +1,23 @@
 # No "from __future__ import annotations" here: the annotations are declarations that wire/codec.py reads.
 """What a connection leaves to the next one, as bytes: the part that a client's session and a server's ticket share.
 
-Besides the PSK and the cipher suite that it belongs to, that is who was authenticated, and how: a resumed connection
+Besides the PSK, that is what the connection was, above all who was authenticated in it, and how: a resumed connection
 shows no certificate, so whoever asks who its peer is gets the answer from here (RFC 9846, section 2.2).
+
+A ticket's own part is its secret and its times. What the connection was is an `Origin`, which all its tickets share;
+and since the connections of one config to one peer agree on the same things, most of them share it as well. So it is
+put together once, encoded once and, while it holds no certificates, decoded once: of the work for a ticket this was
+the larger half. Nothing in it is secret, and it decides nothing: whether it is good enough is asked at each use.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..trust.verify import parse_chain
-from ..wire.codec import Opaque, Struct, UInt, Vector
+from ..wire.codec import Codec, Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
 """What the peer sent, and the chain that was believed."""
 
-VERSION = 1
+VERSION = 2
 NO_SCHEME = SignatureScheme(0)
 NEVER = 2**63 - 1
 MAX_LIFETIME = 604800
@@ -30,105 +36,168 @@ LONGEST_TICKET = 2**15
 extensions share that much. A ticket grows with the client's chain."""
 
 
-class Resumable(Struct):
-    """What both kinds of state hold. Times are seconds since 1970 unless they say otherwise. The repr shows no key."""
+class Origin(Struct):
+    """The connection that a ticket comes from: what it agreed on, and who was authenticated in it, on what terms."""
 
-    __slots__ = ("_certificates",)
+    __slots__ = ("_certificates", "_encoded")
 
     if TYPE_CHECKING:
-        _certificates: ClassVar[Certificates]  # a slot of the instance; ClassVar says that it is no field
+        _certificates: ClassVar[Certificates]  # slots of the instance; ClassVar says that they are no fields
+        _encoded: ClassVar[bytes]
 
-    version: Annotated[int, UInt(1)] = VERSION
     cipher_suite: CipherSuite
-    psk: Annotated[bytes, Opaque(32, 48)]
-    ticket_age_add: Annotated[int, UInt(4)]
-    ticket_lifetime: Annotated[int, UInt(4)]
-    made_at_ms: Annotated[int, UInt(8)]
-    """When the ticket was issued (server) or received (client): milliseconds since 1970."""
-    authenticated_at: Annotated[int, UInt(8)]
-    max_early_data_size: Annotated[int, UInt(4)]
-    server_name_bytes: Annotated[bytes, Opaque(0, 255)]
-    alpn_protocol: Annotated[bytes, Opaque(0, 255)]
     signature_scheme: SignatureScheme
     client_scheme: SignatureScheme
+    chain_expires_at: Annotated[int, UInt(8)]
+    """When the first certificate of `verified` runs out, in seconds since 1970."""
+    server_name_bytes: Annotated[bytes, Opaque(0, 255)]
+    alpn_protocol: Annotated[bytes, Opaque(0, 255)]
+    terms: Annotated[bytes, Opaque(0, 32)]
+    """A digest of what was demanded of the peer: by a client's verifier, by a server's policy for clients."""
+    raw_public_key: Annotated[bytes, Opaque(0, 2**16 - 1)]
+    """What the peer showed in the place of a chain (RFC 7250)."""
     chain: Annotated[tuple[bytes, ...], Vector(0, 2**24 - 1, Opaque(1, 2**24 - 1))]
     """What the peer sent: DER, end-entity certificate first."""
     verified: Annotated[tuple[bytes, ...], Vector(0, 2**24 - 1, Opaque(1, 2**24 - 1))]
     """The chain that was believed, up to the trust anchor."""
-    raw_public_key: Annotated[bytes, Opaque(0, 2**16 - 1)]
-    """What the peer showed in the place of a chain (RFC 7250)."""
-    chain_expires_at: Annotated[int, UInt(8)]
-    """When the first certificate of `verified` runs out."""
 
     @classmethod
-    def of(cls, session: "Session", *, server_name: str, made_at: float, **rest: Any) -> Self:
-        certificates = session.peer_certificates, session.verified_chain
-        kept = _kept(certificates)
-        state = cls(
-            cipher_suite=session.cipher_suite,
-            made_at_ms=int(made_at * 1000),
-            server_name_bytes=server_name.encode("ascii"),
-            alpn_protocol=session.alpn_protocol or b"",
-            signature_scheme=session.signature_scheme or NO_SCHEME,
-            client_scheme=session.client_scheme or NO_SCHEME,
-            chain=kept.chain,
-            verified=kept.verified,
-            raw_public_key=session.raw_public_key or b"",
-            chain_expires_at=kept.expires_at,
-            **rest,
+    def of(cls, session: "Session", *, server_name: str, terms: bytes) -> "Origin":
+        """`server_name` in its canonical spelling, or empty."""
+        return _origin_of(
+            session.cipher_suite,
+            session.signature_scheme or NO_SCHEME,
+            session.client_scheme or NO_SCHEME,
+            server_name,
+            session.alpn_protocol or b"",
+            terms,
+            session.raw_public_key or b"",
+            _kept((session.peer_certificates, session.verified_chain)),
         )
-        state._keep(certificates)
-        return state
 
-    def _keep(self, certificates: Certificates) -> Certificates:
+    def certificates(self) -> Certificates:
         """Beside the fields, so that a session that never leaves this process is not parsed again."""
-        object.__setattr__(self, "_certificates", certificates)
-        return certificates
-
-    @property
-    def server_name(self) -> str:
-        return self.server_name_bytes.decode("ascii")
-
-    def peer_certificates(self) -> tuple[x509.Certificate, ...]:
-        return self._parsed()[0]
-
-    def verified_chain(self) -> tuple[x509.Certificate, ...]:
-        return self._parsed()[1]
-
-    def _parsed(self) -> Certificates:
         try:
             return self._certificates
         except AttributeError:
             return self._keep((_parse(self.chain), _parse(self.verified)))
 
+    def _keep(self, certificates: Certificates) -> Certificates:
+        object.__setattr__(self, "_certificates", certificates)
+        return certificates
+
+
+class Shared(Codec):
+    """opaque origin<1..2^32-1>: an Origin, whose length stands before it, so that it can be recognized unread."""
+
+    type_name = "Origin"
+    whole = Opaque(1, 2**32 - 1)
+
+    def decode(self, data: bytes, at: int, end: int) -> tuple[Origin, int]:
+        encoded, stop = self.whole.decode(data, at, end)
+        return (_decoded_again if len(encoded) <= 256 else Origin.decode)(encoded), stop
+
+    def encode(self, value: Origin, out: bytearray) -> None:
+        try:
+            out += value._encoded
+        except AttributeError:
+            encoded = bytearray()
+            self.whole.encode(value.encode(), encoded)
+            object.__setattr__(value, "_encoded", bytes(encoded))
+            out += encoded
+
+
+class Resumable(Struct):
+    """What both kinds of state hold. Times are seconds since 1970 unless they say otherwise. The repr shows no key."""
+
+    version: Annotated[int, UInt(1)] = VERSION
+    ticket_age_add: Annotated[int, UInt(4)]
+    ticket_lifetime: Annotated[int, UInt(4)]
+    max_early_data_size: Annotated[int, UInt(4)]
+    made_at_ms: Annotated[int, UInt(8)]
+    """When the ticket was issued (server) or received (client): milliseconds since 1970."""
+    authenticated_at: Annotated[int, UInt(8)]
+    psk: Annotated[bytes, Opaque(32, 48)]
+    origin: Annotated[Origin, Shared()]
+
+    @property
+    def cipher_suite(self) -> CipherSuite:
+        return self.origin.cipher_suite
+
+    @property
+    def alpn_protocol(self) -> bytes:
+        """Empty: none was agreed on."""
+        return self.origin.alpn_protocol
+
+    @property
+    def server_name(self) -> str:
+        return self.origin.server_name_bytes.decode("ascii")
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return self.origin.chain
+
+    @property
+    def verified(self) -> tuple[bytes, ...]:
+        return self.origin.verified
+
+    @property
+    def chain_expires_at(self) -> int:
+        return self.origin.chain_expires_at
+
+    @property
+    def raw_public_key(self) -> bytes:
+        return self.origin.raw_public_key
+
+    def peer_certificates(self) -> tuple[x509.Certificate, ...]:
+        return self.origin.certificates()[0]
+
+    def verified_chain(self) -> tuple[x509.Certificate, ...]:
+        return self.origin.certificates()[1]
+
     def schemes(self) -> tuple[SignatureScheme | None, SignatureScheme | None]:
         """Of the server's CertificateVerify, and of the client's."""
-        return self.signature_scheme or None, self.client_scheme or None
+        return self.origin.signature_scheme or None, self.origin.client_scheme or None
 
     def expired(self, now: float) -> bool:
         """Whether the ticket is past its lifetime, or 7 days (section 4.7.1), or from the future."""
         age = now - self.made_at_ms / 1000
         return not -60 <= age <= min(self.ticket_lifetime, MAX_LIFETIME)
 
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, of its own or of its origin."""
+        of_origin = {name: changes.pop(name) for name in _OF_ORIGIN.intersection(changes)}
+        if of_origin:
+            changes["origin"] = self.origin.replace(**of_origin)
+        return super().replace(**changes)
+
     def __repr__(self) -> str:
         name = self.server_name or "no server name"
         return f"<{type(self).__name__} for {name}, {self.cipher_suite.name}, {self.ticket_lifetime} s>"
 
 
-class _Kept(NamedTuple):
-    """What goes into a ticket of the certificates."""
+_OF_ORIGIN = frozenset(name for name, _ in Origin.fields)
 
-    certificates: Certificates
-    """Held, so that no other certificate can have the identity that this is found by."""
-    chain: tuple[bytes, ...]
-    verified: tuple[bytes, ...]
-    expires_at: int
-    """When the first of `verified` runs out, in seconds since 1970."""
+_decoded_again = lru_cache(64)(Origin.decode)
+"""For what is short: without certificates, a server's tickets of one kind of client are all from the same Origin."""
+
+
+class _Kept:
+    """What goes into a ticket of the certificates. Compared by identity."""
+
+    __slots__ = ("certificates", "chain", "expires_at", "verified")
+
+    def __init__(self, certificates: Certificates) -> None:
+        chain, verified = certificates
+        self.certificates = certificates
+        """Held, so that no other certificate can have the identity that this is found by."""
+        self.chain, self.verified = _ders(chain), _ders(verified)
+        self.expires_at = min((int(one.not_valid_after_utc.timestamp()) for one in verified), default=NEVER)
 
 
 _KEPT: dict[tuple[int, ...], _Kept] = {}
-"""Every ticket of every connection to a server asks the same of the same chain. By identity: to compare or hash
-certificates by their bytes takes longer than all the rest of a ticket, and `parse_chain` gives the same objects."""
+"""Every connection to a server asks the same of the same chain. By identity: to compare or hash certificates by their
+bytes takes longer than all the rest of a ticket, and `parse_chain` gives the same objects."""
 
 
 def _kept(certificates: Certificates) -> _Kept:
@@ -136,12 +205,38 @@ def _kept(certificates: Certificates) -> _Kept:
     identity = (len(chain), *map(id, chain), *map(id, verified))
     kept = _KEPT.get(identity)
     if kept is None:
-        expires_at = min((int(one.not_valid_after_utc.timestamp()) for one in verified), default=NEVER)
-        kept = _Kept(certificates, _ders(chain), _ders(verified), expires_at)
+        kept = _Kept(certificates)
         if len(_KEPT) >= 32:
             _KEPT.clear()
         _KEPT[identity] = kept
     return kept
+
+
+@lru_cache(32)
+def _origin_of(
+    cipher_suite: CipherSuite,
+    signature_scheme: SignatureScheme,
+    client_scheme: SignatureScheme,
+    server_name: str,
+    alpn_protocol: bytes,
+    terms: bytes,
+    raw_public_key: bytes,
+    kept: _Kept,
+) -> Origin:
+    origin = Origin(
+        cipher_suite=cipher_suite,
+        signature_scheme=signature_scheme,
+        client_scheme=client_scheme,
+        chain_expires_at=kept.expires_at,
+        server_name_bytes=server_name.encode("ascii"),
+        alpn_protocol=alpn_protocol,
+        terms=terms,
+        raw_public_key=raw_public_key,
+        chain=kept.chain,
+        verified=kept.verified,
+    )
+    origin._keep(kept.certificates)
+    return origin
 
 
 def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:

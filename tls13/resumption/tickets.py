@@ -11,7 +11,7 @@ handshake follows.
 """
 
 from os import urandom
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,18 +19,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ..crypto.suites import SUITES
 from ..errors import ConfigurationError, DecodeError, StoreUnavailable
 from ..flow import Flow, settle
-from ..wire.codec import Fixed
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, MAX_LIFETIME, VERSION, Resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..events import Session
     from .stores import Store
 
 KEY_NAME_LENGTH = 16
 NONCE_LENGTH = 12
+SEALED_AT = KEY_NAME_LENGTH + NONCE_LENGTH
 KEY_LENGTH = 32
 SECRET_LENGTH = KEY_NAME_LENGTH + KEY_LENGTH
 
@@ -38,15 +37,10 @@ SECRET_LENGTH = KEY_NAME_LENGTH + KEY_LENGTH
 class TicketState(Resumable):
     """What a server remembers of a connection, in or behind its ticket."""
 
-    __slots__ = ()
-
-    policy: Annotated[bytes, Fixed(32)]
-    """A digest of what the config demanded of the client: the ticket is no good where something else is demanded."""
-
-    @classmethod
-    def make(cls, session: "Session", *, issued_at: float, **rest: Any) -> Self:
-        name = (session.server_name or "").lower()
-        return cls.of(session, server_name=name, made_at=issued_at, **rest)
+    @property
+    def policy(self) -> bytes:
+        """A digest of what the config demanded of the client: the ticket is no good where something else is."""
+        return self.origin.terms
 
     def as_psk(self, ticket: bytes) -> Psk:
         return Psk(ticket, self.psk, SUITES[self.cipher_suite].hash, PskKind.RESUMPTION)
@@ -83,6 +77,13 @@ class _Key:
         self.name, self.aead, self.period = secret[:KEY_NAME_LENGTH], AESGCM(secret[KEY_NAME_LENGTH:]), period
 
 
+def _named(name: bytes, keys: "Sequence[_Key]") -> _Key | None:
+    for key in keys:
+        if key.name == name:
+            return key
+    return None
+
+
 class TicketKeys:
     """The keys of one process: each seals for `rotation` seconds, opens until its last ticket has run out, and is
     then forgotten.
@@ -114,7 +115,7 @@ class TicketKeys:
     def opening(self, name: bytes, now: float) -> Flow[_Key | None]:
         """The key of this name, if it can still have a valid ticket."""
         self._forget(int(now // self.rotation))
-        return next((key for key in tuple(self._keys.values()) if key.name == name), None)
+        return _named(name, tuple(self._keys.values()))
         yield
 
     def _secret(self, period: int) -> Flow[bytes | None]:
@@ -124,8 +125,9 @@ class TicketKeys:
 
     def _forget(self, period: int) -> None:
         oldest = period - self._lifetime()
-        for old in [old for old in tuple(self._keys) if old < oldest]:
-            self._keys.pop(old, None)
+        for old in tuple(self._keys):
+            if old < oldest:
+                self._keys.pop(old, None)
 
     def _lifetime(self) -> int:
         """In periods: as long as a ticket of the last second may live."""
@@ -148,7 +150,7 @@ class GivenTicketKeys:
         yield
 
     def opening(self, name: bytes, now: float) -> Flow[_Key | None]:
-        return next((key for key in self._keys if key.name == name), None)
+        return _named(name, self._keys)
         yield
 
 
@@ -217,15 +219,15 @@ class SealedTickets:
         return ticket if len(ticket) <= LONGEST_TICKET else None
 
     def open(self, ticket: bytes, now: float) -> Flow[TicketState | None]:
-        name, rest = ticket[:KEY_NAME_LENGTH], ticket[KEY_NAME_LENGTH:]
+        name = ticket[:KEY_NAME_LENGTH]
         try:
             key = yield from self.keys.opening(name, now)
         except StoreUnavailable:
             return None
-        if key is None or len(rest) < NONCE_LENGTH + 16:
+        if key is None or len(ticket) < SEALED_AT + 16:
             return None
         try:
-            data = key.aead.decrypt(rest[:NONCE_LENGTH], rest[NONCE_LENGTH:], name)
+            data = key.aead.decrypt(ticket[KEY_NAME_LENGTH:SEALED_AT], ticket[SEALED_AT:], name)
         except InvalidTag:
             return None
         return TicketState.read(data, now)
