@@ -92,7 +92,6 @@ class Connection:
         self._error: BaseException | None = None
         self._alert_owed: AlertDescription | None = None
         self._peer_closed = self._closed = self._eof = False
-        self._warnings = 0
 
     # --- what a user asks -----------------------------------------------------------------------------------------
 
@@ -174,16 +173,16 @@ class Connection:
                     reader.mid_message = engine.buffered > 0
                     if event is not None:
                         return event
-                if self._peer_closed or engine.waiting:
+                if engine.waiting:
                     return None
                 record = reader.next_record()
                 if record is None:
-                    if self._eof:
+                    if self._eof and not self._peer_closed:
                         raise TruncatedStream(self._truncation())
                     return None
                 content_type, fragment = record
                 if content_type == APPLICATION_DATA:
-                    event = self._receive_application_data(fragment)
+                    event = engine.receive_application_data(fragment)
                 elif content_type == HANDSHAKE:
                     engine.receive(fragment)
                 else:
@@ -193,13 +192,6 @@ class Connection:
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
             raise error.with_traceback(None) from error.__cause__
-
-    def _receive_application_data(self, fragment: bytes) -> Event | None:
-        event = self._engine.receive_application_data(fragment)
-        self._warnings = 0
-        if self._tracer is not None:
-            self._tracer.record(False, APPLICATION_DATA, len(fragment), self._engine.read_epoch)
-        return event if fragment else None
 
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
@@ -211,14 +203,19 @@ class Connection:
         if code == AlertDescription.close_notify:
             if self._engine.session is None:
                 raise CloseNotifyInHandshake("the peer closed the connection before the handshake was complete")
-            self._peer_closed = True
+            self._ignore_the_rest()
             return PeerClosed()
         if code == AlertDescription.user_canceled:
-            self._warnings += 1
-            if self._warnings > self.config.max_warnings:
-                raise TooManyWarnings(self._warnings)
+            self._engine.warnings += 1
+            if self._engine.warnings > self.config.max_warnings:
+                raise TooManyWarnings(self._engine.warnings)
             return None
         raise AlertReceived(code)
+
+    def _ignore_the_rest(self) -> None:
+        """Data received after a closure alert MUST be ignored (section 6.1): nothing is read, and no keys are kept for it."""
+        self._peer_closed = True
+        self._reader = RecordReader()
 
     def _truncation(self) -> str:
         when = "before the handshake was complete" if self._engine.session is None else "without close_notify"
@@ -285,7 +282,7 @@ class Connection:
             return
         if self._engine.session is None:
             self._send_alert(WARNING, AlertDescription.user_canceled)
-            self._peer_closed = True
+            self._ignore_the_rest()
             self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
         self._send_alert(WARNING, AlertDescription.close_notify)
         self._closed = True

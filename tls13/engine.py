@@ -34,7 +34,7 @@ from .errors import (
 from .events import AnswerAwaited, ApplicationData, EarlyData, HandshakeCompleted, KeysUpdated
 from .flow import APPLICATION, EARLY, INITIAL, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
-from .wire.registry import HandshakeType, KeyUpdateRequest
+from .wire.registry import ContentType, HandshakeType, KeyUpdateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -91,6 +91,8 @@ class Engine:
         """What has happened, and has not been told."""
         self.buffered = 0
         """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
+        self.warnings = 0
+        """Alerts that say nothing, since the last application data."""
         self.waiting = False
         """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
         self._carrier = carrier
@@ -233,19 +235,27 @@ class Engine:
             self.key_update_owed = self.in_debt = True
         self.events.append(KeysUpdated(answer_requested=requested))
 
-    def receive_application_data(self, data: bytes) -> ApplicationData | EarlyData:
-        """The content of an application data record: is it in order here, and what is it?"""
-        if self.read_epoch is APPLICATION:
-            if self._flow is not None:
-                raise InterleavedAnswer("application data")
-            self._key_updates = 0
-            return new_tuple(ApplicationData, (data,))
+    def receive_application_data(self, data: bytes) -> ApplicationData | EarlyData | None:
+        """The content of an application data record: is it in order here, and what is it? None: it is empty."""
+        early = self.read_epoch is not APPLICATION
+        if early:
+            self._charge_early_data(len(data))
+        elif self._flow is not None:
+            raise InterleavedAnswer("application data")
+        self._key_updates = self.warnings = 0
+        if self._tracer is not None:
+            self._tracer.record(False, ContentType.application_data, len(data), self.read_epoch)
+        if not data:
+            return None
+        return EarlyData(data) if early else new_tuple(ApplicationData, (data,))
+
+    def _charge_early_data(self, size: int) -> None:
+        """Section 4.3.10: as much as the ticket allowed."""
         if self.read_epoch is not EARLY:
             raise UnexpectedApplicationData
-        self.early_data_left -= len(data)
+        self.early_data_left -= size
         if self.early_data_left < 0:
             raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
-        return EarlyData(data)
 
     def update_write_keys(self, *, request: bool) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).

@@ -279,11 +279,13 @@ class RecordReader:
             self.plaintext_alert_allowed = False
         if len(inner) > self.max_inner_plaintext:
             raise RecordOverflow(f"TLSInnerPlaintext of {len(inner)} bytes; the limit is {self.max_inner_plaintext}")
-        if not inner or not inner[-1]:
+        content_type = inner[-1] if inner else 0
+        if not content_type:
             inner = inner.rstrip(b"\0")
             if not inner:
                 raise NoContentType
-        content_type, content = inner[-1], inner[:-1]
+            content_type = inner[-1]
+        content = inner[:-1]
         if content_type != APPLICATION_DATA or self.mid_message:
             self._check_inner_type(content_type, len(content))
         if content:
@@ -354,14 +356,13 @@ class RecordWriter:
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
-        if isinstance(data, memoryview):
+        if type(data) is memoryview:
             data = data.cast("B")  # len() counts items, and a view's items may be wider than a byte
-        size = self.max_inner_plaintext - 1
-        if len(data) <= size:
+        if len(data) < self.max_inner_plaintext:
             if data or content_type == APPLICATION_DATA:
                 self._write_record(content_type, data, out)
             return
-        view = memoryview(data)
+        view, size = memoryview(data), self.max_inner_plaintext - 1
         for start in range(0, len(view), size):
             self._write_record(content_type, view[start : start + size], out)
 
