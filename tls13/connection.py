@@ -213,7 +213,7 @@ class Connection:
         raise AlertReceived(code)
 
     def _ignore_the_rest(self) -> None:
-        """Data received after a closure alert MUST be ignored (section 6.1): nothing is read, and no keys are kept for it."""
+        """Data received after a closure alert MUST be ignored (section 6.1), so no keys are kept for it."""
         self._peer_closed = True
         self._reader = RecordReader()
 

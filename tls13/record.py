@@ -102,6 +102,7 @@ class RecordReader:
         """None: nothing is protected yet."""
         self._key = b""
         self._aead: Aead | None = None
+        """Made for the first record: it takes 2.5 KiB, and a direction may be idle for long."""
         self._iv = 0
         self._sequence = 0
         self._empty_records = 0
@@ -172,7 +173,11 @@ class RecordReader:
                 start = self._start
                 body = start + HEADER_LENGTH
                 if body > len(buffer):
-                    self._await_header()
+                    if start == len(buffer):  # an idle connection holds no buffer
+                        self._start = 0
+                        buffer.clear()
+                    elif self._first:
+                        self._refuse_what_is_not_tls(buffer[start])
                     return None
                 outer_type = buffer[start]
                 length = buffer[start + 3] << 8 | buffer[start + 4]
@@ -194,14 +199,6 @@ class RecordReader:
         except TLSError as error:
             self._error = error
             raise
-
-    def _await_header(self) -> None:
-        """Less than a header is left. An idle connection holds no buffer."""
-        if self._start == len(self._buffer):
-            self._buffer.clear()
-            self._start = 0
-        elif self._first:
-            self._refuse_what_is_not_tls(self._buffer[self._start])
 
     # --- plaintext: section 5.1 -------------------------------------------------------------------------------------
 
@@ -334,6 +331,7 @@ class RecordWriter:
         """None: nothing is protected."""
         self._key = b""
         self._aead: Aead | None = None
+        """Made for the first record, as the reader's is."""
         self._iv = 0
         self.sequence = 0
         """How many records this key has protected."""
