@@ -356,24 +356,28 @@ class RecordWriter:
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
         if type(data) is memoryview:
             data = data.cast("B")  # len() counts items, and a view's items may be wider than a byte
-        if len(data) < self.max_inner_plaintext:
-            if data or content_type == APPLICATION_DATA:
-                self._write_record(content_type, data, out)
+        if len(data) >= self.max_inner_plaintext:
+            self._write_in_pieces(content_type, memoryview(data), out)
+        elif not data and content_type != APPLICATION_DATA:
             return
-        view, size = memoryview(data), self.max_inner_plaintext - 1
-        for start in range(0, len(view), size):
-            self._write_record(content_type, view[start : start + size], out)
-
-    def _write_record(self, content_type: int, data: Buffer, out: bytearray) -> None:
-        suite, aead, sequence = self._suite, self._aead, self.sequence
-        if suite is None:
+        elif self._suite is None:
             self._write_plaintext(content_type, data, out)
-            return
+        else:
+            self._write_ciphertext(content_type, data, out)
+
+    def _write_in_pieces(self, content_type: int, data: memoryview, out: bytearray) -> None:
+        write = self._write_plaintext if self._suite is None else self._write_ciphertext
+        size = self.max_inner_plaintext - 1
+        for start in range(0, len(data), size):
+            write(content_type, data[start : start + size], out)
+
+    def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        suite, aead, sequence = self._suite, self._aead, self.sequence
+        if suite is None or sequence >= self.limit:
+            raise KeyLimitReached(f"{sequence} records")
         if aead is None:
             aead = self._aead = suite.aead(self._key)
             self._key = b""
-        if sequence >= self.limit:
-            raise KeyLimitReached(f"{sequence} records")
         inner = b"".join((data, TYPE_BYTE[content_type]))
         if self._padding is not None:
             inner += bytes(self._pad(self._padding, len(inner) - 1))
