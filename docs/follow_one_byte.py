@@ -122,10 +122,9 @@ The header's five bytes say where the record ends; one that is too long is refus
     "RecordReader._open_ciphertext": """\
 The same key, nonce and header: if one bit differs, `decrypt` raises InvalidTag, and the connection ends with
 bad_record_mac. Seen from the end, the first byte that is not zero is the type (section 5.4); zeros are padding.""",
-    "Connection._receive_application_data": """\
-What was 23 bytes is one again, and becomes an event.""",
-    "Engine.application_data_seen": """\
-It would not be before the peer's Finished, or in the middle of the peer's answer to a CertificateRequest.""",
+    "Engine.receive_application_data": """\
+What was 23 bytes is one again, and becomes an event. It would not before the peer's Finished, or in the middle of the
+peer's answer to a CertificateRequest.""",
 }
 """What the code's own docstrings do not say."""
 

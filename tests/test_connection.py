@@ -234,6 +234,7 @@ def test_a_failed_connection_keeps_no_traceback_and_no_keys(quick_pair) -> None:
     assert made.server._engine._read_secret is None
     made.server.data_to_send()
     assert made.server._writer._aead is None
+    assert made.server._writer._key == b""
 
 
 def test_what_a_callback_raises_comes_out_and_the_peer_hears_internal_error(quick_pair, server_config) -> None:
@@ -428,8 +429,7 @@ def test_application_data_instead_of_finished(quick_pair) -> None:
     list(made.client.events())
     made.client._writer = type(made.client._writer)()
     keys = made.server._reader
-    made.client._writer._aead, made.client._writer._iv, made.client._writer.limit = keys._aead, keys._iv, 100
-    made.client._writer._tag_length, made.client._writer.initial = 16, False
+    made.client._writer.set_keys(keys._suite, keys._key, keys._iv.to_bytes(12, "big"))
     made.client.data_to_send()
     made.client._writer.write(23, b"too early", made.client._out)
     with pytest.raises(errors.UnexpectedApplicationData):

@@ -81,3 +81,4 @@ def test_a_failed_connection_has_no_keys_of_records_left(receiver, how, quick_pa
     judge.data_to_send()
     assert judge._reader._aead is None
     assert judge._writer._aead is None
+    assert judge._reader._key == judge._writer._key == b""

@@ -30,8 +30,9 @@ from .errors import (
     TruncatedStream,
     UsageError,
 )
-from .events import ApplicationData, EarlyData, PeerClosed
-from .flow import Epoch
+from .events import PeerClosed
+from .flow import APPLICATION, EARLY, INITIAL
+from .flow import HANDSHAKE as HANDSHAKE_EPOCH
 from .key_schedule import export_keying_material
 from .record import RecordReader, RecordWriter
 from .server import ServerHandshake
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .crypto.hkdf import Secret
     from .crypto.suites import Suite
     from .events import AnswerAwaited, Event, Session, Tracer
+    from .flow import Epoch
     from .key_schedule import TrafficSecret
     from .resumption.sessions import StoredSession
 
@@ -90,7 +92,6 @@ class Connection:
         self._error: BaseException | None = None
         self._alert_owed: AlertDescription | None = None
         self._peer_closed = self._closed = self._eof = False
-        self._warnings = 0
 
     # --- what a user asks -----------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Connection:
             raise self._failed(self._error)
         if not self._peer_closed:
             self._reader.receive(data)
-            if self._engine.session is None and self._engine.waiting and self._reader.buffered > MAX_UNREAD:
+            if self._engine.waiting and self._reader.buffered > MAX_UNREAD:
                 error = TooMuchBuffered(f"{self._reader.buffered} bytes")
                 self._fail(error)
                 raise error
@@ -165,21 +166,25 @@ class Connection:
         try:
             if engine.session is None and not self._closed and self.config.clock() > self._deadline:
                 raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
-            event = engine.advance() if engine.events or engine.buffered else None
+            event = None
             while event is None:
-                if self._peer_closed or (engine.session is None and engine.waiting):
+                if engine.events or engine.buffered:
+                    event = engine.advance()
+                    reader.mid_message = engine.buffered > 0
+                    if event is not None:
+                        return event
+                if engine.waiting:
                     return None
-                reader.mid_message = engine.buffered > 0
                 record = reader.next_record()
                 if record is None:
-                    if self._eof:
+                    if self._eof and not self._peer_closed:
                         raise TruncatedStream(self._truncation())
                     return None
                 content_type, fragment = record
                 if content_type == APPLICATION_DATA:
-                    event = self._receive_application_data(fragment)
+                    event = engine.receive_application_data(fragment)
                 elif content_type == HANDSHAKE:
-                    event = engine.receive(fragment)
+                    engine.receive(fragment)
                 else:
                     event = self._receive_alert(fragment)
             return event
@@ -187,16 +192,6 @@ class Connection:
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
             raise error.with_traceback(None) from error.__cause__
-
-    def _receive_application_data(self, fragment: bytes) -> Event | None:
-        engine = self._engine
-        engine.application_data_seen(len(fragment))
-        self._warnings = 0
-        if self._tracer is not None:
-            self._tracer.record(False, APPLICATION_DATA, len(fragment), engine.read_epoch)
-        if not fragment:
-            return None
-        return ApplicationData(fragment) if engine.read_epoch is Epoch.APPLICATION else EarlyData(fragment)
 
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
@@ -208,14 +203,19 @@ class Connection:
         if code == AlertDescription.close_notify:
             if self._engine.session is None:
                 raise CloseNotifyInHandshake("the peer closed the connection before the handshake was complete")
-            self._peer_closed = True
+            self._ignore_the_rest()
             return PeerClosed()
         if code == AlertDescription.user_canceled:
-            self._warnings += 1
-            if self._warnings > self.config.max_warnings:
-                raise TooManyWarnings(self._warnings)
+            self._engine.warnings += 1
+            if self._engine.warnings > self.config.max_warnings:
+                raise TooManyWarnings(self._engine.warnings)
             return None
         raise AlertReceived(code)
+
+    def _ignore_the_rest(self) -> None:
+        """Data received after a closure alert MUST be ignored (section 6.1), so no keys are kept for it."""
+        self._peer_closed = True
+        self._reader = RecordReader()
 
     def _truncation(self) -> str:
         when = "before the handshake was complete" if self._engine.session is None else "without close_notify"
@@ -241,7 +241,7 @@ class Connection:
         if writer.limit - writer.sequence <= len(data) // (writer.max_inner_plaintext - 1) + 16:
             engine.update_write_keys(request=False)
         if self._tracer is not None:
-            self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.APPLICATION)
+            self._tracer.record(True, APPLICATION_DATA, len(data), APPLICATION)
         if self._flight:
             self._finish_flight()
         writer.write(APPLICATION_DATA, data, self._out)
@@ -282,7 +282,7 @@ class Connection:
             return
         if self._engine.session is None:
             self._send_alert(WARNING, AlertDescription.user_canceled)
-            self._peer_closed = True
+            self._ignore_the_rest()
             self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
         self._send_alert(WARNING, AlertDescription.close_notify)
         self._closed = True
@@ -378,7 +378,7 @@ class Connection:
     # --- engine.Carrier -------------------------------------------------------------------------------------------
 
     def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
-        if epoch is Epoch.INITIAL:
+        if epoch is INITIAL:
             self._reader.ccs_allowed = True  # a ClientHello has been sent or received (section 5)
         self._flight += raw
 
@@ -392,22 +392,22 @@ class Connection:
         """Appendix E.4. Never protected, so it bypasses the writer's keys."""
         self._finish_flight()
         if self._tracer is not None:
-            self._tracer.record(True, ContentType.change_cipher_spec, 1, Epoch.INITIAL)
+            self._tracer.record(True, ContentType.change_cipher_spec, 1, INITIAL)
         self._out += b"\x14\x03\x03\x00\x01\x01"
 
     def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         reader = self._reader
         reader.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is Epoch.APPLICATION:
+        if epoch is APPLICATION:
             secret.rest()
-        reader.ccs_allowed = epoch is not Epoch.APPLICATION
+        reader.ccs_allowed = epoch is not APPLICATION
         # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
-        reader.plaintext_alert_allowed = epoch is Epoch.HANDSHAKE and not self._is_client
+        reader.plaintext_alert_allowed = epoch is HANDSHAKE_EPOCH and not self._is_client
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self._finish_flight()
         self._writer.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is Epoch.APPLICATION:
+        if epoch is APPLICATION:
             secret.rest()
 
     def write_plaintext(self) -> None:
@@ -473,7 +473,7 @@ class ClientConnection(Connection):
     @property
     def early_data_left(self) -> int:
         """How many bytes send_early_data takes now; 0 when early data is not possible, or not any more."""
-        possible = self._engine.write_epoch is Epoch.EARLY and not self.closed
+        possible = self._engine.write_epoch is EARLY and not self.closed
         return self._engine.early_data_left if possible else 0
 
     def send_early_data(self, data: bytes | bytearray | memoryview) -> None:
@@ -485,7 +485,7 @@ class ClientConnection(Connection):
             raise UsageError(f"{len(data)} bytes of early data, where {self.early_data_left} are possible now")
         self._engine.early_data_left -= len(data)
         if self._tracer is not None:
-            self._tracer.record(True, APPLICATION_DATA, len(data), Epoch.EARLY)
+            self._tracer.record(True, APPLICATION_DATA, len(data), EARLY)
         self._writer.write(APPLICATION_DATA, data, self._out)
 
 
@@ -513,7 +513,7 @@ class ServerConnection(Connection):
     @property
     def may_send_before_finished(self) -> bool:
         """Only where the config says so: until the client's Finished nobody knows who reads it (appendix F.1)."""
-        return self._handshake.half_rtt and self._engine.write_epoch is Epoch.APPLICATION
+        return self._handshake.half_rtt and self._engine.write_epoch is APPLICATION
 
     def send_ticket(self) -> None:
         """Give the client one more ticket (section 4.7.1); nothing happens where the client cannot use it.

