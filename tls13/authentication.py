@@ -32,7 +32,7 @@ from .errors import (
 )
 from .flow import HandshakeFlow, settle
 from .trust.delegated import NOT_ALLOWED, check
-from .trust.features import must_staple
+from .trust.facts import facts
 from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -255,7 +255,7 @@ class AuthenticatedFlow(HandshakeFlow):
             return None
         status = shown.leaf_extensions.get(CertificateStatus)
         if status is None:
-            if must_staple(shown.chain[0]):
+            if facts(shown.chain[0]).must_staple:
                 raise MissingStaple(certificate=shown.chain[0])
             return None
         if status.status_type != CertificateStatusType.ocsp:
