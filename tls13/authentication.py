@@ -32,7 +32,7 @@ from .errors import (
 )
 from .flow import HandshakeFlow, settle
 from .trust.delegated import NOT_ALLOWED, check
-from .trust.features import must_staple
+from .trust.facts import facts
 from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -87,6 +87,9 @@ class Shown(NamedTuple):
     raw_public_key: bytes | None = None
     """SubjectPublicKeyInfo (RFC 7250); it is one that our config trusts."""
     leaf_extensions: Extensions = NO_EXTENSIONS[CT]
+
+
+NOTHING_SHOWN = Shown(None)
 
 
 @lru_cache(64)
@@ -184,7 +187,7 @@ class AuthenticatedFlow(HandshakeFlow):
         listed = peer.get(SignatureSchemeListCert) or peer.get(SignatureSchemeList)
         accepted = frozenset(listed.supported_signature_algorithms if listed is not None else ())
         refused = SHA1_SCHEMES - accepted
-        shown = [one for one in identities if not any(names & refused for names in one.chain_signatures)]
+        shown = [one for one in identities if all(map(refused.isdisjoint, one.chain_signatures))]
         if len(shown) > 1:
             authorities = peer.get(CertificateAuthoritiesExtension)
             if authorities is not None:
@@ -206,8 +209,10 @@ class AuthenticatedFlow(HandshakeFlow):
             if wanted is None or credential.algorithm not in accepted:
                 return None
             accepted = wanted.supported_signature_algorithms
-        usable = (one for one in self.config.signature_schemes if one in identity.signature_schemes)
-        return next((scheme for scheme in usable if scheme in accepted), None)
+        for scheme in self.config.signature_schemes:
+            if scheme in identity.signature_schemes and scheme in accepted:
+                return scheme
+        return None
 
     def accept_certificate(
         self,
@@ -227,7 +232,7 @@ class AuthenticatedFlow(HandshakeFlow):
         if len(message.certificate_list) > limit:
             raise CertificateError(f"a chain of {len(message.certificate_list)} certificates; our limit is {limit}")
         if not message.certificate_list:
-            return Shown(None)
+            return NOTHING_SHOWN
         ders = [entry.cert_data for entry in message.certificate_list]
         if kind == CertificateType.RawPublicKey:
             if len(ders) != 1:
@@ -255,7 +260,7 @@ class AuthenticatedFlow(HandshakeFlow):
             return None
         status = shown.leaf_extensions.get(CertificateStatus)
         if status is None:
-            if must_staple(shown.chain[0]):
+            if facts(shown.chain[0]).must_staple:
                 raise MissingStaple(certificate=shown.chain[0])
             return None
         if status.status_type != CertificateStatusType.ocsp:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from .authentication import CLIENT_CONTEXT, SERVER_CONTEXT, Shown
+from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .errors import (
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from .flow import Flow, Output
     from .key_schedule import HandshakeSecret, MainSecret
     from .resumption.psk import Psk
+    from .resumption.sessions import StoredSession
     from .trust.names import ServerName
 
 
@@ -89,6 +90,8 @@ class Agreed(NamedTuple):
     suite: Suite
     group: NamedGroup | None
     psk: Psk | None
+    resumed: StoredSession | None
+    """What the PSK is from; None: an external PSK, or none."""
     with_certificate: bool
     """Whether the server shows a certificate: without a PSK, or beside an external one (RFC 8773)."""
     handshake_secret: HandshakeSecret
@@ -138,8 +141,7 @@ class ClientHandshake(Offering):
             self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
 
         request: CertificateRequest | None = None
-        shown, scheme = Shown(None), None
-        verified: tuple[x509.Certificate, ...] = ()
+        shown, verified, scheme, earlier_scheme = self.repeated(agreed)
         ocsp_response = None
         if agreed.with_certificate:
             message = yield from self.read_certificate_or_request()
@@ -182,13 +184,16 @@ class ClientHandshake(Offering):
             peer_certificates=shown.chain,
             verified_chain=verified,
             hello_retry_request=offer.retry is not None,
+            resumed=agreed.resumed is not None,
+            psk_identity=agreed.psk.identity if agreed.psk is not None and agreed.resumed is None else None,
             early_data=("accepted" if accepted else "rejected") if offer.early_data else None,
-            client_scheme=client_scheme,
+            client_scheme=client_scheme or earlier_scheme,
             raw_public_key=shown.raw_public_key,
             ocsp_response=ocsp_response,
             signed_certificate_timestamps=shown.leaf_extensions.find(ExtensionType.signed_certificate_timestamp),
         )
-        return self.finish(agreed, session, main_secret)
+        self.finish(agreed, session, main_secret)
+        return session
 
     # --- Early data: sections 2.3 and 4.3.10 ----------------------------------------------------------------------
 
@@ -286,7 +291,10 @@ class ClientHandshake(Offering):
             with_certificate = True
         elif psk is not None and self.config.certificate_with_psk:
             raise NoCertificateWithPsk
-        return Agreed(suite, group, psk, with_certificate, early_secret.handshake(shared_secret))
+        resumed = self.stored
+        if psk is None or resumed is None or psk.identity != resumed.ticket:
+            resumed = None
+        return Agreed(suite, group, psk, resumed, with_certificate, early_secret.handshake(shared_secret))
 
     def selected_psk(self, offer: Offer, hello: ServerHello, suite: Suite) -> Psk | None:
         """Section 4.3.11: one that we offered, with the suite's hash."""
@@ -392,22 +400,21 @@ class ClientHandshake(Offering):
         self.send((yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, self.transcript.digest())))
         return chosen[1]
 
-    def finish(self, agreed: Agreed, session: Session, main_secret: MainSecret) -> Session:
-        """Keep what section 4.7 may need, and nothing else. A resumed session repeats who the server was (2.2)."""
-        stored = self.stored
-        self.authenticated_at = int(self.config.clock())
-        if agreed.psk is not None and stored is not None and agreed.psk.identity == stored.ticket:
-            self.authenticated_at = stored.authenticated_at
-            session = session._replace(
-                resumed=True,
-                signature_scheme=stored.schemes()[0],
-                client_scheme=stored.schemes()[1],
-                peer_certificates=stored.peer_certificates(),
-                verified_chain=stored.verified_chain(),
-                raw_public_key=stored.raw_public_key or None,
-            )
-        elif agreed.psk is not None:
-            session = session._replace(psk_identity=agreed.psk.identity)
+    def repeated(
+        self, agreed: Agreed
+    ) -> tuple[Shown, tuple[x509.Certificate, ...], SignatureScheme | None, SignatureScheme | None]:
+        """A resumed session repeats who the server was (2.2): what it showed, the verified chain, and the schemes of
+        the two CertificateVerifys. Nothing yet, if this is a new one."""
+        stored = agreed.resumed
+        if stored is None:
+            return NOTHING_SHOWN, (), None, None
+        shown = Shown(None, stored.peer_certificates(), stored.raw_public_key or None)
+        return shown, stored.verified_chain(), *stored.schemes()
+
+    def finish(self, agreed: Agreed, session: Session, main_secret: MainSecret) -> None:
+        """Keep what section 4.7 may need, and nothing else."""
+        resumed = agreed.resumed
+        self.authenticated_at = resumed.authenticated_at if resumed is not None else int(self.config.clock())
         self.session = session
         self.stored = None
         if self.config.psk_key_exchange_modes:
@@ -415,4 +422,3 @@ class ClientHandshake(Offering):
         if self.config.post_handshake_auth:
             self.handshake_transcript = self.transcript
         self.wind_up()
-        return session

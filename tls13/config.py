@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .trust.crl import CrlSet
     from .trust.identity import Presentable
     from .trust.verify import Verifier
-    from .wire.extensions import OIDFilter
+    from .wire.extensions import Extensions, OIDFilter
     from .wire.messages import CertificateRequest, ClientHello
 
     Clock = Callable[[], float]
@@ -291,6 +291,7 @@ class ClientConfig(_Config):
         if certificate_with_psk and require_psk:
             raise ConfigurationError("certificate_with_psk wants a certificate, and require_psk takes none")
         put("max_tickets", max(0, max_tickets))
+        put("prepared", {})
 
     verifier: Verifier | None
     """None: INSECURE_NO_VERIFICATION, or require_psk."""
@@ -311,6 +312,8 @@ class ClientConfig(_Config):
     min_client_hello: int
     record_size_limit: int | None
     ticket_request: tuple[int, int] | None
+    prepared: dict[str, Extensions]
+    """What its connections have put together of nothing but this config, to be sent by the next ones too (offer.py)."""
 
     @property
     def fingerprint(self) -> bytes:

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crypto.hkdf import Secret, extract
+from .crypto.hkdf import Secret, hmac
 
 if TYPE_CHECKING:
     from .crypto.suites import Hash, Suite
@@ -45,42 +45,27 @@ class TrafficSecret(Secret):
     __slots__ = ()
 
     def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
-        """[sender]_write_key and [sender]_write_iv (section 7.3)."""
-        return self.expand_label(b"key", b"", suite.key_length), self.expand_label(b"iv", b"", suite.iv_length)
+        """[sender]_write_key and [sender]_write_iv: HKDF-Expand-Label(self, "key" | "iv", "", length) (section 7.3)."""
+        return self.hmac(suite.key)[: suite.key_length], self.hmac(suite.iv)[: suite.iv_length]
 
     def verify_data(self, transcript_hash: bytes) -> bytes:
-        """What Finished holds, with this secret as its BaseKey (section 4.5.3)."""
-        finished_key = Secret(self.hash, self.expand_label(b"finished", b"", self.hash.digest_size))
-        return finished_key.hmac(transcript_hash)
+        """What Finished holds, with this secret as its BaseKey: HMAC(finished_key, Transcript-Hash), where
+        finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length) (section 4.5.3)."""
+        return hmac(self.hash, self.hmac(self.hash.finished), transcript_hash)
 
     def next(self) -> TrafficSecret:
         """application_traffic_secret_N+1 (section 7.2)."""
         return TrafficSecret(self.hash, self.expand_label(b"traffic upd", b"", self.hash.digest_size))
 
 
-class _Stage:
+class _Stage(Secret):
     """A secret of the left column."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ()
 
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-
-    def _traffic(self, label: bytes, transcript_hash: bytes) -> TrafficSecret:
-        secret = self._secret
-        return TrafficSecret(secret.hash, secret.expand_label(label, transcript_hash, secret.hash.digest_size))
-
-    def _derived(self) -> bytes:
-        """The salt of the next stage: Derive-Secret(., "derived", "")."""
-        secret = self._secret
-        return secret.expand_label(b"derived", secret.hash.empty, secret.hash.digest_size)
-
-    @property
-    def value(self) -> bytes:
-        return self._secret.value
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self._secret.value)} bytes>"
+    def salt(self) -> bytes:
+        """Of the stage below: Derive-Secret(., "derived", "")."""
+        return self.hmac(self.hash.derived)
 
 
 class EarlySecret(_Stage):
@@ -90,25 +75,24 @@ class EarlySecret(_Stage):
 
     def __init__(self, hash: Hash, psk: bytes | None) -> None:
         zeros = bytes(hash.digest_size)
-        super().__init__(extract(hash, zeros, zeros if psk is None else psk))
-        self._salt = self._derived()
+        super().__init__(hash, hmac(hash, zeros, zeros if psk is None else psk))
+        self._salt = self.salt()
 
     def binder_key(self, label: bytes) -> TrafficSecret:
         """The BaseKey of a PSK binder (section 4.3.11.2): "res binder", "ext binder", or RFC 9258's "imp binder"."""
-        return self._traffic(label, self._secret.hash.empty)
+        return TrafficSecret(self.hash, self.derive(label, self.hash.empty))
 
     def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return self._traffic(b"c e traffic", transcript_hash)
+        return TrafficSecret(self.hash, self.derive(b"c e traffic", transcript_hash))
 
     def early_exporter(self, transcript_hash: bytes) -> Secret:
-        return self._secret.derive_secret(b"e exp master", transcript_hash)
+        return Secret(self.hash, self.derive(b"e exp master", transcript_hash))
 
     def handshake(self, shared_secret: bytes | None) -> HandshakeSecret:
         """Work in the key exchange's shared secret; None for a PSK alone (psk_ke)."""
-        hash = self._secret.hash
-        return HandshakeSecret(
-            extract(hash, self._salt, bytes(hash.digest_size) if shared_secret is None else shared_secret)
-        )
+        hash = self.hash
+        ikm = bytes(hash.digest_size) if shared_secret is None else shared_secret
+        return HandshakeSecret(hash, hmac(hash, self._salt, ikm))
 
 
 class HandshakeSecret(_Stage):
@@ -117,14 +101,14 @@ class HandshakeSecret(_Stage):
     __slots__ = ()
 
     def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return self._traffic(b"c hs traffic", transcript_hash)
+        return TrafficSecret(self.hash, self.derive(b"c hs traffic", transcript_hash))
 
     def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return self._traffic(b"s hs traffic", transcript_hash)
+        return TrafficSecret(self.hash, self.derive(b"s hs traffic", transcript_hash))
 
     def main(self) -> MainSecret:
-        hash = self._secret.hash
-        return MainSecret(extract(hash, self._derived(), bytes(hash.digest_size)))
+        hash = self.hash
+        return MainSecret(hash, hmac(hash, self.salt(), bytes(hash.digest_size)))
 
 
 class MainSecret(_Stage):
@@ -133,16 +117,16 @@ class MainSecret(_Stage):
     __slots__ = ()
 
     def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return self._traffic(b"c ap traffic", transcript_hash)
+        return TrafficSecret(self.hash, self.derive(b"c ap traffic", transcript_hash))
 
     def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return self._traffic(b"s ap traffic", transcript_hash)
+        return TrafficSecret(self.hash, self.derive(b"s ap traffic", transcript_hash))
 
     def exporter(self, transcript_hash: bytes) -> Secret:
-        return self._secret.derive_secret(b"exp master", transcript_hash)
+        return Secret(self.hash, self.derive(b"exp master", transcript_hash))
 
     def resumption(self, transcript_hash: bytes) -> Secret:
-        return self._secret.derive_secret(b"res master", transcript_hash)
+        return Secret(self.hash, self.derive(b"res master", transcript_hash))
 
 
 _WITHOUT_PSK: dict[str, EarlySecret] = {}
@@ -167,5 +151,5 @@ def export_keying_material(exporter_secret: Secret, label: bytes, context: bytes
     longer than 249 bytes, and for more than 255 hashes' worth of output.
     """
     hash = exporter_secret.hash
-    derived = exporter_secret.derive_secret(label, hash.empty)
+    derived = Secret(hash, exporter_secret.expand_label(label, hash.empty, hash.digest_size))
     return derived.expand_label(b"exporter", hash.new(context).digest(), length)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
@@ -57,8 +56,6 @@ if TYPE_CHECKING:
     from .resumption.psk import Psk
     from .resumption.sessions import StoredSession
     from .trust.names import ServerName
-
-_STANDING: WeakKeyDictionary[ClientConfig, Extensions] = WeakKeyDictionary()
 
 
 class Offer(NamedTuple):
@@ -211,10 +208,10 @@ class Offering(ClientAfterwards):
         """What every ClientHello of this config says. A config does not change, so it is put together once."""
         if self.grease is not NO_GREASE:
             return Extensions.of(CH, *self.offered_extensions())
-        block = _STANDING.get(self.config)
-        if block is None:
-            block = _STANDING[self.config] = Extensions.of(CH, *self.offered_extensions())
-        return block
+        prepared = self.config.prepared
+        if "standing" not in prepared:
+            prepared["standing"] = Extensions.of(CH, *self.offered_extensions())
+        return prepared["standing"]
 
     def offered_extensions(self) -> list[ExtensionBody]:
         """What the config asks for."""
@@ -266,17 +263,22 @@ class Offering(ClientAfterwards):
     def block(self, fresh: list[ExtensionBody], psks: tuple[Psk, ...]) -> Extensions:
         """The extension block, with what is fresh in this ClientHello; its last one is pre_shared_key, with binders of
         the right length and no content yet."""
-        block = Extensions.joined(self.name_extension(), self.standing_extensions(), Extensions.of(CH, *fresh))
+        config, offered = self.config, self.psks_without_binders(psks)
+        blocks = [self.name_extension(), self.standing_extensions(), Extensions.of(CH, *fresh)]
+        if config.shuffle_extensions or config.grease or config.min_client_hello:
+            blocks = [self.disguised(Extensions.joined(*blocks), offered)]
+        if offered is not None:
+            blocks.append(Extensions.of(CH, offered))
+        return Extensions.joined(*blocks)
+
+    def disguised(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
+        """In another order, with reserved extensions, and padded, as the config wants it (grease.py)."""
         if self.config.shuffle_extensions:
             block = shuffled(block, self.seed)
         if self.grease.extensions:
             first, last = self.grease.extensions
             block = block.extended(first, first=True).extended(last)
-        offered = self.psks_without_binders(psks)
-        block = self.padded(block, offered)
-        if offered is None:
-            return block
-        return Extensions.joined(block, Extensions.of(CH, offered))
+        return self.padded(block, offered)
 
     def padded(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
         """With the padding extension (RFC 7685), if the ClientHello is shorter than the config wants it to be."""
@@ -295,11 +297,11 @@ class Offering(ClientAfterwards):
         if not psks:
             return None
         now = self.config.clock()
-        identities = tuple(
+        identities = [
             PskIdentity(identity=psk.identity, obfuscated_ticket_age=psk.obfuscated_ticket_age(now)) for psk in psks
-        )
-        binders = tuple(bytes(psk.hash.digest_size) for psk in psks)
-        return OfferedPsks(identities=identities, binders=binders)
+        ]
+        binders = [bytes(psk.hash.digest_size) for psk in psks]
+        return OfferedPsks(identities=tuple(identities), binders=tuple(binders))
 
     def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
         """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""

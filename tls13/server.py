@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .answers import encrypted_extensions
 from .authentication import SERVER_CONTEXT
 from .cookie import NO_GROUP, RetryState, open_cookie, seal, unchanged_part
 from .crypto.groups import GROUPS
@@ -30,16 +31,12 @@ from .record import record_size_limit
 from .transcript import Transcript, message_hash
 from .wire.companions import (
     CertWithExternPsk,
-    ClientCertType,
     ClientCertTypes,
     ClientTicketRequest,
     RecordSizeLimit,
-    ServerCertType,
     ServerCertTypes,
-    ServerTicketRequestHint,
 )
 from .wire.extensions import (
-    EE,
     HRR,
     SH,
     Cookie,
@@ -51,17 +48,14 @@ from .wire.extensions import (
     KeyShareHelloRetryRequest,
     KeyShareServerHello,
     PostHandshakeAuth,
-    ProtocolNameList,
     PskKeyExchangeModes,
     SelectedPsk,
     SelectedVersion,
-    ServerNameAcknowledged,
 )
 from .wire.messages import (
     Certificate,
     ClientHello,
     CompressedCertificate,
-    EncryptedExtensions,
     EndOfEarlyData,
     HelloRetryRequest,
     ServerHello,
@@ -270,27 +264,26 @@ class ServerHandshake(Negotiation):
         return limits
 
     def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
-        bodies: list[ExtensionBody] = []
-        if choice.name_matched:
-            bodies.append(ServerNameAcknowledged())
-        if choice.alpn_protocol is not None:
-            bodies.append(ProtocolNameList(protocol_name_list=(choice.alpn_protocol,)))
-        if choice.early_data:
-            bodies.append(EarlyDataIndication())
-        if RecordSizeLimit.extension_type in hello.extensions:
-            bodies.append(RecordSizeLimit(record_size_limit=self.config.record_size_limit))
-        if choice.identity is not None and ServerCertTypes.extension_type in hello.extensions:
-            bodies.append(ServerCertType(server_certificate_type=choice.identity.certificate_type))
+        extensions, shows_identity = hello.extensions, choice.identity is not None
+        limit = server_type = client_type = hint = None
+        if RecordSizeLimit.extension_type in extensions:
+            limit = self.config.record_size_limit
+        if choice.identity is not None and ServerCertTypes.extension_type in extensions:
+            server_type = choice.identity.certificate_type
         # RFC 7250, section 4.2: left out where no certificate is asked for.
-        asks = choice.identity is not None and self.config.asks_in_handshake
-        if asks and ClientCertTypes.extension_type in hello.extensions:
-            bodies.append(ClientCertType(client_certificate_type=self.client_certificate_type))
-        tickets = hello.extensions.get(ClientTicketRequest)
+        asks = shows_identity and self.config.asks_in_handshake
+        if asks and ClientCertTypes.extension_type in extensions:
+            client_type = self.client_certificate_type
+        tickets = extensions.get(ClientTicketRequest)
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None
             self.tickets_asked = tickets.resumption_count if resumes else tickets.new_session_count
-            bodies.append(ServerTicketRequestHint(expected_count=min(255, self.ticket_count())))
-        self.send(EncryptedExtensions(extensions=Extensions.of(EE, *bodies)))
+            hint = min(255, self.ticket_count())
+        protocol = choice.alpn_protocol
+        message = encrypted_extensions(
+            choice.name_matched, protocol, choice.early_data, limit, server_type, client_type, hint
+        )
+        self.send(message)
 
     # --- keys: section 7.1 ----------------------------------------------------------------------------------------
 
@@ -375,8 +368,8 @@ class ServerHandshake(Negotiation):
         self.session = session
         modes = hello.extensions.get(PskKeyExchangeModes)
         ours = self.config.psk_key_exchange_modes if self.config.tickets is not None else ()
+        usable = modes is not None and not set(ours).isdisjoint(modes.ke_modes)
         # An external PSK is at hand anyway, and a ticket would not say whose connection it resumes.
-        usable = modes is not None and any(mode in ours for mode in modes.ke_modes)
         if usable and session.psk_identity is None:
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
         if self.config.knows_clients and PostHandshakeAuth.extension_type in hello.extensions:

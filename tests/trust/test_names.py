@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tls13.errors import ConfigurationError
 from tls13.lab.authority import Authority
-from tls13.trust.names import ServerName, certificate_names, name_matches
+from tls13.trust.checks import name_matches
+from tls13.trust.names import ServerName, certificate_names
 
 
 @pytest.fixture(scope="module")

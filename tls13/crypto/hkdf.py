@@ -2,14 +2,16 @@
 
 A secret of TLS 1.3 is used a few times as an HMAC key and never as anything else. HMAC(key, m) hashes the key, padded
 to a block and masked two ways, before m is even looked at; so `Secret` hashes those two blocks once, on first use,
-and copies the state for every use. With the label bytes prepared as well, one HKDF-Expand-Label on a secret that was
-used before costs about half of what hmac.new or `cryptography`'s HKDFExpand does; the first use costs the same.
+and copies the state for every use. A key that is used once (a salt, a finished_key) is not worth that: `hmac` does it
+in one go. Either takes half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
+
+What is expanded is, but for a transcript hash, always the same: the labels are put together once for each hash.
 """
 
 from __future__ import annotations
 
-import hmac
 from functools import lru_cache
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -23,39 +25,53 @@ INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
+def hmac(hash: Hash, key: bytes, data: bytes) -> bytes:
+    """HMAC-Hash(key, data), RFC 2104, with a key that is not used again."""
+    new, block = hash.new, _block(hash, key)
+    return new(block.translate(OUTER_PAD) + new(block.translate(INNER_PAD) + data).digest()).digest()
+
+
+def _block(hash: Hash, key: bytes) -> bytes:
+    """RFC 2104, section 2: a key longer than a block is hashed first."""
+    size = hash.block_size
+    return (key if len(key) <= size else hash.new(key).digest()).ljust(size, b"\0")
+
+
 class Secret:
     """A secret of the key schedule. Its repr does not show it; comparing takes the same time wherever they differ.
 
     Not hashable: equal secrets would need equal hashes, made of their values and not kept secret by anybody.
     """
 
-    __slots__ = ("_inner", "_outer", "hash", "value")
+    __slots__ = ("_states", "hash", "value")
 
     def __init__(self, hash: Hash, value: bytes) -> None:
         self.hash = hash
         self.value = value
-        self._inner: hashlib._Hash | None = None
-        self._outer: hashlib._Hash | None = None
+        self._states: tuple[hashlib._Hash, hashlib._Hash] | None = None
+        """The hash after the key's inner and outer block."""
 
     def rest(self) -> None:
         """Not to be used again soon: give back what is prepared, which is many times as large as the secret."""
-        self._inner = self._outer = None
+        self._states = None
 
     def hmac(self, data: bytes) -> bytes:
         """HMAC-Hash(self, data), RFC 2104."""
-        inner, outer = self._inner, self._outer
-        if inner is None or outer is None:
-            # RFC 2104, section 2: a key longer than a block is hashed first.
-            size = self.hash.block_size
-            key = self.value if len(self.value) <= size else self.hash.new(self.value).digest()
-            block = key.ljust(size, b"\0")
-            inner = self._inner = self.hash.new(block.translate(INNER_PAD))
-            outer = self._outer = self.hash.new(block.translate(OUTER_PAD))
+        inner, outer = self._states or self._prepare()
         inner = inner.copy()
         inner.update(data)
         outer = outer.copy()
         outer.update(inner.digest())
         return outer.digest()
+
+    def _prepare(self) -> tuple[hashlib._Hash, hashlib._Hash]:
+        new, block = self.hash.new, _block(self.hash, self.value)
+        states = self._states = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+        return states
+
+    def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
+        """Derive-Secret(self, label, Messages), given Transcript-Hash(Messages); for the labels of section 7.1."""
+        return self.hmac(self.hash.labels[label] + transcript_hash + b"\x01")
 
     def expand_label(self, label: bytes, context: bytes, length: int) -> bytes:
         """HKDF-Expand-Label(self, label, context, length): `length` bytes. `label` is without "tls13 "."""
@@ -74,12 +90,8 @@ class Secret:
             output += block
         return output[:length]
 
-    def derive_secret(self, label: bytes, transcript_hash: bytes) -> Secret:
-        """Derive-Secret(self, label, Messages), given Transcript-Hash(Messages) (section 7.1)."""
-        return Secret(self.hash, self.expand_label(label, transcript_hash, self.hash.digest_size))
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self.value, other.value)
+        return isinstance(other, Secret) and compare_digest(self.value, other.value)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.value)} bytes>"
@@ -97,6 +109,25 @@ def hkdf_label(label: bytes, context_length: int, length: int) -> bytes:
     return length.to_bytes(2, "big") + bytes((len(full),)) + full + bytes((context_length,))
 
 
+def first_block(label: bytes, context: bytes, length: int) -> bytes:
+    """What HKDF-Expand makes an HMAC of for `length` bytes, if they are no more than a hash: HkdfLabel, then 1."""
+    return hkdf_label(label, len(context), length) + context + b"\x01"
+
+
+class DeriveLabels(dict[bytes, bytes]):
+    """Derive-Secret's `struct HkdfLabel` by label, up to the transcript hash. Only for the labels of section 7.1:
+    each is kept."""
+
+    __slots__ = ("digest_size",)
+
+    def __init__(self, digest_size: int) -> None:
+        self.digest_size = digest_size
+
+    def __missing__(self, label: bytes) -> bytes:
+        made = self[label] = hkdf_label(label, self.digest_size, self.digest_size)
+        return made
+
+
 def extract(hash: Hash, salt: bytes, input_keying_material: bytes) -> Secret:
     """HKDF-Extract(salt, IKM): RFC 5869, section 2.2."""
-    return Secret(hash, Secret(hash, salt).hmac(input_keying_material))
+    return Secret(hash, hmac(hash, salt, input_keying_material))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
 from ..wire.registry import CipherSuite
+from .hkdf import DeriveLabels, first_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ class Aead(Protocol):
 class Hash:
     """The hash of a cipher suite: for the transcript and for HKDF."""
 
-    __slots__ = ("block_size", "digest_size", "empty", "name", "new")
+    __slots__ = ("block_size", "derived", "digest_size", "empty", "finished", "labels", "name", "new")
 
     def __init__(self, name: str, new: Callable[..., hashlib._Hash]) -> None:
         self.name = name
@@ -39,6 +40,10 @@ class Hash:
         """Hash(""): the context of "derived" and "res binder" (section 7.1)."""
         self.digest_size = len(self.empty)
         self.block_size = new().block_size
+        self.labels = DeriveLabels(self.digest_size)
+        self.derived = first_block(b"derived", self.empty, self.digest_size)
+        self.finished = first_block(b"finished", b"", self.digest_size)
+        """What is expanded for "derived" (section 7.1) and finished_key (section 4.5.3)."""
 
     def __repr__(self) -> str:
         return f"<Hash {self.name}>"
@@ -56,7 +61,7 @@ class Suite:
     CCM: 2^23, from RFC 9147, section 4.5.3, where TLS itself gives no number.
     """
 
-    __slots__ = ("aead", "code", "hash", "iv_length", "key_length", "record_limit", "tag_length")
+    __slots__ = ("aead", "code", "hash", "iv", "iv_length", "key", "key_length", "record_limit", "tag_length")
 
     def __init__(
         self,
@@ -74,6 +79,9 @@ class Suite:
         self.tag_length = tag_length
         self.aead = aead
         self.record_limit = record_limit
+        self.key = first_block(b"key", b"", key_length)
+        self.iv = first_block(b"iv", b"", self.iv_length)
+        """What is expanded for [sender]_write_key and [sender]_write_iv (section 7.3)."""
 
     def __repr__(self) -> str:
         return f"<Suite {self.code.name}>"

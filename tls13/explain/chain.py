@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ..authentication import CLIENT_CONTEXT, SERVER_CONTEXT
 from ..crypto.signatures import signed_content, verify
 from ..errors import TLSError
-from ..trust.names import UNREADABLE, ServerName, certificate_names, describe, name_matches
+from ..trust.checks import name_matches
+from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
 from ..wire.companions import DelegatedCredential
 from ..wire.messages import Certificate, CertificateVerify, CompressedCertificate
 from .spans import unpacked

@@ -7,13 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..crypto.signatures import schemes_for
 from ..errors import CertificateExpired, CertificateNotYetValid, WeakKey, WrongHost, WrongUsage
-from .names import ServerName, certificate_names, check_readable, describe, name_matches, read_extension
+from .facts import facts
+from .names import ServerName, certificate_names, check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,21 +35,30 @@ class Question(NamedTuple):
             raise wrong_host(self.name, leaf)
 
 
+def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
+    """RFC 9525, section 6: exactly, or with "*" for the whole first label."""
+    known = facts(certificate)
+    if name.dns is None:
+        return name.address in known.addresses
+    if name.dns in known.dns_names:
+        return True
+    parent = name.dns.partition(".")[2]
+    return "." in parent and f"*.{parent}" in known.dns_names
+
+
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
     """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
-    for certificate in chain:
-        key = _public_key(certificate)
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size > LARGEST_RSA:
-            raise WeakKey(f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate)
-    leaf = chain[0]
-    key = _public_key(leaf)
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
-        raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
-    if not schemes_for(key, leaf):
-        raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+    every = [facts(certificate) for certificate in chain]
+    for one in every:
+        if one.rsa_bits > LARGEST_RSA:
+            raise WeakKey(f"an RSA key of {one.rsa_bits} bits; our limit is {LARGEST_RSA}", certificate=one.certificate)
+    leaf, known = chain[0], every[0]
+    if 0 < known.rsa_bits < SMALLEST_RSA:
+        raise WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
+    if not known.signature_schemes:
+        raise WeakKey(f"{type(known.public_key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
     check_readable(leaf)  # the library does not ask what its subject is, but somebody will
-    usage = read_extension(leaf, x509.KeyUsage)
-    if usage is not None and not usage.digital_signature:
+    if not known.may_sign:
         raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
 
 
@@ -62,13 +69,6 @@ def check_usage(leaf: x509.Certificate, question: Question) -> None:
     if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
         purpose = "servers" if question.server else "clients"
         raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
-
-
-def _public_key(certificate: x509.Certificate) -> object:
-    try:
-        return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:

@@ -256,7 +256,8 @@ class Identities(tuple["Presentable", ...]):
         name = server_name.lower()
         label, dot, rest = name.partition(".")
         found = {*self._named.get(name, ()), *(self._named.get(f"*.{rest}", ()) if label and dot else ())}
-        found.update(position for position in self._asked if self[position].matches(server_name))
+        if self._asked:
+            found.update(position for position in self._asked if self[position].matches(server_name))
         return [self[position] for position in sorted(found)]
 
 

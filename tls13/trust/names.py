@@ -32,7 +32,7 @@ LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 class ServerName:
     """A DNS name or an IP address that a server is to be authenticated for. Immutable."""
 
-    __slots__ = ("address", "dns", "text")
+    __slots__ = ("address", "canonical", "dns", "general_name", "sni", "text")
 
     def __init__(self, text: str, dns: str | None, address: IPv4Address | IPv6Address | None) -> None:
         self.text = text
@@ -40,6 +40,12 @@ class ServerName:
         self.dns = dns
         """In A-labels, lower case, without a trailing dot; None for an IP address."""
         self.address = address
+        self.canonical = dns if dns is not None else str(address)
+        """One spelling of it, in ASCII: what sessions are kept under."""
+        self.sni = dns.encode("ascii") if dns is not None else None
+        """HostName for server_name; None for an address, which must not be sent (RFC 6066, section 3)."""
+        self.general_name = x509.DNSName(dns or "") if address is None else x509.IPAddress(address)
+        """As a certificate has it."""
 
     @classmethod
     def parse(cls, name: str | bytes | bytearray) -> Self:
@@ -59,18 +65,8 @@ class ServerName:
             return cls(text, _a_labels(text), None)
 
     @property
-    def canonical(self) -> str:
-        """One spelling of it, in ASCII: what sessions are kept under."""
-        return self.dns if self.dns is not None else str(self.address)
-
-    @property
     def is_ip(self) -> bool:
         return self.address is not None
-
-    @property
-    def sni(self) -> bytes | None:
-        """HostName for server_name; None for an address, which must not be sent (RFC 6066, section 3)."""
-        return self.dns.encode("ascii") if self.dns is not None else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ServerName) and (self.dns, self.address) == (other.dns, other.address)
@@ -79,7 +75,7 @@ class ServerName:
         return hash((self.dns, self.address))
 
     def __str__(self) -> str:
-        return self.dns if self.dns is not None else str(self.address)
+        return self.canonical
 
     def __repr__(self) -> str:
         return f"ServerName({self.text!r})"
@@ -155,22 +151,13 @@ def describe(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
 
 
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    """Without the extension, an empty one. Raises MalformedCertificate."""
     return read_extension(certificate, x509.SubjectAlternativeName) or x509.SubjectAlternativeName([])
 
 
 def certificate_names(certificate: x509.Certificate) -> list[str]:
     """The names that a certificate is for: DNS names and addresses of its subjectAltName, for people to read."""
-    names = _alternative_names(certificate)
+    names = alternative_names(certificate)
     addresses = names.get_values_for_type(x509.IPAddress)
     return [*names.get_values_for_type(x509.DNSName), *(str(address) for address in addresses)]
-
-
-def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
-    """RFC 9525, section 6: exactly, or with "*" for the whole first label."""
-    names = _alternative_names(certificate)
-    if name.dns is None:
-        return name.address in names.get_values_for_type(x509.IPAddress)
-    parent = name.dns.partition(".")[2]
-    wanted = (name.dns, f"*.{parent}") if "." in parent else (name.dns,)
-    return any(candidate.lower() in wanted for candidate in names.get_values_for_type(x509.DNSName))

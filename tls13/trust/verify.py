@@ -4,7 +4,8 @@ The path building and the rules of the web PKI are the library's. Its interface 
 this module only; tested with cryptography 50.0. Around it stand the checks that it leaves to its caller: what kind of
 key the leaf has, whether that key may sign, and the name.
 
-A verifier of the library freezes its time, so one is built for each chain (4 microseconds); the parsed store is kept.
+A verifier of the library freezes its time, so one is built for each chain (4 microseconds); what it is built of, with
+the parsed store, is kept, and so are facts about single certificates (facts.py), but no verdict.
 The success path is one call. Why a chain failed is found out in diagnosis.py, on failure only.
 
 Profiles:
@@ -41,6 +42,7 @@ from ..errors import (
 )
 from ..wire.registry import SignatureScheme
 from .checks import Question, check_dates, check_keys, check_usage
+from .facts import COMMON_SIZE, MAX_KEPT
 from .names import UNREADABLE, certificate_names, describe
 from .webpki import check_web_pki
 
@@ -141,7 +143,8 @@ class ChainVerifier:
         self.crls = crls
         self.max_depth = max_depth
         """How many intermediates may stand between the leaf and the anchor."""
-        self._store: verification.Store | None = None
+        self._server_policies, self._client_policies = POLICIES[profile, True], POLICIES[profile, False]
+        self._builder: PolicyBuilder | None = None
         self._fingerprint = b""
 
     @property
@@ -199,7 +202,7 @@ class ChainVerifier:
     def _verify_chain(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not self.trust.certificates:
             raise EmptyTrustStore(repr(self.trust))
-        for policies in POLICIES[self.profile, question.server]:
+        for policies in self._server_policies if question.server else self._client_policies:
             try:
                 verified = self._build(chain, question, policies)
             except (VerificationError, *UNREADABLE) as error:  # it parses names late, and these are a peer's bytes
@@ -230,19 +233,23 @@ class ChainVerifier:
         question: Question,
         policies: Policies,
     ) -> VerifiedChain:
-        depth = self.max_depth
-        if len(chain) > depth:
-            # Self-issued certificates do not count (RFC 5280, section 4.2.1.9), but the library counts them.
-            depth += sum(map(_is_self_issued, chain[1:]))
-        if self._store is None:  # not sooner: making a verifier reads no files. Two threads may both make one.
-            self._store = verification.Store(list(self.trust.certificates))
-        builder = PolicyBuilder().store(self._store).time(question.now).max_chain_depth(depth)
+        builder = (self._builder or self._make_builder()).time(question.now).max_chain_depth(self._depth(chain))
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
-        leaf, intermediates = chain[0], list(chain[1:])
+        leaf, *intermediates = chain
         if question.server:
             return VerifiedChain(_server_verifier(builder, question.name, leaf).verify(leaf, intermediates))
         return VerifiedChain(builder.build_client_verifier().verify(leaf, intermediates).chain)
+
+    def _make_builder(self) -> PolicyBuilder:
+        """Not sooner than for the first chain: making a verifier reads no files. Two threads may both make one."""
+        self._builder = PolicyBuilder().store(verification.Store(list(self.trust.certificates)))
+        return self._builder
+
+    def _depth(self, chain: Sequence[x509.Certificate]) -> int:
+        """For the library, which counts self-issued certificates as well (RFC 5280, section 4.2.1.9, does not)."""
+        depth = self.max_depth
+        return depth if len(chain) <= depth else depth + sum(map(_is_self_issued, chain[1:]))
 
     def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> VerifiedChain:
         """The certificate is believed for itself: only its dates and its name are left to check."""
@@ -296,10 +303,7 @@ def _parse(der: bytes) -> x509.Certificate:
     return certificate
 
 
-COMMON_SIZE: Final = 2**13
-"""Bytes. A certificate of this size or less is kept, in case it comes again."""
-
-_parse_again = lru_cache(128)(_parse)
+_parse_again = lru_cache(MAX_KEPT)(_parse)
 """The same bytes, the same certificate: whoever connects again to a server is shown the chain that he knows, and what
 the library has parsed of it (names, extensions, key) is parsed once. No verdict is kept: each chain is verified."""
 
@@ -316,12 +320,11 @@ def _server_verifier(
     It does not take every name that there is (an underscore). Then the library is asked for another name of the leaf,
     and the check that follows is ours alone. Name constraints are about all of the leaf's names anyway.
     """
-    if name is not None and name.address is not None:
-        return builder.build_server_verifier(x509.IPAddress(name.address))
-    try:
-        return builder.build_server_verifier(x509.DNSName(name.dns or "" if name is not None else ""))
-    except ValueError:
-        pass  # a name that the library does not take
+    if name is not None:
+        try:
+            return builder.build_server_verifier(name.general_name)
+        except ValueError:
+            pass  # a name that the library does not take
     for other in certificate_names(leaf):
         try:
             return builder.build_server_verifier(x509.DNSName(other.replace("*", "any", 1)))

@@ -124,9 +124,9 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
             return self
         raw = self.to_handshake()
         truncated = raw[: -offered.binders_length]
-        offered = offered.replace(binders=binders(truncated))
-        bound = self.replace(extensions=self.extensions.replacing(offered))
-        object.__setattr__(bound, "_encoded", truncated + offered.encode()[-offered.binders_length :])
+        extensions = self.extensions.replacing(offered.replace(binders=binders(truncated)))
+        bound = self.replace(extensions=extensions)
+        object.__setattr__(bound, "_encoded", truncated + extensions.raw[-1][1][-offered.binders_length :])
         return bound
 
     def judge(self) -> None:
