@@ -26,7 +26,7 @@ from ..resumption.tickets import SealedTickets, StoredTicketKeys, StoredTickets
 from ..trust.identity import Identity
 from ..trust.names import certificate_names, describe
 from ..trust.store import TrustStore
-from .listening import BACKLOG, listening
+from .listening import listening
 from .secrets import ask_password, external_psk
 from .written import Written
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from ..events import Tracer
     from ..resumption.tickets import Tickets
-    from .listening import Listening
     from .shared_store import SharedStore
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
@@ -66,7 +65,7 @@ def _serve_alone(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         written = stack.enter_context(Written(options.keylog, options.pcapng))
         configs = _configs(options, _settings(options, None), written)
-        sockets = stack.enter_context(listening(options))
+        (sockets,) = stack.enter_context(listening(options))
         server = Server(options, configs, written, sockets, _tracer(options))
 
         def began() -> None:
@@ -89,20 +88,22 @@ def _serve_with_workers(options: argparse.Namespace) -> None:
         written = stack.enter_context(Written(options.keylog, options.pcapng, turns))
         # Each worker may make its config anew, for a changed certificate; this is to be the same in all of them.
         configs = _configs(options, {"cookie_key": os.urandom(32), **_settings(options, store)}, written)
-        sockets = stack.enter_context(listening(options))
+        shares = stack.enter_context(listening(options))
 
         def work(number: int, link: socket.socket) -> None:
             page.number = number
             tracer = SharedVoices(page, detail=options.verbose) if _is_told(options) else None
-            server = Server(options, configs, written, sockets, tracer)
+            server = Server(options, configs, written, shares[number - 1], tracer)
+            for sock in (one for share in shares if share is not shares[number - 1] for one in share):
+                sock.close()
             asyncio.run(server.run_as_worker(lambda stop: store.open(link, stop)))
 
         def began(processes: Sequence[int]) -> None:
             configs.announce()
             say(f"{len(processes)} workers: processes {', '.join(map(str, processes))}")
-            _say_where(sockets)
+            _say_where(shares[0])
 
-        Workers(options.workers, work, say).run(began, sockets)
+        Workers(options.workers, work, say).run(began, [sock for share in shares for sock in share])
         say("bye")
 
 
@@ -275,7 +276,7 @@ class Server:
         options: argparse.Namespace,
         configs: MadeConfig | ReloadedConfig,
         written: Written,
-        sockets: Sequence[Listening],
+        sockets: Sequence[socket.socket],
         tracer: Callable[[], Tracer] | None,
     ) -> None:
         self._options, self._configs, self._written = options, configs, written
@@ -300,9 +301,6 @@ class Server:
         await self._end()
 
     async def _begin(self) -> None:
-        """asyncio takes as many connections at one wake as the backlog that it is told of. One at a time leaves the
-        others to other workers, who wake at the same moment."""
-        backlog = BACKLOG if self._options.workers == 1 else 1
         for sock in self._sockets:
             server = await aio.start_server(
                 self._visitors,
@@ -314,7 +312,6 @@ class Server:
                 protocol=self._written.protocol,
                 tracer=self._tracer,
                 sock=sock,
-                backlog=backlog,
             )
             self._servers.append(server)
 
@@ -333,7 +330,7 @@ def _when_told(*signals: signal.Signals) -> asyncio.Event:
     return stop
 
 
-def _say_where(sockets: Sequence[Listening]) -> None:
+def _say_where(sockets: Sequence[socket.socket]) -> None:
     for sock in sockets:
         host, port = sock.getsockname()[:2]
         say(f"listening on {f'[{host}]' if ':' in host else host}:{port}; Ctrl-C ends it")

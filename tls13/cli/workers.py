@@ -1,17 +1,14 @@
-"""`tls13 serve --workers N`: one listening socket, and N processes that take turns at it.
+"""The parent of `tls13 serve --workers N`: it forks N processes, watches over them, and serves nobody itself.
 
-The parent opens the socket, reads certificate and key, and forks; it never serves. A fork has everything that the
-parent had, so no secret ever stands on a command line, in an environment or in a file; and what must be fresh (key
-shares, randoms, nonces) is made anew for each connection and comes from the operating system or from OpenSSL, which
-notices a fork. The parent has neither threads nor an event loop, which would not survive one.
+It opens the sockets, reads certificate and key, and then forks. A fork has everything that its parent had, so no secret
+ever stands on a command line, in an environment or in a file. What must be fresh (key shares, randoms, nonces) is made
+for each connection, by the operating system or by OpenSSL, which notices a fork. The parent has neither threads nor an
+event loop: they would not survive one.
 
-All workers wait at the same socket, and whoever is free takes the next connection. With a socket for each
-(SO_REUSEPORT) the kernel deals connections out by a hash of their addresses, also to a worker that is busy with
-something else or has just died; and any other process of this user could join in. The price is that each connection
-wakes every idle worker: it is paid in time that nobody else wanted.
-
-A worker that ends is replaced: at once, but ever more slowly if it ends again and again. The parent takes note of
-signals and of ends in one place, between two steps of its loop; a signal handler does nothing but wake it.
+A worker that ends is replaced: at once, but ever more slowly if it ends again as soon as it has begun, and after a few
+such starts the parent gives up. It takes note of signals and of ends in one place, between two steps of its loop; a
+signal handler does nothing but wake it. The link to each worker is a socketpair: it carries questions to the store that
+all share (shared_store.py), and its end tells the worker to end.
 """
 
 from __future__ import annotations
@@ -72,8 +69,7 @@ class Worker:
 
 
 class Workers:
-    """The parent. `work` is called in each fork; `say` is given sentences for people. As a context manager it has the
-    signals, and gives them back."""
+    """The parent. `work` is called in each fork; `say` is given sentences for people."""
 
     def __init__(self, count: int, work: Work, say: Callable[[str], None]) -> None:
         self._work, self._say = work, say
@@ -86,7 +82,8 @@ class Workers:
         self._stopping = False
 
     def run(self, began: Callable[[Sequence[int]], None], listening: Iterable[socket.socket]) -> None:
-        """Until SIGINT or SIGTERM. `began` is called with the processes of the workers. Raises WorkersFailed."""
+        """Until SIGINT or SIGTERM. `began` is called with the ids of the processes; the parent's copies of the sockets
+        in `listening` are closed when all are to end. Raises WorkersFailed, and OSError if no process can be made."""
         handlers = {number: signal.signal(number, _only_wake) for number in SIGNALS}
         before = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self._selector.register(self._woken, selectors.EVENT_READ, self._wakened)
