@@ -81,9 +81,10 @@ def _serve_with_workers(options: argparse.Namespace) -> None:
     from .shared_store import SharedStore
     from .workers import Workers
 
-    turns, store = Turns(), SharedStore()
-    page = SharedPage(sys.stderr, turns)
+    store = SharedStore()
     with contextlib.ExitStack() as stack:
+        turns = stack.enter_context(contextlib.closing(Turns()))
+        page = SharedPage(sys.stderr, turns)
         stack.enter_context(contextlib.redirect_stderr(page))
         written = stack.enter_context(Written(options.keylog, options.pcapng, turns))
         # Each worker may make its config anew, for a changed certificate; this is to be the same in all of them.
@@ -96,7 +97,7 @@ def _serve_with_workers(options: argparse.Namespace) -> None:
             server = Server(options, configs, written, shares[number - 1], tracer)
             for sock in (one for share in shares if share is not shares[number - 1] for one in share):
                 sock.close()
-            asyncio.run(server.run_as_worker(lambda stop: store.open(link, stop)))
+            asyncio.run(server.run_as_worker(store, link))
 
         def began(processes: Sequence[int]) -> None:
             configs.announce()
@@ -292,13 +293,14 @@ class Server:
         await stop.wait()
         await self._end()
 
-    async def run_as_worker(self, link: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
-        """Until SIGTERM, or until what `link` is given is called."""
+    async def run_as_worker(self, store: SharedStore, link: socket.socket) -> None:
+        """Until SIGTERM, or the end of the link to the parent."""
         stop = _when_told(signal.SIGTERM)
-        await link(stop.set)
+        await store.open(link, stop.set)
         await self._begin()
         await stop.wait()
         await self._end()
+        store.close()
 
     async def _begin(self) -> None:
         for sock in self._sockets:

@@ -25,13 +25,16 @@ class Turns:
     it would not do with a semaphore; flock() would not do either: forks share it."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this process lives
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
 
     def __enter__(self) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class SharedPage:

@@ -102,6 +102,10 @@ class SharedStore(asyncio.Protocol):
         self._ended = ended
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=sock)
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     async def add(self, key: bytes, value: bytes, seconds: float) -> bool:
         return await self._ask(ADD, key, value, seconds) is not None
 
