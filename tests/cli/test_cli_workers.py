@@ -31,9 +31,10 @@ ROW = re.compile(r"( {8}client +server *|.{11}\|.*\|| *|worker \d+, connection \
 
 class Crew:
     """A running `tls13 serve --workers`. What it says is read from its pipe until nobody has the other end any more:
-    when `wait` returns, no worker is left."""
+    when `wait` returns, no worker is left. reads_on: False to close the pipe once they are there."""
 
-    def __init__(self, directory: Path, count: int, *arguments: str) -> None:
+    def __init__(self, directory: Path, count: int, *arguments: str, reads_on: bool = True) -> None:
+        self._reads_on = reads_on
         self.ca = directory / "ca.pem"
         options = ("--port", "0", "--ca-out", str(self.ca), "--workers", str(count), *arguments)
         self.process = subprocess.Popen(
@@ -52,6 +53,9 @@ class Crew:
             with self._news:
                 self.said.append(line)
                 self._news.notify_all()
+            if "listening on" in line and not self._reads_on:
+                break
+        self.process.stderr.close()
 
     def wait_for(self, text: str, times: int = 1) -> str:
         """The line that has it."""
@@ -95,7 +99,6 @@ class Crew:
         code = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
         assert not self._reader.is_alive(), "a worker is left"
-        self.process.stderr.close()
         return code
 
 
@@ -275,6 +278,12 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path) -> None:
         for tls in clients:
             tls.close()
         assert crew.wait() == -signal.SIGKILL
+
+
+def test_they_go_on_when_nobody_listens_to_what_they_say(tmp_path) -> None:
+    with Crew(tmp_path, 2, "--trace", reads_on=False) as crew:
+        for _ in range(10):
+            crew.talk()
 
 
 def test_workers_that_end_at_once_are_given_up_in_a_sentence() -> None:

@@ -9,6 +9,7 @@ name of the connection comes again if another process has written since.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import mmap
 import tempfile
@@ -69,7 +70,8 @@ class SharedPage:
         self._pending.clear()
         self._reminder = ""
         number = self.number.to_bytes(4, "big")
-        with self._turns:
+        # That whoever read this has gone is no reason not to serve; and an event loop would log the error, here.
+        with self._turns, contextlib.suppress(BrokenPipeError):
             self._page.write(reminder + text if self._latest[:] != number else text)
             self._page.flush()
             self._latest[:] = number
