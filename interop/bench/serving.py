@@ -40,7 +40,7 @@ def workers(_: Sequence[Stack], effort: Effort) -> Mapping[str, Result]:
     with ExitStack() as stack:
         one = stack.enter_context(_server(1))
         two = stack.enter_context(_server(2))
-        return compare({"1 worker": _sample(*one, effort), "tls13": _sample(*two, effort)}, 9 if effort.full else 3)
+        return compare({"1 worker": _sample(*one, effort), "tls13": _sample(*two, effort)}, 15 if effort.full else 9)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _sample(pid: int, port: int, effort: Effort) -> Sample:
         handshakes(count)
         return (cpu_seconds(pid) - before) / count
 
-    handshakes(40)
+    handshakes(100)
     return sample
 
 

@@ -410,6 +410,37 @@ def test_without_the_parent_there_is_no_store() -> None:
     asyncio.run(ask(*socket.socketpair()))
 
 
+TWO_VOICES = """
+import os, sys
+from tls13.cli.shared_page import SharedPage, SharedVoices, Turns
+
+page, turn = SharedPage(sys.stdout, Turns()), [os.pipe(), os.pipe()]
+here = int(os.fork() == 0)
+page.number = here + 1
+tell = SharedVoices(page, detail=0)()
+
+def speak(times):
+    for _ in range(times):
+        tell.alert(False, 0)
+    os.write(turn[here][1], b".")
+
+def listen():
+    os.read(turn[1 - here][0], 1)
+
+if here:
+    listen(); speak(2); listen(); speak(1); os._exit(0)
+speak(2); listen(); speak(1); listen()
+"""
+
+
+def test_who_goes_on_after_another_process_says_again_who_it_is() -> None:
+    done = subprocess.run([sys.executable, "-c", TWO_VOICES], capture_output=True, text=True, timeout=SECONDS)
+    assert done.stderr == ""
+    headings = [f"worker {number}, connection 1" for number in (1, 2, 1, 2)]
+    assert [line for line in done.stdout.splitlines() if line.startswith("worker")] == headings
+    assert done.stdout.count("close_notify") == 6
+
+
 # --- under load ------------------------------------------------------------------------------------------------------
 
 
