@@ -177,6 +177,10 @@ class Workers:
             if not worker.pid:
                 ours.close()
                 self._be(worker, theirs)
+        except OSError:  # of the fork: there are too many processes, or too little memory
+            ours.close()
+            theirs.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         theirs.close()
@@ -216,4 +220,7 @@ def _only_wake(number: int, frame: object) -> None:
 def _how(status: int) -> str:
     """From waitpid's status."""
     code = os.waitstatus_to_exitcode(status)
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"has ended with {code}"
+    if code >= 0:
+        return f"has ended with {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was killed by {names.get(-code, f'signal {-code}')}"  # a real-time signal has no name
