@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import tls13
 from tls13 import NamedGroup
@@ -222,6 +223,36 @@ def test_files_are_served_by_all(tmp_path) -> None:
             with crew.connect() as tls:
                 tls.sendall(b"GET /a.txt HTTP/1.1\r\nConnection: close\r\n\r\n")
                 assert b"".join(iter(tls.recv, b"")).endswith(b"\r\n\r\nhello\n")
+
+
+def test_a_changed_certificate_is_taken_up_by_all(tmp_path, authority) -> None:
+    """Also by a worker that takes the place of another since."""
+    names = ["localhost"]
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def renew() -> bytes:
+        issued = authority.issue(names)
+        certificate.write_bytes(issued.pem_chain)
+        key.write_bytes(issued.pem_key)
+        return issued.identity.chain[0].public_bytes(Encoding.DER)
+
+    (tmp_path / "ca.pem").write_bytes(authority.certificate_pem)
+    first = renew()
+    with Crew(tmp_path, 2, "--cert", str(certificate), "--key", str(key)) as crew:
+
+        def shown() -> set[bytes]:
+            seen = set()
+            for _ in range(12):
+                with crew.connect() as tls:
+                    seen.add(tls.session.peer_certificates[0].public_bytes(Encoding.DER))
+            return seen
+
+        assert shown() == {first}
+        second = renew()
+        assert shown() == {second}
+        os.kill(crew.pids[1], signal.SIGKILL)
+        crew.wait_for("another takes its place")
+        assert shown() == {second}
 
 
 # --- their lives -----------------------------------------------------------------------------------------------------
