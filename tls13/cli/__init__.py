@@ -97,6 +97,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     add("--no-tickets", action="store_true", help="let nobody resume")
     add("--ticket-store", metavar="URL", help="keep tickets in Redis (redis://...), and use each once")
     add("--early-data", metavar="BYTES", type=count, default=0, help="accept so much early data with a ticket")
+    add("--workers", metavar="N", type=processes, default=1, help="share the work among N processes (default: 1)")
     _psk_options(command)
     add("--client-ca", metavar="PEM", help="ask for client certificates, and trust those of this authority")
     add(
@@ -187,6 +188,12 @@ def seconds(text: str) -> float:
 def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes below 2^32")
+    return int(text)
+
+
+def processes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1024):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to 1024")
     return int(text)
 
 

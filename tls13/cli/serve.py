@@ -1,4 +1,8 @@
-"""tls13 serve: an echo, or the files of a directory, for many clients at once."""
+"""tls13 serve: an echo, or the files of a directory, for many clients at once.
+
+With --workers N the same is done by N processes (workers.py) at one socket: a worker is this server without the words
+at the beginning and at the end, which are its parent's.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,34 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import ClientAuth, ServerConfig
-from ..errors import ConfigurationError, ConnectFailed, TLSError, TruncatedStream, UsageError
+from ..errors import ConfigurationError, TLSError, TruncatedStream, UsageError
 from ..explain.terminal import printable
 from ..io import aio
 from ..lab.authority import Authority
 from ..resumption.early_data import ReplayGuard
 from ..resumption.stores import AsyncRedisStore
-from ..resumption.tickets import SealedTickets, StoredTickets
+from ..resumption.tickets import SealedTickets, StoredTicketKeys, StoredTickets
 from ..trust.identity import Identity
 from ..trust.names import certificate_names, describe
 from ..trust.store import TrustStore
+from .listening import listening
 from .secrets import ask_password, external_psk
 from .written import Written
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    import socket
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ..events import Tracer
     from ..resumption.tickets import Tickets
+    from .shared_store import SharedStore
 
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
     """With the early data, if there was any."""
@@ -46,29 +52,84 @@ def serve(options: argparse.Namespace) -> int:
         raise ConfigurationError("--cert and --key go together")
     if options.www is not None and not Path(options.www).is_dir():
         raise ConfigurationError(f"--www {options.www} is not a directory")
-    with contextlib.ExitStack() as stack:
-        written = stack.enter_context(Written(options.keylog, options.pcapng))
-        alpn = options.alpn or (["http/1.1"] if options.www is not None else [])
-        settings: dict[str, Any] = {"alpn_protocols": alpn, "key_log": written.key_log, **_settings(options)}
-        configs: MadeConfig | ReloadedConfig
-        if options.cert:
-            configs = ReloadedConfig(options.cert, options.key, settings)
-        else:
-            configs = MadeConfig(options.host, options.ca_out, settings)
-        asyncio.run(_serve(options, configs, written))
+    if options.workers == 1:
+        _serve_alone(options)
+    elif hasattr(os, "fork"):
+        _serve_with_workers(options)
+    else:
+        raise ConfigurationError("--workers needs fork(), which this system does not have: one process has to do")
     return 0
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say of tickets, early data, PSKs and client certificates. Raises ConfigurationError."""
+def _serve_alone(options: argparse.Namespace) -> None:
+    with contextlib.ExitStack() as stack:
+        written = stack.enter_context(Written(options.keylog, options.pcapng))
+        configs = _configs(options, _settings(options, None), written)
+        (sockets,) = stack.enter_context(listening(options))
+        server = Server(options, configs, written, sockets, _tracer(options))
+
+        def began() -> None:
+            configs.announce()
+            _say_where(sockets)
+
+        asyncio.run(server.run(began))
+    say("bye")
+
+
+def _serve_with_workers(options: argparse.Namespace) -> None:
+    from .shared_page import SharedPage, SharedVoices, Turns
+    from .shared_store import SharedStore
+    from .workers import Workers
+
+    store = SharedStore()
+    with contextlib.ExitStack() as stack:
+        turns = stack.enter_context(contextlib.closing(Turns()))
+        page = SharedPage(sys.stderr, turns)
+        stack.enter_context(contextlib.redirect_stderr(page))
+        written = stack.enter_context(Written(options.keylog, options.pcapng, turns))
+        # Each worker may make its config anew, for a changed certificate; this is to be the same in all of them.
+        configs = _configs(options, {"cookie_key": os.urandom(32), **_settings(options, store)}, written)
+        shares = stack.enter_context(listening(options))
+
+        def work(number: int, link: socket.socket) -> None:
+            page.number = number
+            tracer = SharedVoices(page, detail=options.verbose) if _is_told(options) else None
+            server = Server(options, configs, written, shares[number - 1], tracer)
+            for sock in (one for share in shares if share is not shares[number - 1] for one in share):
+                sock.close()
+            asyncio.run(server.run_as_worker(store, link))
+
+        def began(processes: Sequence[int]) -> None:
+            configs.announce()
+            say(f"{len(processes)} workers: processes {', '.join(map(str, processes))}")
+            _say_where(shares[0])
+
+        Workers(options.workers, work, say).run(began, [sock for share in shares for sock in share])
+        say("bye")
+
+
+def _configs(options: argparse.Namespace, settings: dict[str, Any], written: Written) -> MadeConfig | ReloadedConfig:
+    alpn = options.alpn or (["http/1.1"] if options.www is not None else [])
+    settings = {"alpn_protocols": alpn, "key_log": written.key_log, **settings}
+    if options.cert:
+        return ReloadedConfig(options.cert, options.key, settings)
+    return MadeConfig(options.host, options.ca_out, settings)
+
+
+def _settings(options: argparse.Namespace, shared: SharedStore | None) -> dict[str, Any]:
+    """What the options say of tickets, early data, PSKs and client certificates. Raises ConfigurationError.
+
+    shared: where workers keep what they must know of each other."""
     if options.no_tickets and (options.ticket_store or options.early_data):
         raise ConfigurationError("--no-tickets excludes --ticket-store and --early-data")
     if options.client_auth is not None and options.client_ca is None:
         raise ConfigurationError("--client-auth needs --client-ca: whose certificates are to be trusted?")
     # Made once: a config that is made again for a changed certificate goes on opening the tickets of the one before.
-    tickets: Tickets | None = None if options.no_tickets else SealedTickets()
+    tickets: Tickets | None = None
+    if not options.no_tickets:
+        tickets = SealedTickets() if shared is None else SealedTickets(StoredTicketKeys(shared))
     # The keys of these tickets begin with this process, so nobody can replay what an earlier one has taken.
-    guard = ReplayGuard()
+    guard = ReplayGuard(shared)
     if options.ticket_store:
         store = AsyncRedisStore(options.ticket_store)
         tickets, guard = StoredTickets(store), ReplayGuard(store)
@@ -208,48 +269,81 @@ async def _early_data(writer: aio.TLSWriter) -> bytes:
     return b"".join(pieces)
 
 
-async def _serve(options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, written: Written) -> None:
-    visitors = Visitors(_echo if options.www is None else _www(Path(options.www).resolve()), options)
-    server = await _listen(options, configs, visitors, written)
-    configs.announce()
+class Server:
+    """What listens and answers, in this process."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        configs: MadeConfig | ReloadedConfig,
+        written: Written,
+        sockets: Sequence[socket.socket],
+        tracer: Callable[[], Tracer] | None,
+    ) -> None:
+        self._options, self._configs, self._written = options, configs, written
+        self._sockets, self._tracer = sockets, tracer
+        self._visitors = Visitors(_echo if options.www is None else _www(Path(options.www).resolve()), options)
+        self._servers: list[asyncio.Server] = []
+
+    async def run(self, began: Callable[[], None]) -> None:
+        """Until SIGINT or SIGTERM. `began` is called once they are looked after."""
+        stop = _when_told(signal.SIGINT, signal.SIGTERM)
+        await self._begin()
+        began()
+        await stop.wait()
+        await self._end()
+
+    async def run_as_worker(self, store: SharedStore, link: socket.socket) -> None:
+        """Until SIGTERM, or the end of the link to the parent."""
+        stop = _when_told(signal.SIGTERM)
+        await store.open(link, stop.set)
+        await self._begin()
+        await stop.wait()
+        await self._end()
+        store.close()
+
+    async def _begin(self) -> None:
+        for sock in self._sockets:
+            server = await aio.start_server(
+                self._visitors,
+                None,
+                0,
+                self._configs,
+                on_error=_say_error,
+                early_data=bool(self._options.early_data),
+                protocol=self._written.protocol,
+                tracer=self._tracer,
+                sock=sock,
+            )
+            self._servers.append(server)
+
+    async def _end(self) -> None:
+        for server in self._servers:
+            server.close()
+        await self._visitors.goodbye()
+
+
+def _when_told(*signals: signal.Signals) -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    for sock in server.sockets:
+    return stop
+
+
+def _say_where(sockets: Sequence[socket.socket]) -> None:
+    for sock in sockets:
         host, port = sock.getsockname()[:2]
         say(f"listening on {f'[{host}]' if ':' in host else host}:{port}; Ctrl-C ends it")
-    await stop.wait()
-    server.close()
-    await visitors.goodbye()
-    say("bye")
 
 
-async def _listen(
-    options: argparse.Namespace, configs: MadeConfig | ReloadedConfig, visitors: Visitors, written: Written
-) -> asyncio.Server:
-    try:
-        return await aio.start_server(
-            visitors,
-            options.host,
-            options.port,
-            configs,
-            on_error=_say_error,
-            early_data=bool(options.early_data),
-            protocol=written.protocol,
-            tracer=_tracer(options),
-        )
-    except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        where = f"{options.host}, port {options.port}"
-        raise ConnectFailed(
-            error.errno, f"cannot listen on {where}: {reason}; --host and --port choose another"
-        ) from error
+def _is_told(options: argparse.Namespace) -> bool:
+    return bool(options.trace or options.verbose)
 
 
 def _tracer(options: argparse.Namespace) -> Callable[[], Tracer] | None:
-    if not (options.trace or options.verbose):
+    if not _is_told(options):
         return None
     from ..explain.voices import Voices
 

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 class Written:
-    """Raises ConfigurationError if a file cannot be written."""
+    """Raises ConfigurationError if a file cannot be written. lock: one that several processes share, where they write
+    into the same files."""
 
-    def __init__(self, key_log: str | None, capture: str | None) -> None:
+    def __init__(
+        self, key_log: str | None, capture: str | None, lock: contextlib.AbstractContextManager[object] | None = None
+    ) -> None:
         self._files = contextlib.ExitStack()
         self._capture: PcapngFile | None = None
         self._logs: list[Callable[[str], None]] = []
@@ -34,7 +37,7 @@ class Written:
             if capture is not None:
                 from ..explain.pcapng import PcapngFile
 
-                self._capture = self._files.enter_context(PcapngFile(capture))
+                self._capture = self._files.enter_context(PcapngFile(capture, lock=lock))
                 self._logs.append(self._capture.key_log)
             self._files = self._files.pop_all()
 

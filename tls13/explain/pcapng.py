@@ -40,6 +40,7 @@ from .pcap import client_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
 
@@ -69,12 +70,13 @@ ENOUGH_OF_THE_HELLO = 2**17
 class PcapngWriter:
     """One section of a pcapng file, begun at once; connections may be written side by side, from several threads.
 
-    It is a key log as well: `ClientConfig(key_log=writer.key_log)`.
+    It is a key log as well: `ClientConfig(key_log=writer.key_log)`. lock: one that several processes share, where
+    they all write into the one file.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, lock: AbstractContextManager[object] | None = None) -> None:
         self._file = file
-        self._lock = threading.Lock()
+        self._lock = threading.Lock() if lock is None else lock
         self._connections = 0
         self.known: set[bytes] = set()
         """The client_random of each connection that waits for nothing more from the key log."""
@@ -194,7 +196,7 @@ class PcapngFile(PcapngWriter):
     Raises ConfigurationError if it cannot be written.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, lock: AbstractContextManager[object] | None = None) -> None:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file that was there may be open to all
@@ -203,7 +205,7 @@ class PcapngFile(PcapngWriter):
         except OSError as error:
             raise ConfigurationError(f"the capture {path} cannot be written: {error.strerror}") from error
         self._opened = os.fdopen(descriptor, "wb")
-        super().__init__(self._opened)
+        super().__init__(self._opened, lock=lock)
 
     def __enter__(self) -> Self:
         return self
