@@ -200,7 +200,7 @@ class Channel(Later):
         if not connection.handshake_complete:
             self._handshake()
         while not self._peer_closed:
-            event = self._next_event()
+            event = self._next_event() if connection.may_have_event else None
             if event is None:
                 if self._unsent or connection.wants_send:
                     self._flush(waiting=False)
@@ -273,7 +273,8 @@ class Channel(Later):
         with self._write_lock:
             if len(view) < self._promised:
                 raise library_error("BAD_WRITE_RETRY", f"{self._promised} bytes are on their way: offer them again")
-            self._send_pending()
+            if self._unsent:
+                self._send_pending()
             taken, self._promised = self._promised, 0
             while taken < len(view) and (not taken or self._wire.takes_all):
                 chunk = view[taken : taken + LARGEST_WRITE]
@@ -312,11 +313,12 @@ class Channel(Later):
         self._wire.drain()
 
     def _send_pending(self, *, waiting: bool = True) -> None:
-        while self._unsent or self.connection.wants_send:
+        wire, connection = self._wire, self.connection
+        while self._unsent or (data := connection.data_to_send()):
             if not self._unsent:
-                self._unsent = memoryview(self.connection.data_to_send())
+                self._unsent = memoryview(data)
             while self._unsent:
-                self._unsent = self._unsent[self._wire.send(self._unsent, waiting=waiting) :]
+                self._unsent = self._unsent[wire.send(self._unsent, waiting=waiting) :]
 
     # --- closing --------------------------------------------------------------------------------------------------
 

@@ -103,19 +103,23 @@ class SocketWire:
     def begin(self, what: str) -> None:
         timeout = self._sock.gettimeout()
         deadline = time.monotonic() + timeout if timeout else None
-        for direction in (what,) if what in self._what else ("read", "write"):
-            self._deadlines[direction] = deadline
-            self._what[direction] = what
+        if what != "write":
+            self._deadlines["read"], self._what["read"] = deadline, what
+        if what != "read":
+            self._deadlines["write"], self._what["write"] = deadline, what
 
     def feed(self, connection: Connection, wanted: int) -> None:
+        size = wanted
         if self._seen:  # a record begins there, and goes on behind it
             self._take(self._seen)
+            size = max(wanted, connection.bytes_needed)
             if self._sock.gettimeout():
                 self._wait("read", select.POLLIN, ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ)
         buffer = receive_buffer()
-        size = min(max(wanted, connection.bytes_needed), LARGEST_LOOK) + ROOM_AROUND
         try:
-            self._seen = socket.socket.recv_into(self._sock, buffer, size, socket.MSG_PEEK)
+            self._seen = socket.socket.recv_into(
+                self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK
+            )
         except BlockingIOError:
             raise self._not_now("read", ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ) from None
         except TimeoutError as error:
