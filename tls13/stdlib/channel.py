@@ -145,7 +145,7 @@ class Channel(Later):
             return 0 if view is not None else b""
         self._wire.begin("read")
         with self._read_lock:
-            pieces = self._pieces(length)
+            pieces = [self._rest(length)] if self._taken < len(self._plain) else self._pieces(length)
         if view is None:
             return b"".join(pieces)
         filled = 0
@@ -155,17 +155,21 @@ class Channel(Later):
             filled = end
         return filled
 
+    def _rest(self, length: int) -> bytes:
+        """At most `length` bytes of the record that is open."""
+        first = self._taken
+        self._taken = last = min(first + length, len(self._plain))
+        return self._plain[first:last]
+
     def _pieces(self, length: int) -> list[bytes]:
         """At most `length` bytes, of as many records as the wire has shown us; waits only for the first."""
         pieces = []
         try:
-            if self._taken == len(self._plain):
-                self._read_more(length)
+            self._read_more(length)
             while True:
-                first = self._taken
-                self._taken = last = min(first + length, len(self._plain))
-                pieces.append(self._plain[first:last])
-                length -= last - first
+                piece = self._rest(length)
+                pieces.append(piece)
+                length -= len(piece)
                 if not length or not self._open_another():
                     return pieces
         finally:
