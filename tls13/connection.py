@@ -127,6 +127,12 @@ class Connection:
         return owed or bool(self._out) or bool(self._flight)
 
     @property
+    def may_have_event(self) -> bool:
+        """Whether next_event is worth a call: if not, it would give None until more bytes come, or the end."""
+        engine = self._engine
+        return bool(self._reader.buffered or engine.events or engine.buffered or self._eof or self._error is not None)
+
+    @property
     def bytes_needed(self) -> int:
         """How many more bytes the next record needs; 0 if a whole one is waiting in the buffer."""
         return self._reader.bytes_needed
@@ -143,6 +149,11 @@ class Connection:
                 error = TooMuchBuffered(f"{self._reader.buffered} bytes")
                 self._fail(error)
                 raise error
+
+    def give_back(self) -> int:
+        """Forget the bytes that were received and have made no event yet, and say how many: for those who have only
+        looked at them (MSG_PEEK), and can leave them to be received again, or to somebody else after close_notify."""
+        return self._reader.give_back()
 
     def receive_eof(self) -> None:
         """The stream has ended. Unless close_notify came first, the next event is TruncatedStream."""

@@ -130,6 +130,13 @@ class RecordReader:
         """Bytes received and not yet read."""
         return len(self._buffer) - self._start
 
+    def give_back(self) -> int:
+        """Forget what was received and not read, and say how many bytes that was."""
+        size = len(self._buffer) - self._start
+        self._buffer.clear()
+        self._start = 0
+        return size
+
     @property
     def bytes_needed(self) -> int:
         """How many more bytes the current record needs: its header first, then its body; 0 if it is all here."""

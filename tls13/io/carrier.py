@@ -31,7 +31,7 @@ DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 _buffers = threading.local()
 
 
-def _receive_buffer() -> bytearray:
+def receive_buffer() -> bytearray:
     """One for each thread: it is only used during a call, and ten thousand idle sockets need none."""
     buffer: bytearray | None = getattr(_buffers, "receive", None)
     if buffer is None:
@@ -59,7 +59,7 @@ class Carrier:
 
     def receive(self) -> None:
         """Bytes from the kernel to the connection. At the end of the stream, tells the connection so."""
-        buffer = memoryview(_receive_buffer())
+        buffer = memoryview(receive_buffer())
         if self.record_by_record:
             buffer = buffer[: self.connection.bytes_needed]
         try:
@@ -81,11 +81,14 @@ class Carrier:
 
         With a deadline (of the monotonic clock) the socket's time-out is set, and is for the caller to set back.
         """
-        while True:
-            if not self.unsent:
-                self.unsent = memoryview(self.connection.data_to_send())
-                if not self.unsent:
-                    return
+        if self.unsent:
+            self._push(deadline)
+        if data := self.connection.data_to_send():
+            self.unsent = memoryview(data)
+            self._push(deadline)
+
+    def _push(self, deadline: float | None) -> None:
+        while self.unsent:
             if deadline is not None:
                 self.sock.settimeout(seconds_until(deadline))
             try:
@@ -134,7 +137,7 @@ class Carrier:
         while left > 0:
             if deadline is not None:
                 self.sock.settimeout(seconds_until(deadline))
-            size = self.sock.recv_into(_receive_buffer())
+            size = self.sock.recv_into(receive_buffer())
             if not size:
                 return
             left -= size

@@ -116,13 +116,19 @@ class TLSSocket(LaterFace):
         Raises TruncatedStream when the stream ends without one, OperationTimeout, WantRead, and what ends a
         connection. flags: none are supported.
         """
-        _no_flags(flags)
+        if flags:
+            raise _no_flags()
         if bufsize <= 0:
             return b""
         with self._read_lock:
-            data = self._plaintext or self._next_plaintext()
-            self._plaintext = data[bufsize:]
-            return bytes(data[:bufsize])
+            rest = self._plaintext
+            if not rest:
+                data = self._next_plaintext()
+                if len(data) <= bufsize:
+                    return data
+                rest = memoryview(data)
+            self._plaintext = rest[bufsize:]
+            return bytes(rest[:bufsize])
 
     def recv_early_data(self, bufsize: int = 2**16) -> bytes:
         """A server's: at most `bufsize` bytes of early data; b"" when there is no more, and the handshake complete.
@@ -141,7 +147,8 @@ class TLSSocket(LaterFace):
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """As recv, into a buffer: fills it with as many records as have arrived, and waits only for the first."""
-        _no_flags(flags)
+        if flags:
+            raise _no_flags()
         view = memoryview(buffer).cast("B")
         room = min(nbytes or len(view), len(view))
         filled = 0
@@ -169,7 +176,7 @@ class TLSSocket(LaterFace):
             self._read_error = error
         return b""
 
-    def _next_plaintext(self) -> memoryview:
+    def _next_plaintext(self) -> bytes:
         """The next record's application data; empty at the end of data."""
         if self._sock.fileno() < 0:
             raise UsageError("the socket is closed")
@@ -179,22 +186,26 @@ class TLSSocket(LaterFace):
         if self._early_data:
             raise UsageError("early data is here, which anybody may have replayed: read it first, by recv_early_data")
         if self._held:
-            return memoryview(self._held.popleft())
+            return self._held.popleft()
+        if not (self._end_of_data or self._connection.handshake_complete):
+            raise UsageError("read before the handshake is complete; call do_handshake")
         while not self._end_of_data:
-            if not self._connection.handshake_complete:
-                raise UsageError("read before the handshake is complete; call do_handshake")
+            if not self._connection.may_have_event:
+                self._flush_if_idle()
+                self._carrier.receive()
             event = self._read_event()
             if isinstance(event, ApplicationData):
-                return memoryview(event.data)
+                return event.data
             if event is None:
                 self._carrier.receive()
-        return memoryview(b"")
+        return b""
 
     def _read_event(self) -> Event | None:
         """The next event, noted; what it makes us owe the peer is sent if that goes at once."""
         event = self._next_event()
         if not isinstance(event, ApplicationData):
-            self._note(event)
+            if event is not None:
+                self._note(event)
             self._flush_if_idle()
         return event
 
@@ -220,7 +231,8 @@ class TLSSocket(LaterFace):
 
     def send(self, data: Buffer, flags: int = 0) -> int:
         """Send some of `data`; returns how many bytes were. Raises OperationTimeout, ConnectionReset, WantWrite."""
-        _no_flags(flags)
+        if flags:
+            raise _no_flags()
         view = memoryview(data).cast("B")
         with self._write_lock:
             sent = self._send(view)
@@ -229,7 +241,8 @@ class TLSSocket(LaterFace):
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of `data`."""
-        _no_flags(flags)
+        if flags:
+            raise _no_flags()
         view = memoryview(data).cast("B")
         while len(view):
             with self._write_lock:
@@ -245,7 +258,8 @@ class TLSSocket(LaterFace):
                 raise UsageError("an earlier send is not finished: call it again with the same data first")
             unit = view[: len(self._unfinished)]
         else:
-            self._carrier.flush()
+            if self._carrier.unsent:
+                self._carrier.flush()
             self._connection.send_data(unit)
         try:
             self._carrier.flush()
@@ -364,6 +378,5 @@ class TLSSocket(LaterFace):
         return f"<TLSSocket {state}, fd={self.fileno()}>"
 
 
-def _no_flags(flags: int) -> None:
-    if flags:
-        raise ValueError("a TLSSocket supports no flags: its bytes are not the kernel's")
+def _no_flags() -> ValueError:
+    return ValueError("a TLSSocket supports no flags: its bytes are not the kernel's")

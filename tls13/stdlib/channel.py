@@ -8,9 +8,8 @@ Connection over a Wire (wire.py), tells what was agreed (facts.py), and says eve
 One thread may read while another writes: each direction has its lock. What the reader owes the peer (an alert, the
 answer to a KeyUpdate) it sends itself if nobody is writing, and otherwise the writer does.
 
-Exactly one record is taken from the wire at a time. More would be faster, and wrong twice: a program that has read all
-that `pending` speaks of waits for its descriptor, and would wait for bytes that we have; and what follows the peer's
-close_notify is not TLS any more, and belongs to whoever goes on without it (unwrap).
+Nothing is taken from the wire that is not handed out, or counted by `pending`: a program that has read all that waits
+for its descriptor, and would wait for bytes that we have. How that is done is the wire's business.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ from ..connection import ClientConnection, ServerConnection
 from ..errors import CertificateRequired, TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
 from ..io.refusal import next_event
-from ..record import MAX_CIPHERTEXT
-from .facts import Facts
 from .failures import both_closed, library_error, ragged_end, translated
+from .later import Later
 from .servername import ask_program, check_name
 from .session import SSLSession, checked_session
 from .wire import LARGEST_WRITE
@@ -39,7 +37,11 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 
-class Channel(Facts):
+FLIGHT = 2**12
+"""Bytes that a peer sends of the handshake at a time, as a rule."""
+
+
+class Channel(Later):
     """One TLS connection, as the `ssl` module sees it."""
 
     def __init__(
@@ -61,13 +63,14 @@ class Channel(Facts):
         self._taken = 0
         """How many bytes of `_plain` have been read."""
         self._early_data = bytearray()
-        """A server's: what came. A client's: what its ClientHello is to announce."""
         self._unsent = memoryview(b"")
         self._promised = 0
         """Bytes of a write that are on their way, of which the caller has not been told: it will call again."""
         self._peer_closed = self._unwrapped = False
         self._read_lock, self._write_lock = Lock(), Lock()
         self._failure: ssl.SSLError | None = None
+        self._late: Exception | None = None
+        """Found behind data that is delivered first: the next read raises it."""
         self._session = checked_session(session)
         self._connection: ClientConnection | ServerConnection | None = None
         # The config now, the connection when it is needed: by then the context may say something else.
@@ -114,10 +117,13 @@ class Channel(Facts):
     def _handshake(self) -> None:
         self._check_failed()
         connection = self.connection
-        while not connection.handshake_complete:
-            if self._next_event() is None and not connection.handshake_complete:
-                self._flush()
-                self._fill()
+        try:
+            while not connection.handshake_complete:
+                if self._next_event() is None and not connection.handshake_complete:
+                    self._flush()
+                    self._wire.feed(connection, FLIGHT)
+        finally:
+            self._wire.settle(connection)
         try:
             self._flush()
         except (BrokenPipeError, ConnectionResetError):
@@ -139,18 +145,57 @@ class Channel(Facts):
             return 0 if view is not None else b""
         self._wire.begin("read")
         with self._read_lock:
-            if self._taken == len(self._plain):
-                self._read_more()
-            first = self._taken
-            self._taken = last = min(first + length, len(self._plain))
-            if view is not None:
-                view[: last - first] = memoryview(self._plain)[first:last]
-                return last - first
-            return self._plain[first:last]
+            pieces = [self._rest(length)] if self._taken < len(self._plain) else self._pieces(length)
+        if view is None:
+            return b"".join(pieces)
+        filled = 0
+        for piece in pieces:
+            end = filled + len(piece)
+            view[filled:end] = piece
+            filled = end
+        return filled
 
-    def _read_more(self) -> None:
+    def _rest(self, length: int) -> bytes:
+        """At most `length` bytes of the record that is open."""
+        first = self._taken
+        self._taken = last = min(first + length, len(self._plain))
+        return self._plain[first:last]
+
+    def _pieces(self, length: int) -> list[bytes]:
+        """At most `length` bytes, of as many records as the wire has shown us; waits only for the first."""
+        pieces = []
+        try:
+            self._read_more(length)
+            while True:
+                piece = self._rest(length)
+                pieces.append(piece)
+                length -= len(piece)
+                if not length or not self._open_another():
+                    return pieces
+        finally:
+            if self._connection is not None:
+                self._wire.settle(self._connection)
+
+    def _open_another(self) -> bool:
+        """The next record's data, if all of it is here."""
+        connection = self.connection
+        while not connection.bytes_needed and not self._peer_closed:
+            try:
+                event = self._next_event()
+            except Exception as error:  # noqa: BLE001  # a callback's too: the data before is delivered first
+                self._late = error
+                return False
+            if isinstance(event, ApplicationData):
+                self._plain, self._taken = event.data, 0
+                return True
+        return False
+
+    def _read_more(self, wanted: int) -> None:
         """Until there is something to give, or the peer has closed."""
         self._plain, self._taken = b"", 0
+        if self._late is not None:
+            late, self._late = self._late, None
+            raise late
         if self._peer_closed:
             self._check_unwrapped()
             return
@@ -159,12 +204,12 @@ class Channel(Facts):
         if not connection.handshake_complete:
             self._handshake()
         while not self._peer_closed:
-            event = self._next_event()
+            event = self._next_event() if connection.may_have_event else None
             if event is None:
                 if self._unsent or connection.wants_send:
                     self._flush(waiting=False)
                 try:
-                    self._fill()
+                    self._wire.feed(connection, wanted)
                 except ConnectionResetError as error:  # to `ssl` another ragged end: who leaves early resets
                     raise ragged_end() from error
             elif isinstance(event, ApplicationData):
@@ -176,17 +221,6 @@ class Channel(Facts):
         """b"" says that the peer has closed its side. That both have is an exception, to `ssl` (and to asyncio)."""
         if self._unwrapped:
             raise both_closed()
-
-    def _fill(self) -> None:
-        """No more than what the record still needs: its header, and then, once a length can be believed, its body."""
-        connection = self.connection
-        data = self._wire.receive(connection.bytes_needed)
-        if not data:
-            connection.receive_eof()
-            return
-        connection.receive_data(data)
-        if connection.handshake_complete and 0 < (needed := connection.bytes_needed) <= MAX_CIPHERTEXT:
-            connection.receive_data(self._wire.receive(needed))  # nothing comes at the end, which the next call hears
 
     def _next_event(self) -> Event | None:
         """The next event, after what concerns nobody else has been dealt with. Raises `ssl`'s exceptions."""
@@ -243,7 +277,8 @@ class Channel(Facts):
         with self._write_lock:
             if len(view) < self._promised:
                 raise library_error("BAD_WRITE_RETRY", f"{self._promised} bytes are on their way: offer them again")
-            self._send_pending()
+            if self._unsent:
+                self._send_pending()
             taken, self._promised = self._promised, 0
             while taken < len(view) and (not taken or self._wire.takes_all):
                 chunk = view[taken : taken + LARGEST_WRITE]
@@ -282,11 +317,12 @@ class Channel(Facts):
         self._wire.drain()
 
     def _send_pending(self, *, waiting: bool = True) -> None:
-        while self._unsent or self.connection.wants_send:
+        wire, connection = self._wire, self.connection
+        while self._unsent or (data := connection.data_to_send()):
             if not self._unsent:
-                self._unsent = memoryview(self.connection.data_to_send())
+                self._unsent = memoryview(data)
             while self._unsent:
-                self._unsent = self._unsent[self._wire.send(self._unsent, waiting=waiting) :]
+                self._unsent = self._unsent[wire.send(self._unsent, waiting=waiting) :]
 
     # --- closing --------------------------------------------------------------------------------------------------
 
@@ -296,15 +332,21 @@ class Channel(Facts):
         self.close_writing()
         self._unwrapped = True
         with self._read_lock:
-            while not self._peer_closed:
-                event = self._next_event()
-                if isinstance(event, ApplicationData) or self.pending():
-                    raise library_error(
-                        "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "the peer was not done; read until it is, then unwrap"
-                    )
-                if event is None:
-                    self._fill()
+            try:
+                self._wait_for_the_peers_end()
+            finally:
+                self._wire.settle(self.connection)
         return self._wire.below
+
+    def _wait_for_the_peers_end(self) -> None:
+        while not self._peer_closed:
+            event = self._next_event()
+            if isinstance(event, ApplicationData) or self.pending():
+                raise library_error(
+                    "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", "the peer was not done; read until it is, then unwrap"
+                )
+            if event is None:
+                self._wire.feed(self.connection, FLIGHT)
 
     def close_writing(self) -> None:
         """close_notify: we send nothing more; reading goes on (one-way close)."""
@@ -349,47 +391,3 @@ class Channel(Facts):
         if self.started:
             raise ValueError("Cannot set session after handshake.")
         self._session = checked_session(session)
-
-    # --- what goes beyond the handshake -----------------------------------------------------------------------------
-
-    def verify_client_post_handshake(self) -> bool:
-        """Ask the client for a certificate (RFC 9846, section 4.7.2); its answer comes with what is read next."""
-        if not isinstance(self.connection, ServerConnection):
-            raise library_error("NOT_SERVER", "only a server asks for certificates")
-        try:
-            with self._write_lock:
-                self.connection.request_client_certificate()
-        except UsageError as error:
-            raise library_error("EXTENSION_NOT_RECEIVED", str(error)) from error
-        self._wire.begin("write")
-        self._flush()
-        return True
-
-    def update_keys(self, *, request_peer: bool) -> None:
-        with self._write_lock:
-            self.connection.update_keys(request_peer=request_peer)
-        self._wire.begin("write")
-        self._flush()
-
-    def send_early_data(self, data: bytes) -> None:
-        """A client's: before do_handshake it goes with the ClientHello, and after that until the server has answered.
-
-        Raises UsageError for more than the session allows once the ClientHello is on its way.
-        """
-        if self.server_side:
-            raise ValueError("only a client sends early data")
-        if not self.started:
-            self._early_data += data
-            return
-        if isinstance(self.connection, ClientConnection):
-            with self._write_lock:
-                self.connection.send_early_data(data)
-            self._wire.begin("write")
-            self._flush()
-
-    def read_early_data(self) -> bytes:
-        """A server's: what came before the handshake was complete; anybody may have sent it again (section 8)."""
-        if not self.server_side:
-            raise ValueError("only a server reads early data")
-        data, self._early_data = bytes(self._early_data), bytearray()
-        return data

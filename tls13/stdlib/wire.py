@@ -1,8 +1,13 @@
 """How a channel reaches its peer: a socket, or two memory BIOs.
 
 `ssl` promises that what it has not been asked for stays where it was: a program that waits for its descriptor to be
-readable, or looks at `incoming.pending`, must not wait for bytes that we have taken and keep. So no more is taken than
-the record needs that is being read, or than the caller wants to have.
+readable, or looks at `incoming.pending`, must not wait for bytes that we have taken and keep; and what follows the
+peer's close_notify is not TLS any more, and belongs to whoever goes on without it (unwrap).
+
+From a BIO exactly one record is taken at a time: its header, and then its body. With a socket that would be two calls
+of the kernel for each record. So there we look first (MSG_PEEK), at as much as the caller has room for, open the
+records that we see, and only then take from the kernel what we have opened: two calls for all of them. For four records
+of 16 KiB the calls take 3.7 us instead of 8.3.
 """
 
 from __future__ import annotations
@@ -13,11 +18,23 @@ import socket
 import ssl
 import sys
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from ..io.carrier import receive_buffer
+from ..record import MAX_CIPHERTEXT
+
+if TYPE_CHECKING:
+    from ..connection import Connection
 
 LARGEST_WRITE = 2**16
 """Bytes that are encrypted at a time, and that one write to a non-blocking socket takes: what a retry must repeat, and
 what is held for a peer that does not read. Elsewhere programs count on a write that takes everything (trio)."""
+
+LARGEST_LOOK, ROOM_AROUND = 2**16, 2**10
+"""Bytes that are looked at: what the caller wants, up to this limit, and some for what is around it in records."""
+
+DISCARD = socket.MSG_TRUNC if sys.platform == "linux" else 0
+"""Linux lets go of a TCP socket's bytes without copying them again; for others the flag means something else."""
 
 MOST_DRAINED = 2**20
 """Bytes that are thrown away after a fatal alert: closing a socket with unread bytes would take the alert back."""
@@ -41,8 +58,11 @@ class Wire(Protocol):
     def begin(self, what: str) -> None:
         """An operation begins, for which the time-out now runs: "read", "write", or another that does both."""
 
-    def receive(self, size: int) -> bytes:
-        """At least one byte, at most `size`; b"" at the end of the stream."""
+    def feed(self, connection: Connection, wanted: int) -> None:
+        """Give the connection more bytes, or the end of the stream. `wanted`: how much data the caller has room for."""
+
+    def settle(self, connection: Connection) -> None:
+        """An operation ends: what the connection was given and has not read stays where it was."""
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
         """How many bytes were taken, at least one. Without `waiting` it never waits, as if non-blocking."""
@@ -61,6 +81,8 @@ class SocketWire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._seen = 0
+        """How many bytes the connection was given that are still the kernel's."""
         self._deadlines: dict[str, float | None] = {}
         self._what = {"read": "read", "write": "write"}
 
@@ -81,16 +103,43 @@ class SocketWire:
     def begin(self, what: str) -> None:
         timeout = self._sock.gettimeout()
         deadline = time.monotonic() + timeout if timeout else None
-        for direction in (what,) if what in self._what else ("read", "write"):
-            self._deadlines[direction] = deadline
-            self._what[direction] = what
+        if what != "write":
+            self._deadlines["read"], self._what["read"] = deadline, what
+        if what != "read":
+            self._deadlines["write"], self._what["write"] = deadline, what
 
-    def receive(self, size: int) -> bytes:
-        while True:
-            try:
-                return self._read(size)
-            except BlockingIOError:
+    def feed(self, connection: Connection, wanted: int) -> None:
+        size = wanted
+        if self._seen:  # a record begins there, and goes on behind it
+            self._take(self._seen)
+            size = max(wanted, connection.bytes_needed)
+            if self._sock.gettimeout():
                 self._wait("read", select.POLLIN, ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ)
+        buffer = receive_buffer()
+        try:
+            self._seen = socket.socket.recv_into(
+                self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK
+            )
+        except BlockingIOError:
+            raise self._not_now("read", ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ) from None
+        except TimeoutError as error:
+            if error.errno is not None:  # the kernel's: the peer's machine does not answer any more
+                raise
+            raise self._too_late("read") from None
+        if self._seen:
+            connection.receive_data(memoryview(buffer)[: self._seen])
+        else:
+            connection.receive_eof()
+
+    def settle(self, connection: Connection) -> None:
+        if self._seen:
+            self._take(self._seen - connection.give_back())
+
+    def _take(self, size: int) -> None:
+        """The first of the bytes that we have seen are ours; the others will be seen again."""
+        self._seen = 0
+        while size > 0:
+            size -= socket.socket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
         while True:
@@ -102,7 +151,7 @@ class SocketWire:
                 self._wait("write", select.POLLOUT, ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE)
 
     def drain(self) -> None:
-        left = MOST_DRAINED
+        left, self._seen = MOST_DRAINED, 0
         try:
             while left > 0 and (data := self._read_now(2**16)):
                 left -= len(data)
@@ -110,9 +159,6 @@ class SocketWire:
             return
 
     if sys.platform == "win32":
-
-        def _read(self, size: int) -> bytes:
-            return socket.socket.recv(self._sock, size)
 
         def _write(self, data: memoryview) -> int:
             return socket.socket.send(self._sock, data)
@@ -124,16 +170,13 @@ class SocketWire:
 
     else:
 
-        def _read(self, size: int) -> bytes:
-            return os.read(self._sock.fileno(), size)
-
         def _write(self, data: memoryview) -> int:
             return os.write(self._sock.fileno(), data)
 
         def _read_now(self, size: int) -> bytes:
             if self._sock.gettimeout() is None:
                 return socket.socket.recv(self._sock, size, socket.MSG_DONTWAIT)
-            return self._read(size)
+            return os.read(self._sock.fileno(), size)
 
         def _write_now(self, data: memoryview) -> int:
             if self._sock.gettimeout() is None:
@@ -142,13 +185,20 @@ class SocketWire:
 
     def _wait(self, direction: str, event: int, error: type[ssl.SSLError], number: int) -> None:
         if self._sock.gettimeout() == 0:
-            raise error(number, f"The operation did not complete ({direction})")
+            raise self._not_now(direction, error, number)
         deadline = self._deadlines[direction]
         left = deadline - time.monotonic() if deadline is not None else None
         poll = select.poll()
         poll.register(self._sock.fileno(), event)
         if (left is not None and left <= 0) or not poll.poll(None if left is None else left * 1000):
-            raise TimeoutError(f"The {self._what[direction]} operation timed out")
+            raise self._too_late(direction)
+
+    @staticmethod
+    def _not_now(direction: str, error: type[ssl.SSLError], number: int) -> ssl.SSLError:
+        return error(number, f"The operation did not complete ({direction})")
+
+    def _too_late(self, direction: str) -> TimeoutError:
+        return TimeoutError(f"The {self._what[direction]} operation timed out")
 
 
 class BioWire:
@@ -164,11 +214,20 @@ class BioWire:
     def begin(self, what: str) -> None:
         pass
 
-    def receive(self, size: int) -> bytes:
-        data = self._incoming.read(size)
-        if not data and not self._incoming.eof:
+    def feed(self, connection: Connection, wanted: int) -> None:
+        data = self._incoming.read(connection.bytes_needed)
+        if data:
+            connection.receive_data(data)
+            # Its header, and then, once a length can be believed, its body; nothing of which may be here yet.
+            if connection.handshake_complete and 0 < (needed := connection.bytes_needed) <= MAX_CIPHERTEXT:
+                connection.receive_data(self._incoming.read(needed))
+        elif self._incoming.eof:
+            connection.receive_eof()
+        else:
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
-        return data
+
+    def settle(self, connection: Connection) -> None:
+        pass
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
         return self._outgoing.write(data)
