@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import (
@@ -31,6 +31,7 @@ from .errors import (
     UnknownStatusType,
 )
 from .flow import HandshakeFlow, settle
+from .lean import NamedTuple
 from .trust.delegated import NOT_ALLOWED, check
 from .trust.features import must_staple
 from .trust.raw_keys import trusted_key

@@ -18,10 +18,10 @@ TCP, in memory, and (with another Output) under QUIC.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest, TooManyExtensions
+from .lean import IntEnum
 from .transcript import Transcript
 from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
 from .wire.registry import HandshakeType

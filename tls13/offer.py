@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from .crypto.groups import GROUPS
@@ -18,6 +18,7 @@ from .crypto.suites import SUITES
 from .errors import CertificateError
 from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
+from .lean import NamedTuple
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
 from .wire.companions import (

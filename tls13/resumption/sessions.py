@@ -9,10 +9,11 @@ browser's top-level site, a user).
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
+from ..lean import NamedTuple
 from ..wire.codec import Opaque, Struct, UInt, Vector
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, VERSION, Resumable

@@ -5,11 +5,12 @@ Besides the PSK and the cipher suite that it belongs to, that is who was authent
 shows no certificate, so whoever asks who its peer is gets the answer from here (RFC 9846, section 2.2).
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..lean import NamedTuple
 from ..trust.verify import parse_chain
 from ..wire.codec import Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme

@@ -4,7 +4,7 @@ names, for the certificates that are believed without a chain and for the diagno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..crypto.signatures import schemes_for
 from ..errors import CertificateExpired, CertificateNotYetValid, WeakKey, WrongHost, WrongUsage
+from ..lean import NamedTuple
 from .names import ServerName, certificate_names, check_readable, describe, name_matches, read_extension
 
 if TYPE_CHECKING:

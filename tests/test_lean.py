@@ -1,0 +1,170 @@
+"""The lean NamedTuple and IntEnum are, for whoever uses them, the standard library's."""
+
+from __future__ import annotations
+
+import copy
+import enum
+import inspect
+import pickle
+import typing
+
+import pytest
+
+from tls13 import lean
+
+
+class Lean(lean.NamedTuple):
+    """A place on the map."""
+
+    x: int
+    y: int = 2
+    name: str | None = None
+
+    def across(self) -> int:
+        return self.x + self.y
+
+
+class Usual(typing.NamedTuple):
+    """A place on the map."""
+
+    x: int
+    y: int = 2
+    name: str | None = None
+
+    def across(self) -> int:
+        return self.x + self.y
+
+
+class Below(Lean):
+    pass
+
+
+class Nothing(lean.NamedTuple):
+    pass
+
+
+class LeanNumber(lean.IntEnum):
+    """Numbers."""
+
+    one = 1
+    four = 4
+    two = 2
+
+    @property
+    def doubled(self) -> int:
+        return 2 * self
+
+
+class UsualNumber(enum.IntEnum):
+    """Numbers."""
+
+    one = 1
+    four = 4
+    two = 2
+
+    @property
+    def doubled(self) -> int:
+        return 2 * self
+
+
+ROWS = [
+    lambda kind: kind(1),
+    lambda kind: kind(1, 3, "a"),
+    lambda kind: kind(name="a", x=1),
+    lambda kind: kind._make((1, 2, "b")),
+    lambda kind: kind(1)._replace(y=9),
+]
+
+
+@pytest.mark.parametrize("make", ROWS)
+def test_a_row_is_what_namedtuple_makes(make) -> None:
+    one, other = make(Lean), make(Usual)
+    assert isinstance(one, tuple)
+    assert one == other
+    assert (one.x, one.y, one.name, one.across()) == (other.x, other.y, other.name, other.across())
+    assert (hash(one), tuple(one), one._asdict()) == (hash(other), tuple(other), other._asdict())
+    assert repr(one) == repr(other).replace("Usual", "Lean")
+    match one:
+        case Lean(x, y, name):
+            assert (x, y, name) == other
+
+
+@pytest.mark.parametrize(("values", "named"), [((), {}), ((1, 2, "a", 4), {}), ((1,), {"x": 1}), ((1,), {"z": 1})])
+def test_a_row_takes_its_own_arguments_only(values, named) -> None:
+    for kind in (Lean, Usual):
+        with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__new__\(\) "):
+            kind(*values, **named)
+
+
+def test_a_row_is_immutable_and_has_nothing_beside_its_fields() -> None:
+    for name in ("x", "other"):
+        with pytest.raises(AttributeError):
+            setattr(Lean(1), name, 5)
+    assert not hasattr(Lean(1), "__dict__")
+
+
+def test_a_row_shows_its_fields_to_tools() -> None:
+    assert inspect.signature(Lean).parameters.keys() == inspect.signature(Usual).parameters.keys()
+    assert (Lean._fields, Lean._field_defaults) == (Usual._fields, Usual._field_defaults)
+    assert Lean.__match_args__ == Usual.__match_args__
+    assert typing.get_type_hints(Lean) == typing.get_type_hints(Usual)
+    assert (Lean.__name__, Lean.__module__, Lean.__doc__) == ("Lean", __name__, Usual.__doc__)
+
+
+@pytest.mark.parametrize("value", [Lean(1), Below(1, 2), Nothing(), LeanNumber.four])
+def test_what_is_lean_can_be_copied_and_pickled(value) -> None:
+    for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+        assert (again, type(again), repr(again)) == (value, type(value), repr(value))
+
+
+def test_a_row_may_have_subclasses_and_no_fields() -> None:
+    assert (Below(x=3).across(), Below._fields) == (5, Lean._fields)
+    assert Nothing() == ()
+    with pytest.raises(TypeError):
+        Nothing(1)
+
+
+def test_a_field_without_a_default_does_not_follow_one_that_has_one() -> None:
+    with pytest.raises(TypeError, match="default"):
+
+        class Wrong(lean.NamedTuple):
+            x: int = 1
+            y: int  # type: ignore[misc]  # the mistake that is looked for
+
+
+def test_numbers_are_what_enum_makes() -> None:
+    assert isinstance(LeanNumber.one, enum.IntEnum)
+    assert issubclass(LeanNumber, enum.IntEnum)
+    for kind in (LeanNumber, UsualNumber):
+        assert [(one.name, one.value, int(one), one.doubled) for one in kind] == [
+            ("one", 1, 1, 2),
+            ("four", 4, 4, 8),
+            ("two", 2, 2, 4),
+        ]
+        assert kind(4) is kind["four"] is kind.four
+        assert list(kind.__members__) == ["one", "four", "two"]
+        assert list(reversed(kind)) == [kind.two, kind.four, kind.one]
+        assert len(kind) == 3
+        assert kind.one in kind
+        assert (str(kind.one), f"{kind.one}", hash(kind.one)) == ("1", "1", 1)
+        assert repr(kind.one) == f"<{kind.__name__}.one: 1>"
+        assert {"one", "two", "four"} <= set(dir(kind))
+        assert kind.__doc__ == "Numbers."
+        with pytest.raises(ValueError, match="3 is not a valid"):
+            kind(3)
+        with pytest.raises(KeyError):
+            kind["three"]
+        with pytest.raises(AttributeError):
+            kind.one = 5
+        with pytest.raises(TypeError, match="cannot extend"):
+
+            class More(kind):  # type: ignore[valid-type, misc]  # a variable, and it has members
+                pass
+
+
+def test_a_number_has_one_name() -> None:
+    with pytest.raises(TypeError, match="two names"):
+
+        class Wrong(lean.IntEnum):
+            one = 1
+            uno = 1
