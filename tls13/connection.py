@@ -15,18 +15,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import errors
 from .client import ClientHandshake
 from .engine import Engine
 from .errors import (
     AlertDescription,
     AlertReceived,
-    BadAlert,
     CloseNotifyInHandshake,
     ConfigurationError,
     ConnectionFailed,
-    HandshakeTooSlow,
-    TooManyWarnings,
-    TooMuchBuffered,
     TruncatedStream,
     UsageError,
 )
@@ -34,7 +31,6 @@ from .events import ApplicationData, EarlyData, PeerClosed
 from .flow import Epoch
 from .key_schedule import export_keying_material
 from .record import RecordReader, RecordWriter
-from .server import ServerHandshake
 from .trust.names import ServerName
 from .wire.registry import ContentType
 
@@ -47,6 +43,7 @@ if TYPE_CHECKING:
     from .events import AnswerAwaited, Event, Session, Tracer
     from .key_schedule import TrafficSecret
     from .resumption.sessions import StoredSession
+    from .server import ServerHandshake
 
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
@@ -139,7 +136,7 @@ class Connection:
         if not self._peer_closed:
             self._reader.receive(data)
             if self._engine.session is None and self._engine.waiting and self._reader.buffered > MAX_UNREAD:
-                error = TooMuchBuffered(f"{self._reader.buffered} bytes")
+                error = errors.TooMuchBuffered(f"{self._reader.buffered} bytes")
                 self._fail(error)
                 raise error
 
@@ -164,7 +161,7 @@ class Connection:
         engine, reader = self._engine, self._reader
         try:
             if engine.session is None and not self._closed and self.config.clock() > self._deadline:
-                raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
+                raise errors.HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
             event = engine.advance() if engine.events or engine.buffered else None
             while event is None:
                 if self._peer_closed or (engine.session is None and engine.waiting):
@@ -201,7 +198,7 @@ class Connection:
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
         if len(fragment) != 2:
-            raise BadAlert(f"{len(fragment)} bytes")
+            raise errors.BadAlert(f"{len(fragment)} bytes")
         code = fragment[1]
         if self._tracer is not None:
             self._tracer.alert(False, code)
@@ -213,7 +210,7 @@ class Connection:
         if code == AlertDescription.user_canceled:
             self._warnings += 1
             if self._warnings > self.config.max_warnings:
-                raise TooManyWarnings(self._warnings)
+                raise errors.TooManyWarnings(self._warnings)
             return None
         raise AlertReceived(code)
 
@@ -508,6 +505,8 @@ class ServerConnection(Connection):
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
+        from .server import ServerHandshake  # a client never loads the server's side
+
         return ServerHandshake(config, self._engine, tracer, self._select)
 
     @property

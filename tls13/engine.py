@@ -19,18 +19,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import (
-    Abort,
-    AlertDescription,
-    BadKeyUpdateRequest,
-    DataAcrossKeyChange,
-    EarlyDataLimitExceeded,
-    InterleavedAnswer,
-    InternalError,
-    MessageTooLong,
-    TooManyKeyUpdates,
-    UnexpectedApplicationData,
-)
+from . import errors
+from .errors import Abort, AlertDescription
 from .events import AnswerAwaited, HandshakeCompleted, KeysUpdated
 from .flow import Epoch, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
@@ -163,7 +153,7 @@ class Engine:
             return None
         end = 4 + (buffer[1] << 16 | buffer[2] << 8 | buffer[3])
         if end > self._max_message:
-            raise MessageTooLong(f"{HandshakeType(buffer[0])} of {end} bytes; our limit is {self._max_message}")
+            raise errors.MessageTooLong(f"{HandshakeType(buffer[0])} of {end} bytes; our limit is {self._max_message}")
         if len(buffer) < end:
             return None
         raw = bytes(buffer[:end])
@@ -217,10 +207,10 @@ class Engine:
     def _receive_key_update(self, message: KeyUpdate) -> None:
         """Section 4.7.3. The answer is only owed here: whoever writes next sends it, before any application data."""
         if message.request_update not in (KeyUpdateRequest.update_not_requested, KeyUpdateRequest.update_requested):
-            raise BadKeyUpdateRequest(int(message.request_update))
+            raise errors.BadKeyUpdateRequest(int(message.request_update))
         self._key_updates += 1
         if self._key_updates > self._max_key_updates:
-            raise TooManyKeyUpdates(self._key_updates)
+            raise errors.TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
             self.read_secret(Epoch.APPLICATION, self._suite, self._read_secret.next())
         self.key_updates_received += 1
@@ -235,14 +225,14 @@ class Engine:
         """An application data record was read: is it in order here?"""
         if self.read_epoch is Epoch.APPLICATION:
             if self._flow is not None:
-                raise InterleavedAnswer("application data")
+                raise errors.InterleavedAnswer("application data")
             self._key_updates = 0
         elif self.read_epoch is Epoch.EARLY:
             self.early_data_left -= length
             if self.early_data_left < 0:
-                raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
+                raise errors.EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
         else:
-            raise UnexpectedApplicationData
+            raise errors.UnexpectedApplicationData
 
     def update_write_keys(self, *, request: bool) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).
@@ -254,7 +244,7 @@ class Engine:
         if secret is None or suite is None:
             return
         if self.key_updates_sent >= MAX_EPOCH:
-            raise InternalError(f"the keys have been changed {MAX_EPOCH} times; open a new connection")
+            raise errors.InternalError(f"the keys have been changed {MAX_EPOCH} times; open a new connection")
         self.key_update_owed = False
         self.key_updates_sent += 1
         request = request and not self._update_requested
@@ -288,7 +278,7 @@ class Engine:
 
     def require_record_boundary(self) -> None:
         if self._buffer:
-            raise DataAcrossKeyChange(f"{len(self._buffer)} bytes")
+            raise errors.DataAcrossKeyChange(f"{len(self._buffer)} bytes")
 
     def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self.require_record_boundary()
@@ -311,7 +301,7 @@ class Engine:
 
     def receiving_secret(self) -> TrafficSecret:
         if self._read_secret is None:
-            raise InternalError("there are no keys to read with")
+            raise errors.InternalError("there are no keys to read with")
         return self._read_secret
 
     def skip_early_data(self, budget: int) -> None:

@@ -14,14 +14,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from . import errors
 from .authentication import CLIENT_CONTEXT, AuthenticatedFlow, Shown
-from .errors import (
-    CertificateRequestWithPsk,
-    TooManyRequests,
-    UnknownRequestContext,
-    UnrequestedCertificateRequest,
-    UsageError,
-)
+from .errors import UsageError
 from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
@@ -181,12 +176,12 @@ class ClientAfterwards(Afterwards):
         """Section 4.7.2: our three messages, in one piece; Finished under the key that we have when it is sent."""
         established = self.handshake_transcript
         if established is None:
-            raise UnrequestedCertificateRequest
+            raise errors.UnrequestedCertificateRequest
         if self.session is not None and self.session.psk_identity is not None:
-            raise CertificateRequestWithPsk
+            raise errors.CertificateRequestWithPsk
         self.unanswered.append(request.certificate_request_context)
         if len(self.unanswered) > self.config.max_certificate_requests:
-            raise TooManyRequests(len(self.unanswered))
+            raise errors.TooManyRequests(len(self.unanswered))
         transcript = established.fork()
         transcript.update(raw)
         messages: list[bytes] = []
@@ -330,7 +325,7 @@ class ServerAfterwards(Afterwards):
         context = message.certificate_request_context
         transcript = self.requests.pop(context, None)
         if transcript is None:
-            raise UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
+            raise errors.UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
         transcript.update(raw)
         self.transcript = transcript
         shown, scheme = yield from self.read_client_signature(message, context)

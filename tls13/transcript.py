@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from .errors import InternalError
+from . import errors
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Transcript:
             self._running = hash.new(b"".join(self._pending))
             self._pending.clear()
         elif self._hash is not hash:
-            raise InternalError("the transcript's hash cannot change")
+            raise errors.InternalError("the transcript's hash cannot change")
 
     def retry(self, hash: Hash) -> None:
         """A HelloRetryRequest is the second message: replace the first, ClientHello1, by message_hash (4.1)."""
@@ -56,7 +56,7 @@ class Transcript:
     def digest(self) -> bytes:
         """The hash over everything so far; the transcript goes on."""
         if self._running is None:
-            raise InternalError("the transcript's hash is asked for before the cipher suite is known")
+            raise errors.InternalError("the transcript's hash is asked for before the cipher suite is known")
         return self._running.digest()
 
     def fork(self) -> Self:

@@ -11,8 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from .. import errors
 from ..crypto.signatures import schemes_for
-from ..errors import CertificateExpired, CertificateNotYetValid, WeakKey, WrongHost, WrongUsage
 from ..lean import NamedTuple
 from .names import ServerName, certificate_names, check_readable, describe, name_matches, read_extension
 
@@ -43,17 +43,19 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
     for certificate in chain:
         key = _public_key(certificate)
         if isinstance(key, rsa.RSAPublicKey) and key.key_size > LARGEST_RSA:
-            raise WeakKey(f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate)
+            raise errors.WeakKey(
+                f"an RSA key of {key.key_size} bits; our limit is {LARGEST_RSA}", certificate=certificate
+            )
     leaf = chain[0]
     key = _public_key(leaf)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
-        raise WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
+        raise errors.WeakKey(f"an RSA key of {key.key_size} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not schemes_for(key, leaf):
-        raise WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+        raise errors.WeakKey(f"{type(key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
     check_readable(leaf)  # the library does not ask what its subject is, but somebody will
     usage = read_extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
-        raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
+        raise errors.WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
 
 
 def check_usage(leaf: x509.Certificate, question: Question) -> None:
@@ -62,35 +64,35 @@ def check_usage(leaf: x509.Certificate, question: Question) -> None:
     usage = read_extension(leaf, x509.ExtendedKeyUsage)
     if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
         purpose = "servers" if question.server else "clients"
-        raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
+        raise errors.WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
 
 
 def _public_key(certificate: x509.Certificate) -> object:
     try:
         return certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
+        raise errors.WeakKey(f"a key that cannot be used: {error}", certificate=certificate) from None
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:
     subject = describe(certificate)
     if now > certificate.not_valid_after_utc:
-        raise CertificateExpired(
+        raise errors.CertificateExpired(
             f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
         )
     if now < certificate.not_valid_before_utc:
-        raise CertificateNotYetValid(
+        raise errors.CertificateNotYetValid(
             f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock "
             f"right? It says {now:%Y-%m-%d %H:%M}",
             certificate=certificate,
         )
 
 
-def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
+def wrong_host(name: ServerName, leaf: x509.Certificate) -> errors.WrongHost:
     names = certificate_names(leaf)
     holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
     if len(names) > 10:
         holds += f" and {len(names) - 10} more"
-    error = WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
+    error = errors.WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
     error.name, error.is_address = name.text, name.is_ip
     return error

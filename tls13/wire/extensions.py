@@ -11,7 +11,8 @@ from functools import lru_cache
 from struct import pack
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
-from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
+from .. import errors
+from ..errors import DecodeError
 from .codec import Opaque, Rest, Struct, UInt, Vector
 from .registry import (
     ExtensionType,
@@ -192,13 +193,13 @@ class Extensions:
         if len(self._data) != len(self.raw):
             numbers = [number for number, _ in self.raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
-            raise DuplicateExtension(f"{ExtensionType(twice)} in {self.place.value}")
+            raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {self.place.value}")
         for number, data in self.raw:
             body = known.get(number)
             if body is None:
                 allowed = ALLOWED.get(number)
                 if allowed is not None and self.place not in allowed:
-                    raise MisplacedExtension(f"{ExtensionType(number)} in {self.place.value}")
+                    raise errors.MisplacedExtension(f"{ExtensionType(number)} in {self.place.value}")
             else:
                 bodies[number] = decode_again(body, data) if body.repeats and len(data) <= 64 else body.decode(data)
 
@@ -206,7 +207,7 @@ class Extensions:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
         for number, _ in self.raw:
             if number not in asked:
-                raise UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
+                raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
 
     def get(self, kind: type[T]) -> T | None:
         body = self._bodies.get(kind.extension_type)
