@@ -67,6 +67,23 @@ class UsualNumber(enum.IntEnum):
         return 2 * self
 
 
+class LeanWord(lean.Enum):
+    yes = "y"
+    no = "n"
+    """Not."""
+
+    def short(self) -> str:
+        return self.value * 2
+
+
+class UsualWord(enum.Enum):
+    yes = "y"
+    no = "n"
+
+    def short(self) -> str:
+        return self.value * 2
+
+
 ROWS = [
     lambda kind: kind(1),
     lambda kind: kind(1, 3, "a"),
@@ -111,7 +128,7 @@ def test_a_row_shows_its_fields_to_tools() -> None:
     assert (Lean.__name__, Lean.__module__, Lean.__doc__) == ("Lean", __name__, Usual.__doc__)
 
 
-@pytest.mark.parametrize("value", [Lean(1), Below(1, 2), Nothing(), LeanNumber.four])
+@pytest.mark.parametrize("value", [Lean(1), Below(1, 2), Nothing(), LeanNumber.four, LeanWord.no])
 def test_what_is_lean_can_be_copied_and_pickled(value) -> None:
     for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert (again, type(again), repr(again)) == (value, type(value), repr(value))
@@ -132,34 +149,53 @@ def test_a_field_without_a_default_does_not_follow_one_that_has_one() -> None:
             y: int  # type: ignore[misc]  # the mistake that is looked for
 
 
-def test_numbers_are_what_enum_makes() -> None:
-    assert isinstance(LeanNumber.one, enum.IntEnum)
-    assert issubclass(LeanNumber, enum.IntEnum)
-    for kind in (LeanNumber, UsualNumber):
-        assert [(one.name, one.value, int(one), one.doubled) for one in kind] == [
-            ("one", 1, 1, 2),
-            ("four", 4, 4, 8),
-            ("two", 2, 2, 4),
-        ]
-        assert kind(4) is kind["four"] is kind.four
-        assert list(kind.__members__) == ["one", "four", "two"]
-        assert list(reversed(kind)) == [kind.two, kind.four, kind.one]
-        assert len(kind) == 3
-        assert kind.one in kind
-        assert (str(kind.one), f"{kind.one}", hash(kind.one)) == ("1", "1", 1)
-        assert repr(kind.one) == f"<{kind.__name__}.one: 1>"
-        assert {"one", "two", "four"} <= set(dir(kind))
-        assert kind.__doc__ == "Numbers."
-        with pytest.raises(ValueError, match="3 is not a valid"):
-            kind(3)
-        with pytest.raises(KeyError):
-            kind["three"]
-        with pytest.raises(AttributeError):
-            kind.one = 5
-        with pytest.raises(TypeError, match="cannot extend"):
+@pytest.mark.parametrize("kind", [LeanNumber, UsualNumber])
+def test_numbers_are_what_enum_makes(kind) -> None:
+    assert isinstance(kind.one, enum.IntEnum)
+    assert issubclass(kind, enum.IntEnum)
+    assert [(one.name, one.value, int(one), one.doubled) for one in kind] == [
+        ("one", 1, 1, 2),
+        ("four", 4, 4, 8),
+        ("two", 2, 2, 4),
+    ]
+    assert kind(4) is kind["four"] is kind.four
+    assert (str(kind.one), f"{kind.one}", hash(kind.one), kind.one + 1) == ("1", "1", 1, 2)
+    assert repr(kind.one) == f"<{kind.__name__}.one: 1>"
+    assert kind.__doc__ == "Numbers."
+    with pytest.raises(ValueError, match="3 is not a valid"):
+        kind(3)
 
-            class More(kind):  # type: ignore[valid-type, misc]  # a variable, and it has members
-                pass
+
+@pytest.mark.parametrize("kind", [LeanWord, UsualWord])
+def test_words_are_what_enum_makes(kind) -> None:
+    assert isinstance(kind.yes, enum.Enum)
+    assert [(one.name, one.value, one.short()) for one in kind] == [("yes", "y", "yy"), ("no", "n", "nn")]
+    assert kind("n") is kind["no"] is kind.no
+    assert (str(kind.no), repr(kind.no)) == (f"{kind.__name__}.no", f"<{kind.__name__}.no: 'n'>")
+    assert kind.no != "n"
+    assert {kind.no: 1}[kind.no] == 1
+    with pytest.raises(ValueError, match="'x' is not a valid"):
+        kind("x")
+
+
+@pytest.mark.parametrize("kind", [LeanNumber, UsualNumber, LeanWord, UsualWord])
+def test_an_enum_is_closed_and_lists_its_members(kind) -> None:
+    members = list(kind)
+    assert len(kind) == len(members)
+    assert list(reversed(kind)) == members[::-1]
+    assert dict(kind.__members__) == {one.name: one for one in members}
+    assert all(one in kind and getattr(kind, one.name) is one for one in members)
+    assert set(kind.__members__) <= set(dir(kind))
+    with pytest.raises(KeyError):
+        kind["three"]
+    with pytest.raises(AttributeError):
+        setattr(kind, members[0].name, 5)
+    with pytest.raises(AttributeError):
+        delattr(kind, members[0].name)
+    with pytest.raises(TypeError, match="cannot extend"):
+
+        class More(kind):  # type: ignore[valid-type, misc]  # a variable, and it has members
+            pass
 
 
 def test_a_number_has_one_name() -> None:

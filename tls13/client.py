@@ -8,7 +8,7 @@ What goes into the ClientHello is in offer.py.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import errors
 from .authentication import CLIENT_CONTEXT, SERVER_CONTEXT, Shown
@@ -17,6 +17,7 @@ from .crypto.suites import SUITES
 from .events import EarlyDataAccepted, EarlyDataRejected, Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
+from .lean import NamedTuple
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash

@@ -21,7 +21,6 @@ from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
 from .resumption.sessions import StoredSession
-from .resumption.tickets import TicketState
 from .trust import delegated
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
@@ -235,6 +234,8 @@ class ServerAfterwards(Afterwards):
         session, secret, tickets = self.session, self.resumption_secret, self.config.tickets
         if session is None or secret is None or tickets is None:
             return
+        from .resumption.tickets import TicketState  # a client never loads it
+
         config = self.config
         for _ in range(count):
             nonce = self.tickets.to_bytes(2, "big")

@@ -20,7 +20,6 @@ Profiles:
 from __future__ import annotations
 
 import hashlib
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -33,6 +32,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 
 from .. import errors
 from ..errors import CertificateError, ConfigurationError
+from ..lean import Enum
 from ..wire.registry import SignatureScheme
 from .checks import Question, check_dates, check_keys, check_usage
 from .names import UNREADABLE, certificate_names, describe

@@ -6,13 +6,13 @@ allowed, and the three mistakes that every TLS stack must look for are found her
 extension twice, a known extension in a message that must not carry it, and an answer to what was never asked.
 """
 
-from enum import Enum
 from functools import lru_cache
 from struct import pack
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
 from .. import errors
 from ..errors import DecodeError
+from ..lean import Enum
 from .codec import Opaque, Rest, Struct, UInt, Vector
 from .registry import (
     ExtensionType,
