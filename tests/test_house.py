@@ -86,7 +86,14 @@ def test_importing_tls13_loads_no_event_loop_and_no_second_tls() -> None:
     assert run(f"import tls13, sys; print([n for n in {names} if n in sys.modules])") == "[]"
 
 
+def test_a_client_loads_nothing_that_only_servers_need() -> None:
+    names = ["tls13.server", "tls13.negotiation", "tls13.cookie", "tls13.resumption.tickets", "tls13.resumption.stores"]
+    client = "tls13.ClientConnection(tls13.ClientConfig(), server_hostname='example.com').data_to_send()"
+    assert run(f"import tls13, sys; {client}; print([n for n in {names} if n in sys.modules])") == "[]"
+
+
 def test_every_public_name_is_there() -> None:
+    assert run("from tls13 import *; print(SealedTickets.__name__, CrlSet.__name__)") == "SealedTickets CrlSet"
     for name in tls13.__all__:
         assert getattr(tls13, name) is not None
         assert name in dir(tls13)
