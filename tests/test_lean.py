@@ -113,6 +113,11 @@ def test_a_row_takes_its_own_arguments_only(values, named) -> None:
             kind(*values, **named)
 
 
+def test_only_fields_can_be_replaced() -> None:
+    with pytest.raises(TypeError, match="Lean has no z"):
+        Lean(1)._replace(z=1)
+
+
 def test_a_row_is_immutable_and_has_nothing_beside_its_fields() -> None:
     for name in ("x", "other"):
         with pytest.raises(AttributeError):

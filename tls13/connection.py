@@ -13,6 +13,7 @@ handshake, one thread does both.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from . import errors
@@ -486,6 +487,14 @@ class ClientConnection(Connection):
         self._writer.write(APPLICATION_DATA, data, self._out)
 
 
+@cache
+def _server_handshake() -> type[ServerHandshake]:
+    """A client never loads the server's side. Kept: an import takes 1 us, also when there is nothing left to do."""
+    from .server import ServerHandshake
+
+    return ServerHandshake
+
+
 class ServerConnection(Connection):
     """A server: one accepted connection."""
 
@@ -505,9 +514,7 @@ class ServerConnection(Connection):
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
-        from .server import ServerHandshake  # a client never loads the server's side
-
-        return ServerHandshake(config, self._engine, tracer, self._select)
+        return _server_handshake()(config, self._engine, tracer, self._select)
 
     @property
     def may_send_before_finished(self) -> bool:

@@ -11,7 +11,7 @@ KeyUpdate itself is the engine's (engine.py): it touches nothing but keys.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from . import errors
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .events import Session
     from .flow import Flow, Kinds
     from .key_schedule import TrafficSecret
+    from .resumption.tickets import TicketState
     from .transcript import Transcript
     from .trust.identity import Presentable
     from .trust.names import ServerName
@@ -206,6 +207,13 @@ class ClientAfterwards(Afterwards):
         self.output.owe(compose)
 
 
+@cache
+def _ticket_state() -> type[TicketState]:
+    from .resumption.tickets import TicketState  # a client never loads it
+
+    return TicketState
+
+
 class ServerAfterwards(Afterwards):
     """A server after its handshake."""
 
@@ -234,8 +242,6 @@ class ServerAfterwards(Afterwards):
         session, secret, tickets = self.session, self.resumption_secret, self.config.tickets
         if session is None or secret is None or tickets is None:
             return
-        from .resumption.tickets import TicketState  # a client never loads it
-
         config = self.config
         for _ in range(count):
             nonce = self.tickets.to_bytes(2, "big")
@@ -244,7 +250,7 @@ class ServerAfterwards(Afterwards):
             lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
             if lifetime <= 0:
                 return
-            state = TicketState.make(
+            state = _ticket_state().make(
                 session,
                 psk=resumption_psk(secret, nonce),
                 ticket_age_add=int.from_bytes(config.random(4), "big"),
