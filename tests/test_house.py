@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -80,11 +81,19 @@ def run(code: str) -> str:
 
 def test_importing_tls13_loads_no_event_loop_and_no_second_tls() -> None:
     """What `cryptography` itself loads does not count."""
-    names = ["asyncio", "ssl", "html", "http", "argparse", "tls13.io", "tls13.lab", "tls13.explain", "tls13.cli"]
+    names = ["asyncio", "ssl", "html", "http", "argparse", "tls13.io", "tls13.lab", "tls13.explain", "tls13.cli",
+             "tls13.offences"]  # fmt: skip
     assert run(f"import tls13, sys; print([n for n in {names} if n in sys.modules])") == "[]"
 
 
+def test_a_client_loads_nothing_that_only_servers_need() -> None:
+    names = ["tls13.server", "tls13.negotiation", "tls13.cookie", "tls13.resumption.tickets", "tls13.resumption.stores"]
+    client = "tls13.ClientConnection(tls13.ClientConfig(), server_hostname='example.com').data_to_send()"
+    assert run(f"import tls13, sys; {client}; print([n for n in {names} if n in sys.modules])") == "[]"
+
+
 def test_every_public_name_is_there() -> None:
+    assert run("from tls13 import *; print(SealedTickets.__name__, CrlSet.__name__)") == "SealedTickets CrlSet"
     for name in tls13.__all__:
         assert getattr(tls13, name) is not None
         assert name in dir(tls13)
@@ -93,13 +102,21 @@ def test_every_public_name_is_there() -> None:
 
 
 def offences() -> list[type[errors.Abort]]:
-    found, queue = [], [errors.Abort]
-    while queue:
-        kind = queue.pop()
-        queue += kind.__subclasses__()
-        if kind is not errors.Abort and kind.__module__ == "tls13.errors":
-            found.append(kind)
-    return found
+    kinds = [getattr(errors, name) for name in dir(errors)]
+    return [
+        kind for kind in kinds if isinstance(kind, type) and issubclass(kind, errors.Abort) and kind != errors.Abort
+    ]
+
+
+def test_every_offence_is_found_where_errors_are() -> None:
+    """They are made late (tls13/offences); nobody should notice."""
+    assert len(offences()) > 90
+    assert {kind.__module__ for kind in offences()} == {"tls13.errors"}
+    found = run("from tls13.errors import *; print(BadFinished.__module__, BadFinished('x'))")
+    assert found.startswith("tls13.errors Finished does not match")
+    assert isinstance(pickle.loads(pickle.dumps(errors.WrongHost("x"))), errors.WrongHost)
+    with pytest.raises(AttributeError, match="NoSuchOffence"):
+        errors.NoSuchOffence  # noqa: B018
 
 
 @pytest.mark.parametrize("kind", offences(), ids=lambda kind: kind.__name__)

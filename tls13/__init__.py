@@ -8,7 +8,7 @@
     conn = tls13.ClientConnection(tls13.ClientConfig(), server_hostname="example.com")     # no I/O
     conn.data_to_send(); conn.receive_data(data); conn.events(); conn.send_data(b"..."); conn.close()
 
-What speaks to the outside (sockets, asyncio) is loaded when it is first used.
+What speaks to the outside (sockets, asyncio), and what only servers need, is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -47,12 +47,8 @@ from .events import (
     Tracer,
 )
 from .record import pad_to_multiple_of
-from .resumption.early_data import ReplayGuard
 from .resumption.psk import ExternalPsk, Psk, import_psk
 from .resumption.sessions import SessionCache, StoredSession
-from .resumption.stores import AsyncRedisStore, MemoryStore, RedisStore, Store
-from .resumption.tickets import GivenTicketKeys, SealedTickets, StoredTicketKeys, StoredTickets, TicketKeys
-from .trust.crl import CrlSet
 from .trust.identity import Identity
 from .trust.names import ServerName
 from .trust.store import TrustStore
@@ -65,8 +61,12 @@ if TYPE_CHECKING:
     from .io.memory import pump
     from .io.opening import connect, wrap_socket
     from .io.sockets import TLSSocket
+    from .resumption.early_data import ReplayGuard
+    from .resumption.stores import AsyncRedisStore, MemoryStore, RedisStore, Store
+    from .resumption.tickets import GivenTicketKeys, SealedTickets, StoredTicketKeys, StoredTickets, TicketKeys
     from .stdlib.context import SSLContext, create_default_context
     from .stdlib.session import SSLSession
+    from .trust.crl import CrlSet
 
 __version__ = "0.1.0"
 
@@ -81,8 +81,15 @@ _LATE = {
     "TLSSocket": "tls13.io.sockets",
     "connect": "tls13.io.opening",
     "wrap_socket": "tls13.io.opening",
+    "CrlSet": "tls13.trust.crl",
+    "ReplayGuard": "tls13.resumption.early_data",
+    **dict.fromkeys(("AsyncRedisStore", "MemoryStore", "RedisStore", "Store"), "tls13.resumption.stores"),
+    **dict.fromkeys(
+        ("GivenTicketKeys", "SealedTickets", "StoredTicketKeys", "StoredTickets", "TicketKeys"),
+        "tls13.resumption.tickets",
+    ),
 }
-"""Where the names are that load sockets or asyncio."""
+"""Where the names are that load sockets or asyncio, and those of which a client has no use."""
 
 
 _OF_SSL = {

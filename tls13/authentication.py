@@ -15,22 +15,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from . import errors
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
-from .errors import (
-    BadCompressedCertificate,
-    BadFinished,
-    BadRequestContext,
-    CertificateError,
-    CompressionNotOffered,
-    DecodeError,
-    MalformedCertificate,
-    MissingStaple,
-    SignatureSchemeNotOffered,
-    UnknownStatusType,
-)
+from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
+from .lean import NamedTuple
 from .trust.delegated import NOT_ALLOWED, check
 from .trust.facts import facts
 from .trust.raw_keys import trusted_key
@@ -42,7 +33,6 @@ from .wire.companions import (
     DelegatedCredentialSchemes,
     TimestampsWanted,
 )
-from .wire.compression import compress, decompress
 from .wire.extensions import (
     CT,
     CertificateAuthoritiesExtension,
@@ -133,6 +123,8 @@ class AuthenticatedFlow(HandshakeFlow):
         offered = peer.get(CertificateCompressionAlgorithms)
         for algorithm in self.config.certificate_compression if offered is not None else ():
             if offered is not None and algorithm in offered.algorithms:
+                from .wire.compression import compress
+
                 body = message.encode()
                 return CompressedCertificate(
                     algorithm=algorithm,
@@ -172,10 +164,12 @@ class AuthenticatedFlow(HandshakeFlow):
         if isinstance(message, Certificate):
             return message
         if message.algorithm not in self.config.certificate_compression:
-            raise CompressionNotOffered(message.algorithm)
+            raise errors.CompressionNotOffered(message.algorithm)
+        from .wire.compression import decompress
+
         length = message.uncompressed_length
         if length > self.config.max_handshake_message:
-            raise BadCompressedCertificate(f"{length} bytes; our limit is {self.config.max_handshake_message}")
+            raise errors.BadCompressedCertificate(f"{length} bytes; our limit is {self.config.max_handshake_message}")
         plain = decompress(message.algorithm, message.compressed_certificate_message, length)
         certificate = Certificate.decode(plain)
         certificate.judge()
@@ -225,7 +219,7 @@ class AuthenticatedFlow(HandshakeFlow):
     ) -> Shown:
         """Section 4.5.1: what the peer shows, in answer to the extensions `asked`, within our limits."""
         if message.certificate_request_context != context:
-            raise BadRequestContext("Certificate does not repeat the certificate_request_context of its request")
+            raise errors.BadRequestContext("Certificate does not repeat the certificate_request_context of its request")
         for entry in message.certificate_list:
             entry.extensions.refuse_unasked(asked)
         limit = self.config.max_certificate_chain
@@ -236,7 +230,7 @@ class AuthenticatedFlow(HandshakeFlow):
         ders = [entry.cert_data for entry in message.certificate_list]
         if kind == CertificateType.RawPublicKey:
             if len(ders) != 1:
-                raise MalformedCertificate(f"{len(ders)} entries where one raw public key was agreed on")
+                raise errors.MalformedCertificate(f"{len(ders)} entries where one raw public key was agreed on")
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
         return Shown(chain[0], chain, leaf_extensions=message.certificate_list[0].extensions)
@@ -248,7 +242,7 @@ class AuthenticatedFlow(HandshakeFlow):
         signed = signed_content(context, self.transcript.digest())
         message = yield from self.read(CertificateVerify)
         if message.algorithm not in offered:
-            raise SignatureSchemeNotOffered(message.algorithm)
+            raise errors.SignatureSchemeNotOffered(message.algorithm)
         check_suitable(message.algorithm, holder)
         verify(holder.public_key(), message.algorithm, message.signature, signed)
         return message.algorithm
@@ -264,7 +258,7 @@ class AuthenticatedFlow(HandshakeFlow):
                 raise MissingStaple(certificate=shown.chain[0])
             return None
         if status.status_type != CertificateStatusType.ocsp:
-            raise UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
+            raise errors.UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
         from .trust.ocsp import check_stapled
 
         check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
@@ -295,4 +289,4 @@ class AuthenticatedFlow(HandshakeFlow):
         if len(message.verify_data) != len(expected):
             raise DecodeError(f"Finished of {len(message.verify_data)} bytes; the hash has {len(expected)}")
         if not compare_digest(message.verify_data, expected):
-            raise BadFinished
+            raise errors.BadFinished

@@ -8,37 +8,15 @@ What goes into the ClientHello is in offer.py.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
-from .errors import (
-    BadCertificateWithPsk,
-    BadCompressionMethod,
-    BadRequestContext,
-    CertificateTypeNotOffered,
-    CipherSuiteChanged,
-    CipherSuiteNotOffered,
-    EarlyDataNotAcceptable,
-    EmptyCertificateList,
-    GroupAlreadyShared,
-    GroupChanged,
-    GroupNotOffered,
-    LegacyVersion,
-    MissingExtension,
-    NoCertificateWithPsk,
-    NoPskSelected,
-    ProtocolNotOffered,
-    PskHashMismatch,
-    PskModeNotOffered,
-    PskNotOffered,
-    RetryChangesNothing,
-    SessionIdNotEchoed,
-)
 from .events import EarlyDataAccepted, EarlyDataRejected, Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
+from .lean import NamedTuple
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash
@@ -221,11 +199,11 @@ class ClientHandshake(Offering):
             return False
         stored = self.stored
         if not possible or stored is None:
-            raise EarlyDataNotAcceptable("the first PSK is not the selected one")
+            raise errors.EarlyDataNotAcceptable("the first PSK is not the selected one")
         if agreed.suite.code != stored.cipher_suite:
-            raise EarlyDataNotAcceptable(f"{stored.cipher_suite}, then {agreed.suite.code}")
+            raise errors.EarlyDataNotAcceptable(f"{stored.cipher_suite}, then {agreed.suite.code}")
         if (alpn_protocol or b"") != stored.alpn_protocol:
-            raise EarlyDataNotAcceptable("another application protocol")
+            raise errors.EarlyDataNotAcceptable("another application protocol")
         return True
 
     # --- HelloRetryRequest: section 4.2.4 -------------------------------------------------------------------------
@@ -240,14 +218,14 @@ class ClientHandshake(Offering):
         cookie = request.extensions.get(Cookie)
         selected = request.extensions.get(KeyShareHelloRetryRequest)
         if cookie is None and selected is None:
-            raise RetryChangesNothing("neither a cookie nor a group")
+            raise errors.RetryChangesNothing("neither a cookie nor a group")
         shares = offer.shares
         if selected is not None:
             group = selected.selected_group
             if group not in self.config.groups:
-                raise GroupNotOffered(group)
+                raise errors.GroupNotOffered(group)
             if group in offer.shares:
-                raise GroupAlreadyShared(group)
+                raise errors.GroupAlreadyShared(group)
             shares = {group: self.config.key_share_source(GROUPS[group])}
         if offer.early_data:
             self.output.write_plaintext()
@@ -261,13 +239,13 @@ class ClientHandshake(Offering):
     def check_server_hello(self, offer: Offer, hello: ServerHello) -> Suite:
         """The checks that a ServerHello and a HelloRetryRequest share. The version was judged on reading (4.3.1)."""
         if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
-            raise LegacyVersion(hello.legacy_version)
+            raise errors.LegacyVersion(hello.legacy_version)
         if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
-            raise SessionIdNotEchoed
+            raise errors.SessionIdNotEchoed
         if hello.cipher_suite not in self.config.cipher_suites:
-            raise CipherSuiteNotOffered(hello.cipher_suite)
+            raise errors.CipherSuiteNotOffered(hello.cipher_suite)
         if hello.legacy_compression_method != 0:
-            raise BadCompressionMethod(hello.legacy_compression_method)
+            raise errors.BadCompressionMethod(hello.legacy_compression_method)
         asked = offer.asked
         if isinstance(hello, HelloRetryRequest):
             asked |= {ExtensionType.cookie}  # the one extension that needs no asking (4.3)
@@ -278,7 +256,7 @@ class ClientHandshake(Offering):
         """The cipher suite and the shared secret; from here on both sides can encrypt (7.1)."""
         suite = self.check_server_hello(offer, hello)
         if offer.retry is not None and hello.cipher_suite != offer.retry.cipher_suite:
-            raise CipherSuiteChanged(f"{offer.retry.cipher_suite}, then {hello.cipher_suite}")
+            raise errors.CipherSuiteChanged(f"{offer.retry.cipher_suite}, then {hello.cipher_suite}")
         psk = self.selected_psk(offer, hello, suite)
         group, shared_secret = self.key_exchange(offer, hello, psk)
         self.trace_inputs(psk, shared_secret)
@@ -287,7 +265,7 @@ class ClientHandshake(Offering):
         with_certificate = psk is None
         if CertWithExternPsk.extension_type in hello.extensions:
             if psk is None or group is None:
-                raise BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
+                raise errors.BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
             with_certificate = True
         elif psk is not None and self.config.certificate_with_psk:
             raise NoCertificateWithPsk
@@ -301,13 +279,13 @@ class ClientHandshake(Offering):
         selected = hello.extensions.get(SelectedPsk)
         if selected is None:
             if self.config.require_psk:
-                raise NoPskSelected
+                raise errors.NoPskSelected
             return None
         if selected.selected_identity >= len(offer.psks):
-            raise PskNotOffered(f"{selected.selected_identity}, of {len(offer.psks)}")
+            raise errors.PskNotOffered(f"{selected.selected_identity}, of {len(offer.psks)}")
         psk = offer.psks[selected.selected_identity]
         if psk.hash is not suite.hash:
-            raise PskHashMismatch(f"{suite.code} with a PSK for {psk.hash.name}")
+            raise errors.PskHashMismatch(f"{suite.code} with a PSK for {psk.hash.name}")
         return psk
 
     def key_exchange(self, offer: Offer, hello: ServerHello, psk: Psk | None) -> tuple[NamedGroup | None, bytes | None]:
@@ -316,17 +294,17 @@ class ClientHandshake(Offering):
         modes = self.config.psk_key_exchange_modes
         if key_share is None:
             if psk is None:
-                raise MissingExtension("ServerHello without key_share")
+                raise errors.MissingExtension("ServerHello without key_share")
             if PskKeyExchangeMode.psk_ke not in modes:
-                raise PskModeNotOffered("psk_ke: ServerHello has pre_shared_key and no key_share")
+                raise errors.PskModeNotOffered("psk_ke: ServerHello has pre_shared_key and no key_share")
             return None, None
         if psk is not None and PskKeyExchangeMode.psk_dhe_ke not in modes:
-            raise PskModeNotOffered("psk_dhe_ke: ServerHello has pre_shared_key and key_share")
+            raise errors.PskModeNotOffered("psk_dhe_ke: ServerHello has pre_shared_key and key_share")
         server_share = key_share.server_share
         if server_share.group not in offer.shares:
             if offer.retry is not None and KeyShareHelloRetryRequest.extension_type in offer.retry.extensions:
-                raise GroupChanged(server_share.group)
-            raise GroupNotOffered(server_share.group)
+                raise errors.GroupChanged(server_share.group)
+            raise errors.GroupNotOffered(server_share.group)
         return server_share.group, offer.shares[server_share.group].finish(server_share.key_exchange)
 
     # --- EncryptedExtensions, CertificateRequest, Certificate: sections 4.4 and 4.5 -----------------------------
@@ -341,7 +319,7 @@ class ClientHandshake(Offering):
         if alpn is None:
             return None
         if len(alpn.protocol_name_list) != 1 or alpn.protocol_name_list[0] not in self.config.alpn_protocols:
-            raise ProtocolNotOffered(b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace"))
+            raise errors.ProtocolNotOffered(b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace"))
         return alpn.protocol_name_list[0]
 
     def read_certificate(self) -> Flow[Certificate]:
@@ -358,7 +336,7 @@ class ClientHandshake(Offering):
     def accept_request(self, request: CertificateRequest) -> CertificateRequest:
         """Section 4.4.2: in the handshake, the context SHALL be empty."""
         if request.certificate_request_context:
-            raise BadRequestContext("CertificateRequest in the handshake has a context")
+            raise errors.BadRequestContext("CertificateRequest in the handshake has a context")
         return request
 
     def accept_server_certificate(
@@ -368,14 +346,14 @@ class ClientHandshake(Offering):
         chosen = parameters.extensions.get(ServerCertType)
         kind = chosen.server_certificate_type if chosen is not None else CertificateType.X509
         if kind not in self.server_certificate_types():
-            raise CertificateTypeNotOffered(f"the server shows {kind.name}")
+            raise errors.CertificateTypeNotOffered(f"the server shows {kind.name}")
         own = parameters.extensions.get(ClientCertType)
         if own is not None:
             self.client_certificate_type = own.client_certificate_type
         trusted = self.config.server_raw_keys
         shown = self.accept_certificate(message, offer.asked, kind=kind, trusted_raw_keys=trusted)
         if shown.holder is None:
-            raise EmptyCertificateList
+            raise errors.EmptyCertificateList
         return shown, shown.holder
 
     def verify_server(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:

@@ -12,26 +12,24 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
 from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
+from .lean import Enum
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
-from .resumption.early_data import ReplayGuard
-from .resumption.tickets import SealedTickets
 from .trust.identity import Identities
 from .trust.raw_keys import known_keys
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
-from .wire.compression import require
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from .resumption.early_data import ReplayGuard
     from .resumption.psk import Psk, Role
     from .resumption.sessions import SessionCache
     from .resumption.tickets import Tickets
@@ -442,7 +440,7 @@ class ServerConfig(_Config):
             from .trust.filters import judge_filters
 
             judge_filters(self.oid_filters)
-        put("tickets", SealedTickets(random=random) if tickets == "sealed" else tickets)
+        put("tickets", _sealed(random) if tickets == "sealed" else tickets)
         self._arguments["tickets"] = self.tickets  # a config that is made of this one opens the tickets of this one
         put("ticket_count", max(0, ticket_count))
         put("ticket_lifetime", _positive("ticket_lifetime", ticket_lifetime))
@@ -526,6 +524,8 @@ class ServerConfig(_Config):
         if not 0 <= limit < 2**32:
             raise ConfigurationError(f"max_early_data is {limit}; it is a number of bytes below 2^32")
         if limit and guard is None:
+            from .resumption.early_data import ReplayGuard
+
             guard = ReplayGuard(started_at=self.clock())
         if limit and self.tickets is None:
             raise ConfigurationError("max_early_data without tickets: nobody could send any")
@@ -541,6 +541,12 @@ class ServerConfig(_Config):
         put("replay_guard", guard)
         if limit:
             self._arguments["replay_guard"] = guard  # with the tickets goes the memory of what was taken with them
+
+
+def _sealed(random: Random) -> Tickets:
+    from .resumption.tickets import SealedTickets  # a client has no use for it
+
+    return SealedTickets(random=random)
 
 
 def _identities(given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]) -> Identities:
@@ -615,6 +621,10 @@ def _record_size(limit: int) -> int:
 
 
 def _compression(wanted: Sequence[CertificateCompressionAlgorithm]) -> tuple[CertificateCompressionAlgorithm, ...]:
+    if not wanted:
+        return ()
+    from .wire.compression import require
+
     algorithms = tuple(CertificateCompressionAlgorithm(one) for one in wanted)
     for algorithm in algorithms:
         require(algorithm)

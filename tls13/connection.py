@@ -13,20 +13,18 @@ handshake, one thread does both.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from . import errors
 from .client import ClientHandshake
 from .engine import Engine
 from .errors import (
     AlertDescription,
     AlertReceived,
-    BadAlert,
     CloseNotifyInHandshake,
     ConfigurationError,
     ConnectionFailed,
-    HandshakeTooSlow,
-    TooManyWarnings,
-    TooMuchBuffered,
     TruncatedStream,
     UsageError,
 )
@@ -35,7 +33,6 @@ from .flow import APPLICATION, EARLY, INITIAL
 from .flow import HANDSHAKE as HANDSHAKE_EPOCH
 from .key_schedule import export_keying_material
 from .record import RecordReader, RecordWriter
-from .server import ServerHandshake
 from .trust.names import ServerName
 from .wire.registry import ContentType
 
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
     from .flow import Epoch
     from .key_schedule import TrafficSecret
     from .resumption.sessions import StoredSession
+    from .server import ServerHandshake
 
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
@@ -207,7 +205,7 @@ class Connection:
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
         if len(fragment) != 2:
-            raise BadAlert(f"{len(fragment)} bytes")
+            raise errors.BadAlert(f"{len(fragment)} bytes")
         code = fragment[1]
         if self._tracer is not None:
             self._tracer.alert(False, code)
@@ -500,6 +498,14 @@ class ClientConnection(Connection):
         self._writer.write(APPLICATION_DATA, data, self._out)
 
 
+@cache
+def _server_handshake() -> type[ServerHandshake]:
+    """A client never loads the server's side. Kept: an import takes 1 us, also when there is nothing left to do."""
+    from .server import ServerHandshake
+
+    return ServerHandshake
+
+
 class ServerConnection(Connection):
     """A server: one accepted connection."""
 
@@ -519,7 +525,7 @@ class ServerConnection(Connection):
 
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
-        return ServerHandshake(config, self._engine, tracer, self._select)
+        return _server_handshake()(config, self._engine, tracer, self._select)
 
     @property
     def may_send_before_finished(self) -> bool:

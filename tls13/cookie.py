@@ -14,7 +14,8 @@ import hashlib
 import hmac
 from typing import Annotated
 
-from .errors import BadCookie, DecodeError
+from . import errors
+from .errors import DecodeError
 from .wire.codec import Fixed, Opaque, Struct
 from .wire.messages import ClientHello
 from .wire.registry import CipherSuite, ExtensionType, NamedGroup
@@ -69,8 +70,8 @@ def open_cookie(key: bytes, cookie: bytes) -> RetryState:
     """Raises BadCookie unless a server with this key sealed it."""
     content, mac = cookie[:-MAC_LENGTH], cookie[-MAC_LENGTH:]
     if not hmac.compare_digest(mac, hmac.digest(key, content, "sha256")):
-        raise BadCookie
+        raise errors.BadCookie
     try:
         return RetryState.decode(content)
     except DecodeError as error:  # sealed by us, so only another edition of this program can have made it
-        raise BadCookie(error.detail) from None
+        raise errors.BadCookie(error.detail) from None

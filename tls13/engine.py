@@ -221,10 +221,10 @@ class Engine:
     def _receive_key_update(self, message: KeyUpdate) -> None:
         """Section 4.7.3. The answer is only owed here: whoever writes next sends it, before any application data."""
         if message.request_update not in (KeyUpdateRequest.update_not_requested, KeyUpdateRequest.update_requested):
-            raise BadKeyUpdateRequest(int(message.request_update))
+            raise errors.BadKeyUpdateRequest(int(message.request_update))
         self._key_updates += 1
         if self._key_updates > self._max_key_updates:
-            raise TooManyKeyUpdates(self._key_updates)
+            raise errors.TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
             self.read_secret(APPLICATION, self._suite, self._read_secret.next())
         self.key_updates_received += 1
@@ -267,7 +267,7 @@ class Engine:
         if secret is None or suite is None:
             return
         if self.key_updates_sent >= MAX_EPOCH:
-            raise InternalError(f"the keys have been changed {MAX_EPOCH} times; open a new connection")
+            raise errors.InternalError(f"the keys have been changed {MAX_EPOCH} times; open a new connection")
         self.key_update_owed = False
         self.key_updates_sent += 1
         request = request and not self._update_requested
@@ -301,7 +301,7 @@ class Engine:
 
     def require_record_boundary(self) -> None:
         if self._buffer:
-            raise DataAcrossKeyChange(f"{len(self._buffer)} bytes")
+            raise errors.DataAcrossKeyChange(f"{len(self._buffer)} bytes")
 
     def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self.require_record_boundary()
@@ -324,7 +324,7 @@ class Engine:
 
     def receiving_secret(self) -> TrafficSecret:
         if self._read_secret is None:
-            raise InternalError("there are no keys to read with")
+            raise errors.InternalError("there are no keys to read with")
         return self._read_secret
 
     def skip_early_data(self, budget: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from .lean import NamedTuple
 from .wire.registry import ProtocolVersion
 
 if TYPE_CHECKING:

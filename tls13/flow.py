@@ -21,7 +21,8 @@ from collections.abc import Awaitable, Generator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
-from .errors import MessageOutOfOrder, Renegotiation, SecondHelloRetryRequest, TooManyExtensions
+from . import errors
+from .lean import IntEnum
 from .transcript import Transcript
 from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
 from .wire.registry import HandshakeType
@@ -178,7 +179,7 @@ class HandshakeFlow:
         message = decode_body(kind, raw[4:])
         block = getattr(message, "extensions", None)
         if block is not None and len(block) > self.max_extensions:
-            raise TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
+            raise errors.TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()
         self.last_received = raw
         self.transcript.update(raw)
@@ -221,12 +222,12 @@ class HandshakeFlow:
                 self.tracer.secret("ECDHE", shared_secret)
 
 
-def out_of_order(raw: bytes, expected: Kinds) -> MessageOutOfOrder | SecondHelloRetryRequest | Renegotiation:
+def out_of_order(raw: bytes, expected: Kinds) -> errors.UnexpectedMessage:
     """The offence of a message (or just its first byte) where one of `expected` was due (section 4)."""
     kind = message_class(raw)
     if kind is HelloRetryRequest and ServerHello in expected:
-        return SecondHelloRetryRequest()
+        return errors.SecondHelloRetryRequest()
     wanted = " or ".join(one.__name__ for one in expected) or "no handshake message"
     if kind is ClientHello:
-        return Renegotiation(f"{wanted} was expected")
-    return MessageOutOfOrder(f"{kind.__name__ if kind else HandshakeType(raw[0])}, where {wanted} was expected")
+        return errors.Renegotiation(f"{wanted} was expected")
+    return errors.MessageOutOfOrder(f"{kind.__name__ if kind else HandshakeType(raw[0])}, where {wanted} was expected")

@@ -8,30 +8,12 @@ a database), and only a PSK's binder is cryptography; the rest is comparing list
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from . import errors
 from .crypto.suites import SUITES
-from .errors import (
-    BadBinder,
-    BadCertificateWithPsk,
-    BadCompressionMethod,
-    CertificateTypeNotOffered,
-    DuplicateGroup,
-    EarlyDataWithoutPsk,
-    IllegalParameter,
-    KeyShareMismatch,
-    LegacyVersion,
-    MissingExtension,
-    NoApplicationProtocol,
-    NoCertificate,
-    NoCommonCipherSuite,
-    NoCommonGroup,
-    NoCommonSignatureScheme,
-    PreSharedKeyNotLast,
-    TooManyKeyShares,
-    UnrecognizedName,
-)
 from .flow import settle
+from .lean import NamedTuple
 from .post_handshake import ServerAfterwards
 from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (
@@ -116,9 +98,9 @@ class Negotiation(ServerAfterwards):
     def check_client_hello(self, hello: ClientHello) -> None:
         """What every ClientHello must keep to, whatever is chosen. The version was judged on reading (4.3.1)."""
         if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
-            raise LegacyVersion(hello.legacy_version)
+            raise errors.LegacyVersion(hello.legacy_version)
         if hello.legacy_compression_methods != b"\0":
-            raise BadCompressionMethod(hello.legacy_compression_methods.hex())
+            raise errors.BadCompressionMethod(hello.legacy_compression_methods.hex())
         self.check_pre_shared_key(hello.extensions)
         self.check_groups(hello.extensions)
 
@@ -127,19 +109,19 @@ class Negotiation(ServerAfterwards):
         psks = extensions.get(OfferedPsks)
         if psks is not None:
             if extensions.types()[-1] != ExtensionType.pre_shared_key:
-                raise PreSharedKeyNotLast
+                raise errors.PreSharedKeyNotLast
             if extensions.get(PskKeyExchangeModes) is None:
-                raise MissingExtension("pre_shared_key without psk_key_exchange_modes")
+                raise errors.MissingExtension("pre_shared_key without psk_key_exchange_modes")
             if len(psks.identities) != len(psks.binders):
-                raise IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
+                raise errors.IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
         elif extensions.get(EarlyDataIndication) is not None:
-            raise EarlyDataWithoutPsk
+            raise errors.EarlyDataWithoutPsk
         if CertWithExternPsk.extension_type in extensions:
             needed = (PskKeyExchangeModes, OfferedPsks, KeyShareClientHello)
             if any(kind.extension_type not in extensions for kind in needed):
-                raise BadCertificateWithPsk("without key_share, psk_key_exchange_modes or pre_shared_key")
+                raise errors.BadCertificateWithPsk("without key_share, psk_key_exchange_modes or pre_shared_key")
             if EarlyDataIndication.extension_type in extensions:
-                raise BadCertificateWithPsk("with early_data")
+                raise errors.BadCertificateWithPsk("with early_data")
 
     def check_groups(self, extensions: Extensions) -> None:
         """Sections 4.3.7, 4.3.8 and 9.2: supported_groups and key_share, each with the other, without contradiction."""
@@ -147,23 +129,25 @@ class Negotiation(ServerAfterwards):
         shares = extensions.get(KeyShareClientHello)
         if extensions.get(OfferedPsks) is None:
             if groups is None:
-                raise MissingExtension("ClientHello without supported_groups and without pre_shared_key")
+                raise errors.MissingExtension("ClientHello without supported_groups and without pre_shared_key")
             if extensions.get(SignatureSchemeList) is None:
-                raise MissingExtension("ClientHello without signature_algorithms and without pre_shared_key")
+                raise errors.MissingExtension("ClientHello without signature_algorithms and without pre_shared_key")
         if groups is None and shares is None:
             return
         if groups is None or shares is None:
-            raise MissingExtension("ClientHello without " + ("supported_groups" if groups is None else "key_share"))
+            raise errors.MissingExtension(
+                "ClientHello without " + ("supported_groups" if groups is None else "key_share")
+            )
         offered = groups.named_group_list
         if len(set(offered)) != len(offered):
-            raise DuplicateGroup("in supported_groups")
+            raise errors.DuplicateGroup("in supported_groups")
         if len(shares.client_shares) > self.config.max_key_shares:
-            raise TooManyKeyShares(f"{len(shares.client_shares)}; our limit is {self.config.max_key_shares}")
+            raise errors.TooManyKeyShares(f"{len(shares.client_shares)}; our limit is {self.config.max_key_shares}")
         remaining = iter(offered)
         for entry in shares.client_shares:
             # In the order of supported_groups, so each share's group is found in what remains of that list.
             if entry.group not in remaining:
-                raise KeyShareMismatch(f"{entry.group} is repeated, out of order, or not in supported_groups")
+                raise errors.KeyShareMismatch(f"{entry.group} is repeated, out of order, or not in supported_groups")
 
     # --- Negotiation: section 4.2.1 -------------------------------------------------------------------------------
 
@@ -193,7 +177,7 @@ class Negotiation(ServerAfterwards):
         both = selected is not None and self.certificate_with_psk(extensions, selected, with_group=group is not None)
         if both or (selected is None and not (postponed and modes)):
             if group is None:
-                raise NoCommonGroup("no group in common, and no PSK that we accept")
+                raise errors.NoCommonGroup("no group in common, and no PSK that we accept")
             identity, scheme, name_matched = self.choose_identity(extensions, server_name)
         return Choice(
             suite=suite,
@@ -212,7 +196,9 @@ class Negotiation(ServerAfterwards):
         """Our most wanted suite of the client's; where both sides know an external PSK, one with its hash (4.3.11)."""
         common = [code for code in self.config.cipher_suites if code in hello.cipher_suites]
         if not common:
-            raise NoCommonCipherSuite(f"the client offers {', '.join(code.name for code in hello.cipher_suites)}")
+            raise errors.NoCommonCipherSuite(
+                f"the client offers {', '.join(code.name for code in hello.cipher_suites)}"
+            )
         psks = hello.extensions.get(OfferedPsks)
         if psks is not None and self.config.psks:
             hashes = [psk.hash for offered in psks.identities if (psk := self.config.psks.get(offered.identity))]
@@ -237,7 +223,7 @@ class Negotiation(ServerAfterwards):
                 return group, None
         if PskKeyExchangeMode.psk_ke in self.usable_modes(extensions):
             return None, None
-        raise NoCommonGroup(f"the client offers {', '.join(group.name for group in offered)}")
+        raise errors.NoCommonGroup(f"the client offers {', '.join(group.name for group in offered)}")
 
     def usable_modes(self, extensions: Extensions) -> tuple[PskKeyExchangeMode, ...]:
         """How a PSK of this ClientHello may be used (4.3.9); empty if it offers none."""
@@ -262,7 +248,7 @@ class Negotiation(ServerAfterwards):
             return Selected(index, psk, ticket)
         if psks is not None and not self.config.identities:
             # Appendix F.6: who only knows PSKs must not tell an unknown identity from a wrong key.
-            raise BadBinder
+            raise errors.BadBinder
         return None
 
     def certificate_with_psk(self, extensions: Extensions, selected: Selected, *, with_group: bool) -> bool:
@@ -270,7 +256,7 @@ class Negotiation(ServerAfterwards):
         if CertWithExternPsk.extension_type not in extensions:
             return False
         if selected.ticket is not None:
-            raise BadCertificateWithPsk("a PSK of a ticket")
+            raise errors.BadCertificateWithPsk("a PSK of a ticket")
         return with_group and self.config.certificate_with_psk
 
     def find_psk(self, identity: bytes) -> Flow[tuple[Psk | None, TicketState | None]]:
@@ -303,7 +289,7 @@ class Negotiation(ServerAfterwards):
         truncated = self.transcript_prefix + self.last_received[: -psks.binders_length]
         expected = psk.binder(psk.hash.new(truncated).digest())
         if not compare_digest(psks.binders[index], expected):
-            raise BadBinder
+            raise errors.BadBinder
 
     def choose_early_data(
         self, hello: ClientHello, suite: Suite, selected: Selected, alpn_protocol: bytes | None
@@ -329,11 +315,11 @@ class Negotiation(ServerAfterwards):
             return None
         hosts = [entry.host_name for entry in names.server_name_list if entry.name_type == NameType.host_name]
         if len(hosts) > 1:
-            raise IllegalParameter("server_name holds more than one host_name")
+            raise errors.IllegalParameter("server_name holds more than one host_name")
         if not hosts:
             return None
         if hosts[0].translate(None, PRINTABLE):
-            raise IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
+            raise errors.IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
         return hosts[0].decode("ascii")
 
     def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
@@ -343,24 +329,24 @@ class Negotiation(ServerAfterwards):
         """
         identities = self.config.identities
         if not identities:
-            raise NoCertificate
+            raise errors.NoCertificate
         schemes = extensions.get(SignatureSchemeList)
         if schemes is None:
-            raise MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
+            raise errors.MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
         matching = identities.matching(name) if name is not None else []
         if not matching and name is not None and self.config.strict_server_name:
-            raise UnrecognizedName(name)
+            raise errors.UnrecognizedName(name)
         types = extensions.get(ServerCertTypes)
         accepted = types.server_certificate_types if types is not None else (CertificateType.X509,)
         candidates = [one for one in matching or identities.defaults if one.certificate_type in accepted]
         if not candidates:
-            raise CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
+            raise errors.CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
         for identity in self.by_chain(candidates, extensions):
             scheme = self.scheme_for(identity, extensions)
             if scheme is not None:
                 return identity, scheme, bool(matching)
         offered = schemes.supported_signature_algorithms
-        raise NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in offered)}")
+        raise errors.NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in offered)}")
 
     def choose_client_certificate_type(self, extensions: Extensions) -> CertificateType:
         """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of."""
@@ -371,7 +357,7 @@ class Negotiation(ServerAfterwards):
                 return kind
             if kind == CertificateType.X509 and (self.config.client_verifier is not None or types is None):
                 return kind
-        raise CertificateTypeNotOffered(f"the client has {', '.join(one.name for one in offered)}")
+        raise errors.CertificateTypeNotOffered(f"the client has {', '.join(one.name for one in offered)}")
 
     def choose_protocol(self, extensions: Extensions) -> bytes | None:
         """RFC 7301, section 3.2: our most wanted protocol of the client's, no protocol if either side has no list."""
@@ -384,4 +370,4 @@ class Negotiation(ServerAfterwards):
         if not self.config.strict_alpn:
             return None
         offered = b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace")
-        raise NoApplicationProtocol(f"the client offers {offered}")
+        raise errors.NoApplicationProtocol(f"the client offers {offered}")

@@ -11,17 +11,12 @@ KeyUpdate itself is the engine's (engine.py): it touches nothing but keys.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from . import errors
 from .authentication import CLIENT_CONTEXT, AuthenticatedFlow, Shown
-from .errors import (
-    CertificateRequestWithPsk,
-    TooManyRequests,
-    UnknownRequestContext,
-    UnrequestedCertificateRequest,
-    UsageError,
-)
+from .errors import UsageError
 from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
@@ -60,6 +55,7 @@ if TYPE_CHECKING:
     from .events import Session
     from .flow import Flow, Kinds
     from .key_schedule import TrafficSecret
+    from .resumption.tickets import TicketState
     from .transcript import Transcript
     from .trust.identity import Presentable
     from .trust.names import ServerName
@@ -183,12 +179,12 @@ class ClientAfterwards(Afterwards):
         """Section 4.7.2: our three messages, in one piece; Finished under the key that we have when it is sent."""
         established = self.handshake_transcript
         if established is None:
-            raise UnrequestedCertificateRequest
+            raise errors.UnrequestedCertificateRequest
         if self.session is not None and self.session.psk_identity is not None:
-            raise CertificateRequestWithPsk
+            raise errors.CertificateRequestWithPsk
         self.unanswered.append(request.certificate_request_context)
         if len(self.unanswered) > self.config.max_certificate_requests:
-            raise TooManyRequests(len(self.unanswered))
+            raise errors.TooManyRequests(len(self.unanswered))
         transcript = established.fork()
         transcript.update(raw)
         messages: list[bytes] = []
@@ -212,6 +208,13 @@ class ClientAfterwards(Afterwards):
             return messages
 
         self.output.owe(compose)
+
+
+@cache
+def _ticket_state() -> type[TicketState]:
+    from .resumption.tickets import TicketState  # a client never loads it
+
+    return TicketState
 
 
 class ServerAfterwards(Afterwards):
@@ -333,7 +336,7 @@ class ServerAfterwards(Afterwards):
         context = message.certificate_request_context
         transcript = self.requests.pop(context, None)
         if transcript is None:
-            raise UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
+            raise errors.UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
         transcript.update(raw)
         self.transcript = transcript
         shown, scheme = yield from self.read_client_signature(message, context)

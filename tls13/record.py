@@ -22,23 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
 
-from .errors import (
-    BadChangeCipherSpec,
-    BadRecordMac,
-    BadRecordSizeLimit,
-    ConfigurationError,
-    ConnectionFailed,
-    EmptyFragment,
-    InterleavedHandshake,
-    KeyLimitReached,
-    NoContentType,
-    RecordOverflow,
-    TLSError,
-    TooManyEmptyRecords,
-    TooMuchEarlyData,
-    UnexpectedApplicationData,
-    UnexpectedRecordType,
-)
+from . import errors
+from .errors import ConfigurationError, ConnectionFailed, TLSError
 from .wire.registry import ContentType, HandshakeType
 
 if TYPE_CHECKING:
@@ -218,42 +203,42 @@ class RecordReader:
                 what += "; it looks like plain HTTP or another text protocol"
             elif first_byte & 0x80:
                 what += " 1.3; it may be an SSL 2.0 hello"
-            raise UnexpectedRecordType(f"{what}: its stream begins with {start!r}")
+            raise errors.UnexpectedRecordType(f"{what}: its stream begins with {start!r}")
 
     def _check_plaintext_header(self, outer_type: int, length: int) -> None:
         if self._first:
             self._refuse_what_is_not_tls(outer_type)
         if outer_type == CHANGE_CIPHER_SPEC:
             if not self.ccs_allowed:
-                raise BadChangeCipherSpec("before the first ClientHello, or after the peer's Finished")
+                raise errors.BadChangeCipherSpec("before the first ClientHello, or after the peer's Finished")
             if length != 1:
                 raise BadChangeCipherSpec(f"{length} bytes")
         elif self._suite is not None:
             if not (outer_type == ALERT and self.plaintext_alert_allowed and length == 2):
-                raise UnexpectedRecordType(f"an unprotected record of type {ContentType(outer_type)}")
+                raise errors.UnexpectedRecordType(f"an unprotected record of type {ContentType(outer_type)}")
         elif outer_type == APPLICATION_DATA:
             if self._early_data_budget < 0:
-                raise UnexpectedApplicationData("unprotected")
+                raise errors.UnexpectedApplicationData("unprotected")
         elif outer_type not in (ALERT, HANDSHAKE):
-            raise UnexpectedRecordType(ContentType(outer_type))
+            raise errors.UnexpectedRecordType(ContentType(outer_type))
         limit = MAX_CIPHERTEXT if outer_type == APPLICATION_DATA else MAX_PLAINTEXT  # what we skip is a TLSCiphertext
         if length > limit:
-            raise RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
+            raise errors.RecordOverflow(f"TLSPlaintext of {length} bytes; the limit is {limit}")
 
     def _open_plaintext(self, outer_type: int, body: int, end: int) -> tuple[int, bytes] | None:
         self._first = False
         if self.mid_message and outer_type != HANDSHAKE:
-            raise InterleavedHandshake(ContentType(outer_type))
+            raise errors.InterleavedHandshake(ContentType(outer_type))
         if outer_type == APPLICATION_DATA:
             self._charge_early_data(end - body)
             return None
         if outer_type == CHANGE_CIPHER_SPEC:
             if self._buffer[body] != 1:
-                raise BadChangeCipherSpec(f"0x{self._buffer[body]:02x}")
+                raise errors.BadChangeCipherSpec(f"0x{self._buffer[body]:02x}")
             self._count_empty_record()
             return None
         if body == end:
-            raise EmptyFragment(ContentType(outer_type))
+            raise errors.EmptyFragment(ContentType(outer_type))
         self._empty_records = 0
         return outer_type, bytes(self._buffer[body:end])
 
@@ -276,7 +261,7 @@ class RecordReader:
             if self._early_data_budget >= 0:
                 self._charge_early_data(end - body)
                 return None
-            raise BadRecordMac(f"record number {sequence} under this key, {end - body} bytes") from None
+            raise errors.BadRecordMac(f"record number {sequence} under this key, {end - body} bytes") from None
         self._sequence = sequence + 1
         if self._early_data_budget >= 0 or self.plaintext_alert_allowed:
             self._early_data_budget = -1
@@ -300,11 +285,11 @@ class RecordReader:
 
     def _check_inner_type(self, content_type: int, length: int) -> None:
         if content_type == CHANGE_CIPHER_SPEC:
-            raise BadChangeCipherSpec("it is protected")
+            raise errors.BadChangeCipherSpec("it is protected")
         if content_type not in (ALERT, HANDSHAKE, APPLICATION_DATA):
-            raise UnexpectedRecordType(f"{ContentType(content_type)}, protected")
+            raise errors.UnexpectedRecordType(f"{ContentType(content_type)}, protected")
         if self.mid_message and content_type != HANDSHAKE:
-            raise InterleavedHandshake(ContentType(content_type))
+            raise errors.InterleavedHandshake(ContentType(content_type))
         if not length:
             raise EmptyFragment(ContentType(content_type))
 
@@ -313,12 +298,12 @@ class RecordReader:
     def _charge_early_data(self, length: int) -> None:
         self._early_data_budget -= max(1, length)
         if self._early_data_budget < 0:
-            raise TooMuchEarlyData
+            raise errors.TooMuchEarlyData
 
     def _count_empty_record(self) -> None:
         self._empty_records += 1
         if self._empty_records > self.max_empty_records:
-            raise TooManyEmptyRecords(f"more than {self.max_empty_records}")
+            raise errors.TooManyEmptyRecords(f"more than {self.max_empty_records}")
 
 
 class RecordWriter:
@@ -413,7 +398,7 @@ def record_size_limit(body: RecordSizeLimit) -> int:
     """What a peer's record_size_limit (RFC 8449) lets us send, as a TLSInnerPlaintext in bytes. More than TLS 1.3 has
     is no error, less than 64 is BadRecordSizeLimit."""
     if body.record_size_limit < MIN_RECORD_SIZE_LIMIT:
-        raise BadRecordSizeLimit(body.record_size_limit)
+        raise errors.BadRecordSizeLimit(body.record_size_limit)
     return min(body.record_size_limit, MAX_INNER_PLAINTEXT)
 
 

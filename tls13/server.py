@@ -15,14 +15,6 @@ from .authentication import SERVER_CONTEXT
 from .cookie import NO_GROUP, RetryState, open_cookie, seal, unchanged_part
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
-from .errors import (
-    BadCookie,
-    CertificateRequired,
-    CipherSuiteChanged,
-    ClientHelloChanged,
-    EarlyDataAfterRetry,
-    KeyShareMismatch,
-)
 from .events import Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
@@ -102,11 +94,11 @@ class ServerHandshake(Negotiation):
             hello = yield from self.read(ClientHello)
             self.output.stop_skipping()
             if Cookie.extension_type not in hello.extensions:
-                raise BadCookie("the second ClientHello has none")
+                raise errors.BadCookie("the second ClientHello has none")
             choice = yield from self.negotiate(hello)
         retried = Cookie.extension_type in hello.extensions
         if choice.needs_retry:
-            raise KeyShareMismatch(f"the second ClientHello has no share for {choice.group}")
+            raise errors.KeyShareMismatch(f"the second ClientHello has no share for {choice.group}")
         self.output.require_record_boundary()  # 5.1: our keys change next, and nothing may be in between
         self.transcript.start(choice.suite.hash)
 
@@ -168,7 +160,7 @@ class ServerHandshake(Negotiation):
         state = self.open_retry(hello)
         choice = yield from self.choose(hello)
         if state is not None and choice.suite.code != state.cipher_suite:
-            raise CipherSuiteChanged(f"{state.cipher_suite}, then {choice.suite.code}")
+            raise errors.CipherSuiteChanged(f"{state.cipher_suite}, then {choice.suite.code}")
         return choice
 
     # --- HelloRetryRequest: section 4.2.4 -------------------------------------------------------------------------
@@ -213,14 +205,14 @@ class ServerHandshake(Negotiation):
             return None
         state = open_cookie(self.config.cookie_key, cookie.cookie)
         if state.unchanged != unchanged_part(hello, state.selected_group):
-            raise ClientHelloChanged
+            raise errors.ClientHelloChanged
         if hello.extensions.get(EarlyDataIndication) is not None:
-            raise EarlyDataAfterRetry
+            raise errors.EarlyDataAfterRetry
         if state.selected_group != NO_GROUP:
             shares = hello.extensions.get(KeyShareClientHello)
             groups = [entry.group for entry in shares.client_shares] if shares is not None else []
             if groups != [state.selected_group]:
-                raise KeyShareMismatch(f"the second ClientHello must hold one share, for {state.selected_group}")
+                raise errors.KeyShareMismatch(f"the second ClientHello must hold one share, for {state.selected_group}")
         hash = SUITES[state.cipher_suite].hash
         request = self.hello_retry_request(hello, state, cookie.cookie).to_handshake()
         self.transcript_prefix = message_hash(hash, state.client_hello1_hash) + request
@@ -353,7 +345,7 @@ class ServerHandshake(Negotiation):
         shown, scheme = yield from self.read_client_signature(message)
         if shown.holder is None:
             if self.config.client_certificate_required:
-                raise CertificateRequired
+                raise errors.CertificateRequired
             return session
         verified = yield from self.verify_client(shown)
         return session._replace(

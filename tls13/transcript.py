@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from .errors import InternalError
+from . import errors
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Transcript:
             self._running = hash.new(b"".join(self._pending))
             self._pending.clear()
         elif self._hash is not hash:
-            raise InternalError("the transcript's hash cannot change")
+            raise errors.InternalError("the transcript's hash cannot change")
 
     def retry(self, hash: Hash) -> None:
         """A HelloRetryRequest is the second message: replace the first, ClientHello1, by message_hash (4.1)."""

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ..errors import InvalidKeyShare, UsageError
+from .. import errors
+from ..errors import UsageError
 from ..wire.registry import NamedGroup
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Group(ABC):
 
     def check_length(self, share: bytes, expected: int) -> None:
         if len(share) != expected:
-            raise InvalidKeyShare(f"{self.code.name} has shares of {expected} bytes, not {len(share)}")
+            raise errors.InvalidKeyShare(f"{self.code.name} has shares of {expected} bytes, not {len(share)}")
 
     def __repr__(self) -> str:
         return f"<Group {self.code.name}>"
@@ -135,7 +136,9 @@ class Montgomery(DiffieHellman):
         try:
             return private.exchange(self._load_public(peer_share))
         except ValueError:
-            raise InvalidKeyShare(f"{self.code.name}: a point of low order, whose secret anybody knows") from None
+            raise errors.InvalidKeyShare(
+                f"{self.code.name}: a point of low order, whose secret anybody knows"
+            ) from None
 
 
 class Weierstrass(DiffieHellman):
@@ -157,12 +160,14 @@ class Weierstrass(DiffieHellman):
     def exchange(self, private: ec.EllipticCurvePrivateKey, peer_share: bytes) -> bytes:  # type: ignore[override]  # its own keys
         self.check_length(peer_share, self.client_share_length)
         if peer_share[0] != 4:  # from_encoded_point would take compressed points too
-            raise InvalidKeyShare(f"{self.code.name}: a point is 04 || X || Y, this begins with {peer_share[0]:02x}")
+            raise errors.InvalidKeyShare(
+                f"{self.code.name}: a point is 04 || X || Y, this begins with {peer_share[0]:02x}"
+            )
         try:
             peer = ec.EllipticCurvePublicKey.from_encoded_point(self.curve, peer_share)
             return private.exchange(ec.ECDH(), peer)
         except ValueError:
-            raise InvalidKeyShare(f"{self.code.name}: the point is not on the curve") from None
+            raise errors.InvalidKeyShare(f"{self.code.name}: the point is not on the curve") from None
 
 
 def _point(private: ec.EllipticCurvePrivateKey) -> bytes:
@@ -188,7 +193,9 @@ class MlKem:
         try:
             secret, ciphertext = self.public.from_public_bytes(encapsulation_key).encapsulate()
         except ValueError:
-            raise InvalidKeyShare("the ML-KEM encapsulation key is not a valid one (FIPS 203, section 7.2)") from None
+            raise errors.InvalidKeyShare(
+                "the ML-KEM encapsulation key is not a valid one (FIPS 203, section 7.2)"
+            ) from None
         return ciphertext, secret
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from ..errors import BadPublicKey
+from .. import errors
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -30,7 +30,7 @@ class PublicKeyInfo:
             self.public_key_algorithm_oid = algorithm(der)
             self._key = load_der_public_key(der)
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise BadPublicKey(error) from None
+            raise errors.BadPublicKey(error) from None
 
     def public_key(self) -> PublicKeyTypes:
         return self._key

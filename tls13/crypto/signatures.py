@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.x509.oid import PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
-from ..errors import BadSignature, SignatureSchemeUnsuitable
+from .. import errors
 from ..wire.registry import SignatureScheme
 
 if TYPE_CHECKING:
@@ -165,9 +165,9 @@ def check_suitable(scheme: SignatureScheme, holder: KeyHolder) -> None:
     try:
         key = holder.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        raise SignatureSchemeUnsuitable(f"{scheme} with a key that cannot be read") from None
+        raise errors.SignatureSchemeUnsuitable(f"{scheme} with a key that cannot be read") from None
     if scheme not in schemes_for(key, holder):
-        raise SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, holder) or 'unknown'}")
+        raise errors.SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, holder) or 'unknown'}")
 
 
 def signed_content(context: bytes, transcript_hash: bytes) -> bytes:
@@ -189,4 +189,4 @@ def verify(public_key: Any, scheme: int, signature: bytes, content: bytes) -> No
     try:
         public_key.verify(signature, content, *SCHEMES[scheme].arguments)
     except (InvalidSignature, ValueError):
-        raise BadSignature(SignatureScheme(scheme)) from None
+        raise errors.BadSignature(SignatureScheme(scheme)) from None

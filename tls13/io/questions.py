@@ -6,7 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InternalError, UsageError
+from .. import errors
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ class Questions:
 
     def _answered(self, question: AnswerAwaited, future: asyncio.Future[Any]) -> None:
         self._pending.discard(future)
-        error = InternalError("what was awaited was cancelled") if future.cancelled() else future.exception()
+        error = errors.InternalError("what was awaited was cancelled") if future.cancelled() else future.exception()
         if self._over:
             return
         try:

@@ -20,9 +20,10 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from .. import errors
 from ..config import ClientConfig, ServerConfig
 from ..connection import ClientConnection, ServerConnection
-from ..errors import CertificateRequired, TLSError, UsageError
+from ..errors import TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
 from ..io.refusal import next_event
 from .failures import both_closed, library_error, ragged_end, translated
@@ -249,7 +250,7 @@ class Channel(Later):
     def _client_authenticated(self, event: ClientAuthenticated) -> None:
         """With CERT_REQUIRED, a client that declines is refused, as OpenSSL does."""
         if not event.peer_certificates and self._context.verify_mode is ssl.CERT_REQUIRED:
-            error = CertificateRequired("the client declines to show one")
+            error = errors.CertificateRequired("the client declines to show one")
             self._failure = translated(error)
             self.connection.abandon(error)
             self._flush_alert()

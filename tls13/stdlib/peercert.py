@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import ExtensionOID
 
-from ..errors import MalformedCertificate
+from .. import errors
 from ..trust.der import raw_extension
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tup
         return tuple(
             _general_names(inside) if oid == ExtensionOID.SUBJECT_ALTERNATIVE_NAME else _distribution_points(inside)
         )
-    except (MalformedCertificate, ValueError):
+    except (errors.MalformedCertificate, ValueError):
         return None
 
 
@@ -159,7 +159,7 @@ def _access(certificate: x509.Certificate, method: bytes) -> tuple[str, ...]:
         return tuple(
             location.decode() for (_, kind), (tag, location) in descriptions if kind == method and tag == URI
         )  # fmt: skip
-    except (MalformedCertificate, ValueError):
+    except (errors.MalformedCertificate, ValueError):
         return ()
 
 

@@ -4,7 +4,7 @@ names, for the certificates that are believed without a chain and for the diagno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -68,28 +68,28 @@ def check_usage(leaf: x509.Certificate, question: Question) -> None:
     usage = read_extension(leaf, x509.ExtendedKeyUsage)
     if usage is not None and wanted not in usage and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage:
         purpose = "servers" if question.server else "clients"
-        raise WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
+        raise errors.WrongUsage(f"{describe(leaf)}: its extendedKeyUsage is not for {purpose}", certificate=leaf)
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:
     subject = describe(certificate)
     if now > certificate.not_valid_after_utc:
-        raise CertificateExpired(
+        raise errors.CertificateExpired(
             f"{subject} was valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC", certificate=certificate
         )
     if now < certificate.not_valid_before_utc:
-        raise CertificateNotYetValid(
+        raise errors.CertificateNotYetValid(
             f"{subject} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; is this machine's clock "
             f"right? It says {now:%Y-%m-%d %H:%M}",
             certificate=certificate,
         )
 
 
-def wrong_host(name: ServerName, leaf: x509.Certificate) -> WrongHost:
+def wrong_host(name: ServerName, leaf: x509.Certificate) -> errors.WrongHost:
     names = certificate_names(leaf)
     holds = f"it is for {', '.join(names[:10])}" if names else "it names no host at all"
     if len(names) > 10:
         holds += f" and {len(names) - 10} more"
-    error = WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
+    error = errors.WrongHost(f"{name} is wanted, and {holds}", certificate=leaf)
     error.name, error.is_address = name.text, name.is_ip
     return error

@@ -22,7 +22,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
-from ..errors import CertificateRevoked, ConfigurationError, RevocationUnknown
+from .. import errors
+from ..errors import ConfigurationError
 from .names import UNREADABLE, describe, read_extension
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class CrlSet:
         for depth, (certificate, issuer) in enumerate(pairwise(chain)):
             covered = self._check_one(certificate, issuer, now)
             if not covered and (self.require == "chain" or (self.require == "leaf" and depth == 0)):
-                raise RevocationUnknown(describe(certificate), certificate=certificate)
+                raise errors.RevocationUnknown(describe(certificate), certificate=certificate)
 
     def _check_one(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
         """Whether a list covers the certificate. Raises CertificateRevoked."""
@@ -104,7 +105,7 @@ class CrlSet:
         for one in current if covered else lists:
             date = one.revoked.get(certificate.serial_number)
             if date is not None:
-                raise CertificateRevoked(
+                raise errors.CertificateRevoked(
                     f"{describe(certificate)}, serial number {certificate.serial_number:x}, on {date:%Y-%m-%d}",
                     certificate=certificate,
                 )

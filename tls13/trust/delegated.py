@@ -14,15 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from .. import errors
 from ..crypto.public_keys import PublicKeyInfo
 from ..crypto.signatures import check_suitable, schemes_for, verify
-from ..errors import (
-    BadDelegatedCredential,
-    BadPublicKey,
-    BadSignature,
-    ConfigurationError,
-    SignatureSchemeUnsuitable,
-)
+from ..errors import ConfigurationError
 from ..wire.companions import Credential, DelegatedCredential
 from ..wire.registry import SignatureScheme
 from .checks import LARGEST_RSA, SMALLEST_RSA
@@ -73,7 +68,7 @@ def expires_at(certificate: x509.Certificate, credential: DelegatedCredential) -
     try:
         return certificate.not_valid_before_utc + timedelta(seconds=credential.cred.valid_time)
     except OverflowError:
-        raise BadDelegatedCredential("it expires after the year 9999") from None
+        raise errors.BadDelegatedCredential("it expires after the year 9999") from None
 
 
 def check(
@@ -93,24 +88,24 @@ def check(
     cred = credential.cred
     expiry = expires_at(certificate, credential)
     if now > expiry:
-        raise BadDelegatedCredential(f"it expired on {expiry:%Y-%m-%d %H:%M:%S} UTC")
+        raise errors.BadDelegatedCredential(f"it expired on {expiry:%Y-%m-%d %H:%M:%S} UTC")
     if expiry > now + MAX_VALIDITY:
-        raise BadDelegatedCredential(f"it is valid until {expiry:%Y-%m-%d}, more than 7 days from now")
+        raise errors.BadDelegatedCredential(f"it is valid until {expiry:%Y-%m-%d}, more than 7 days from now")
     if cred.dc_cert_verify_algorithm not in credential_algorithms or cred.dc_cert_verify_algorithm in NOT_ALLOWED:
-        raise BadDelegatedCredential(f"dc_cert_verify_algorithm is {cred.dc_cert_verify_algorithm}")
+        raise errors.BadDelegatedCredential(f"dc_cert_verify_algorithm is {cred.dc_cert_verify_algorithm}")
     if credential.algorithm not in algorithms:
-        raise BadDelegatedCredential(f"it is signed with {credential.algorithm}, which we did not offer")
+        raise errors.BadDelegatedCredential(f"it is signed with {credential.algorithm}, which we did not offer")
     if not may_delegate(certificate):
-        raise BadDelegatedCredential("its certificate does not have DelegationUsage and digitalSignature")
+        raise errors.BadDelegatedCredential("its certificate does not have DelegationUsage and digitalSignature")
     content = signed_content(certificate.public_bytes(Encoding.DER), cred, credential.algorithm, context)
     _check_scheme(credential.algorithm, certificate, "the certificate's")
     try:
         verify(certificate.public_key(), credential.algorithm, credential.signature, content)
         key = PublicKeyInfo(cred.ASN1_subjectPublicKeyInfo)
-    except BadSignature:
-        raise BadDelegatedCredential("its signature is not the certificate's") from None
-    except BadPublicKey as error:
-        raise BadDelegatedCredential(error.detail) from None
+    except errors.BadSignature:
+        raise errors.BadDelegatedCredential("its signature is not the certificate's") from None
+    except errors.BadPublicKey as error:
+        raise errors.BadDelegatedCredential(error.detail) from None
     _check_scheme(cred.dc_cert_verify_algorithm, key, "its own")
     _check_size(key)
     return key
@@ -119,15 +114,15 @@ def check(
 def _check_scheme(scheme: SignatureScheme, holder: KeyHolder, whose: str) -> None:
     try:
         check_suitable(scheme, holder)
-    except SignatureSchemeUnsuitable:
-        raise BadDelegatedCredential(f"{scheme} with {whose} key") from None
+    except errors.SignatureSchemeUnsuitable:
+        raise errors.BadDelegatedCredential(f"{scheme} with {whose} key") from None
 
 
 def _check_size(key: PublicKeyInfo) -> None:
     """What check_keys asks of a certificate's key: it is neither weak nor so large that verifying is an attack."""
     public_key = key.public_key()
     if isinstance(public_key, rsa.RSAPublicKey) and not SMALLEST_RSA <= public_key.key_size <= LARGEST_RSA:
-        raise BadDelegatedCredential(
+        raise errors.BadDelegatedCredential(
             f"an RSA key of {public_key.key_size} bits, where {SMALLEST_RSA} to {LARGEST_RSA} are allowed"
         )
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..errors import MalformedCertificate
+from .. import errors
 
 
 @asn1.sequence
@@ -85,8 +85,8 @@ def raw_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> 
     try:
         extensions = asn1.decode_der(_TBSCertificate, certificate.tbs_certificate_bytes).extensions
     except ValueError as error:  # the library has read these bytes before: where the two differ, nobody is right
-        raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+        raise errors.MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
     found = [one.value for one in extensions or () if one.oid == oid]
     if len(found) > 1:
-        raise MalformedCertificate(f"extension {oid.dotted_string} stands there twice", certificate=certificate)
+        raise errors.MalformedCertificate(f"extension {oid.dotted_string} stands there twice", certificate=certificate)
     return found[0] if found else None

@@ -15,20 +15,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, SignatureAlgorithmOID
 
+from .. import errors
 from ..crypto.signatures import key_kind
-from ..errors import (
-    BadCertificateSignature,
-    CertificateError,
-    MalformedCertificate,
-    MissingIntermediate,
-    NameConstraintViolation,
-    SelfSigned,
-    UnknownIssuer,
-    UnsuitableChain,
-    WeakKey,
-    WeakSignature,
-    WrongUsage,
-)
+from ..errors import CertificateError
 from .checks import check_dates, check_usage
 from .names import check_readable, describe, read_extension
 
@@ -68,16 +57,16 @@ def diagnose(
         _check_authorities(path)
         question.check_name(chain[0])
         if "constrain" in library_says.lower():
-            raise NameConstraintViolation(library_says, certificate=chain[0])
+            raise errors.NameConstraintViolation(library_says, certificate=chain[0])
     except CertificateError as error:
         return error
-    return UnsuitableChain(library_says, certificate=chain[0])
+    return errors.UnsuitableChain(library_says, certificate=chain[0])
 
 
 def _is_readable(anchor: x509.Certificate) -> bool:
     try:
         check_readable(anchor)
-    except MalformedCertificate:
+    except errors.MalformedCertificate:
         return False
     return True
 
@@ -108,10 +97,10 @@ def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certifi
     for certificate in path:
         weak = WEAK_SIGNATURES.get(certificate.signature_algorithm_oid)
         if weak is not None and certificate not in anchors:
-            raise WeakSignature(f"{describe(certificate)} is signed with {weak}", certificate=certificate)
+            raise errors.WeakSignature(f"{describe(certificate)} is signed with {weak}", certificate=certificate)
     for certificate, issuer in pairwise(path):
         if not _signed_by(certificate, issuer):
-            raise BadCertificateSignature(
+            raise errors.BadCertificateSignature(
                 f"{describe(certificate)} says that {describe(issuer)} signed it, and it did not",
                 certificate=certificate,
             )
@@ -120,16 +109,16 @@ def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certifi
         return
     if last.issuer == last.subject:
         if len(path) == 1:
-            raise SelfSigned(describe(last), certificate=last)
-        raise UnknownIssuer(f"{describe(last)}; add it to the trust store if you trust it", certificate=last)
+            raise errors.SelfSigned(describe(last), certificate=last)
+        raise errors.UnknownIssuer(f"{describe(last)}; add it to the trust store if you trust it", certificate=last)
     if len(path) > MAX_STEPS:
-        raise UnsuitableChain(f"more than {MAX_STEPS} certificates long", certificate=last)
+        raise errors.UnsuitableChain(f"more than {MAX_STEPS} certificates long", certificate=last)
     issuer_name = last.issuer.rfc4514_string()
     if _has_issuer_url(last) or _same_organization(last, anchors):
-        raise MissingIntermediate(
+        raise errors.MissingIntermediate(
             f"{issuer_name}, which signed {describe(last)}; the server must send it", certificate=last
         )
-    raise UnknownIssuer(
+    raise errors.UnknownIssuer(
         f"{issuer_name}, which signed {describe(last)}; either it is missing in the trust store, or the peer did not "
         "send an intermediate certificate",
         certificate=last,
@@ -158,7 +147,7 @@ def _check_authorities(path: Sequence[x509.Certificate]) -> None:
     leaf, issuers = path[0], path[1:]
     constraints = read_extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise WrongUsage(f"{describe(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
+        raise errors.WrongUsage(f"{describe(leaf)} is a CA's certificate, used as an end-entity's", certificate=leaf)
     for depth, issuer in enumerate(issuers):
         _check_issuer(issuer, depth)
 
@@ -166,17 +155,19 @@ def _check_authorities(path: Sequence[x509.Certificate]) -> None:
 def _check_issuer(issuer: x509.Certificate, depth: int) -> None:
     constraints = read_extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise WrongUsage(f"{describe(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
+        raise errors.WrongUsage(f"{describe(issuer)} is not a CA, and has signed a certificate", certificate=issuer)
     if constraints.path_length is not None and depth > constraints.path_length:
-        raise WrongUsage(
+        raise errors.WrongUsage(
             f"{describe(issuer)} allows {constraints.path_length} CAs below it, and there are {depth}",
             certificate=issuer,
         )
     usage = read_extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        raise WrongUsage(f"{describe(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
+        raise errors.WrongUsage(f"{describe(issuer)}: its keyUsage does not allow keyCertSign", certificate=issuer)
     key = issuer.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        raise WeakKey(f"{describe(issuer)} has an RSA key of {key.key_size} bits", certificate=issuer)
+        raise errors.WeakKey(f"{describe(issuer)} has an RSA key of {key.key_size} bits", certificate=issuer)
     if key_kind(key) in (None, "ed25519", "ed448"):
-        raise WeakKey(f"{describe(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer)
+        raise errors.WeakKey(
+            f"{describe(issuer)} signs with a kind of key that is not accepted in chains", certificate=issuer
+        )

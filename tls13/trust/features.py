@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from ..errors import MalformedCertificate
+from .. import errors
 from ..wire.registry import ExtensionType
 from .names import UNREADABLE
 
@@ -39,4 +39,4 @@ def _read(certificate: x509.Certificate) -> frozenset[int]:
     try:
         return frozenset(integers(value)) if value is not None else frozenset()
     except ValueError as error:
-        raise MalformedCertificate(f"its TLSFeature cannot be read: {error}", certificate=certificate) from None
+        raise errors.MalformedCertificate(f"its TLSFeature cannot be read: {error}", certificate=certificate) from None

@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from ..errors import BadOidFilter, DecodeError
+from .. import errors
+from ..errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +39,10 @@ def judge_filters(filters: Sequence[OIDFilter]) -> None:
     for one in filters:
         oid = _oid(one)
         if oid in seen:
-            raise BadOidFilter(f"{oid.dotted_string} is named twice")
+            raise errors.BadOidFilter(f"{oid.dotted_string} is named twice")
         seen.add(oid)
         if oid == ExtensionOID.EXTENDED_KEY_USAGE and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in _purposes(one):
-            raise BadOidFilter("anyExtendedKeyUsage")
+            raise errors.BadOidFilter("anyExtendedKeyUsage")
 
 
 def satisfies(leaf: x509.Certificate, filters: Sequence[OIDFilter]) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from ..errors import ConfigurationError, MalformedCertificate
+from .. import errors
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -123,7 +124,7 @@ def read_extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
     except x509.ExtensionNotFound:
         return None
     except UNREADABLE as error:
-        raise MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
+        raise errors.MalformedCertificate(f"its extensions cannot be read: {error}", certificate=certificate) from None
 
 
 def read_extensions(certificate: x509.Certificate) -> x509.Extensions:
@@ -143,7 +144,7 @@ def check_readable(certificate: x509.Certificate) -> None:
     try:
         certificate.subject, certificate.issuer  # noqa: B018  # reading them parses them
     except UNREADABLE as error:
-        raise MalformedCertificate(f"its names cannot be read: {error}", certificate=certificate) from None
+        raise errors.MalformedCertificate(f"its names cannot be read: {error}", certificate=certificate) from None
 
 
 def describe(certificate: x509.Certificate) -> str:

@@ -23,7 +23,7 @@ meant to be so, and without it section 4.2.2.2.1 leaves it to local policy. Its 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -32,21 +32,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
+from .. import errors
 from ..crypto.signatures import SHA1_SCHEMES, signed_with
-from ..errors import (
-    BadCertificateStatus,
-    BadOcspSignature,
-    CertificateError,
-    CertificateRevoked,
-    CertificateStatusUnknown,
-    ConfigurationError,
-    OcspExtensionNotUnderstood,
-    OcspForAnotherCertificate,
-    OcspNotYetValid,
-    OcspOutOfDate,
-    UnauthorizedResponder,
-    WeakOcspSignature,
-)
+from ..errors import CertificateError, ConfigurationError
+from ..lean import NamedTuple
 from .checks import check_dates, check_keys
 from .der import RawExtension
 from .names import UNREADABLE, describe, read_extension
@@ -138,7 +127,7 @@ def check_stapled(response: bytes, verified: Sequence[x509.Certificate], now: da
         parsed = Response.parse(response)
         entries = [one for one in parsed.entries if one.is_about(leaf, issuer)]
         if not entries:
-            raise OcspForAnotherCertificate(_subjects(parsed.entries))
+            raise errors.OcspForAnotherCertificate(_subjects(parsed.entries))
         responder = _find_signer(parsed, issuer, now)
         newest = _check_status(entries, leaf)
         _check_understood((*parsed.extensions, *newest.extensions))
@@ -158,7 +147,7 @@ def _issuer_of(verified: Sequence[x509.Certificate]) -> x509.Certificate:
     if len(verified) > 1:
         return verified[1]
     if verified[0].issuer != verified[0].subject:
-        raise UnauthorizedResponder("the certificate was believed for itself, and its issuer is not known")
+        raise errors.UnauthorizedResponder("the certificate was believed for itself, and its issuer is not known")
     return verified[0]
 
 
@@ -169,14 +158,14 @@ def _find_signer(response: Response, issuer: x509.Certificate, now: datetime) ->
     """The issuer or a responder that it appointed, whose signature was verified. Raises a BadCertificateStatus."""
     candidates = [one for one in (issuer, *response.certificates) if response.names(one)]
     if not candidates:
-        raise UnauthorizedResponder("it is neither the issuer, nor is its certificate in the response")
-    failures: list[BadCertificateStatus] = []
+        raise errors.UnauthorizedResponder("it is neither the issuer, nor is its certificate in the response")
+    failures: list[errors.BadCertificateStatus] = []
     for candidate in candidates[:MAX_SIGNERS]:
         try:
             if candidate != issuer:
                 _check_appointed(candidate, issuer, now)
             _verify(response, candidate)
-        except BadCertificateStatus as error:
+        except errors.BadCertificateStatus as error:
             failures.append(error)
         else:
             return candidate
@@ -208,25 +197,25 @@ def _check_appointed(responder: x509.Certificate, issuer: x509.Certificate, now:
             raise _unauthorized(responder, f"its certificate has the critical extension {one.oid.dotted_string}")
 
 
-def _unauthorized(responder: x509.Certificate, what: str) -> UnauthorizedResponder:
-    return UnauthorizedResponder(f"{describe(responder)}: {what}")
+def _unauthorized(responder: x509.Certificate, what: str) -> errors.UnauthorizedResponder:
+    return errors.UnauthorizedResponder(f"{describe(responder)}: {what}")
 
 
 def _verify(response: Response, signer: x509.Certificate) -> None:
     """Raises BadOcspSignature or WeakOcspSignature."""
     if response.algorithm not in _ALGORITHMS:
-        raise WeakOcspSignature(response.algorithm.dotted_string)
+        raise errors.WeakOcspSignature(response.algorithm.dotted_string)
     kind, choices = _ALGORITHMS[response.algorithm]
     key: Any = signer.public_key()
     if not isinstance(key, kind):
-        raise BadOcspSignature(f"{describe(signer)} has a key of another kind")
+        raise errors.BadOcspSignature(f"{describe(signer)} has a key of another kind")
     for arguments in choices:
         try:
             key.verify(response.signature, response.signed, *arguments)
         except (InvalidSignature, ValueError):
             continue
         return
-    raise BadOcspSignature(f"by the key of {describe(signer)}")
+    raise errors.BadOcspSignature(f"by the key of {describe(signer)}")
 
 
 # --- what it means, today --------------------------------------------------------------------------------------------
@@ -238,10 +227,10 @@ def _check_status(entries: Sequence[Entry], leaf: x509.Certificate) -> Entry:
     for one in entries:
         if one.status is ocsp.OCSPCertStatus.REVOKED:
             when = f", on {one.revoked_at:%Y-%m-%d}" if one.revoked_at is not None else ""
-            raise CertificateRevoked(f"{describe(leaf)}{when}, says the OCSP response that is stapled to it")
+            raise errors.CertificateRevoked(f"{describe(leaf)}{when}, says the OCSP response that is stapled to it")
     newest = max(entries, key=lambda one: one.this_update)
     if newest.status is not ocsp.OCSPCertStatus.GOOD:
-        raise CertificateStatusUnknown(f"{describe(leaf)}, serial number {leaf.serial_number:x}")
+        raise errors.CertificateStatusUnknown(f"{describe(leaf)}, serial number {leaf.serial_number:x}")
     return newest
 
 
@@ -249,18 +238,20 @@ def _check_understood(extensions: Sequence[RawExtension]) -> None:
     """Section 4.4: unknown extensions are ignored, unless they are critical. None changes what we read, so all are."""
     for one in extensions:
         if one.critical:
-            raise OcspExtensionNotUnderstood(one.oid.dotted_string)
+            raise errors.OcspExtensionNotUnderstood(one.oid.dotted_string)
 
 
 def _check_times(response: Response, entry: Entry, now: datetime) -> None:
     """Sections 2.4, 3.2 (5 and 6) and 4.2.2.1."""
     for name, time in (("thisUpdate", entry.this_update), ("producedAt", response.produced_at)):
         if time > now + CLOCK_SKEW:
-            raise OcspNotYetValid(
+            raise errors.OcspNotYetValid(
                 f"{name} is {time:%Y-%m-%d %H:%M} UTC; is this machine's clock right? It says {now:%Y-%m-%d %H:%M}"
             )
     if entry.next_update is None:
         if now >= entry.this_update + UNDATED_LIFETIME:
-            raise OcspOutOfDate(f"thisUpdate was {entry.this_update:%Y-%m-%d %H:%M} UTC, and it has no nextUpdate")
+            raise errors.OcspOutOfDate(
+                f"thisUpdate was {entry.this_update:%Y-%m-%d %H:%M} UTC, and it has no nextUpdate"
+            )
     elif now >= entry.next_update:
-        raise OcspOutOfDate(f"nextUpdate was {entry.next_update:%Y-%m-%d %H:%M} UTC")
+        raise errors.OcspOutOfDate(f"nextUpdate was {entry.next_update:%Y-%m-%d %H:%M} UTC")

@@ -7,7 +7,7 @@ show the extensions. So here all of it is asked for, at once, and what the libra
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,7 +15,8 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
-from ..errors import MalformedOcspResponse, OcspResponderFailed
+from .. import errors
+from ..lean import NamedTuple
 from .der import RawExtension
 from .names import UNREADABLE
 
@@ -97,14 +98,14 @@ class Response(NamedTuple):
     def parse(cls, der: bytes) -> Response:
         """Raises MalformedOcspResponse or OcspResponderFailed."""
         if len(der) > MAX_RESPONSE_BYTES:
-            raise MalformedOcspResponse(f"it has {len(der)} bytes; our limit is {MAX_RESPONSE_BYTES}")
+            raise errors.MalformedOcspResponse(f"it has {len(der)} bytes; our limit is {MAX_RESPONSE_BYTES}")
         try:
             response = ocsp.load_der_ocsp_response(der)
             if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-                raise OcspResponderFailed(response.response_status.name.lower())
+                raise errors.OcspResponderFailed(response.response_status.name.lower())
             return cls._read(response)
         except (*UNREADABLE, UnsupportedAlgorithm) as error:
-            raise MalformedOcspResponse(str(error)) from None
+            raise errors.MalformedOcspResponse(str(error)) from None
 
     @classmethod
     def _read(cls, response: ocsp.OCSPResponse) -> Response:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from .. import errors
 from ..crypto.public_keys import PublicKeyInfo
 from ..crypto.signatures import schemes_for, sign
-from ..errors import BadPublicKey, ConfigurationError, UnknownPublicKey
+from ..errors import ConfigurationError
 from ..wire.registry import CertificateType
 from .checks import SMALLEST_RSA
 
@@ -77,7 +78,7 @@ def known_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
     for spki in spkis:
         try:
             PublicKeyInfo(spki)
-        except BadPublicKey as error:
+        except errors.BadPublicKey as error:
             raise ConfigurationError(f"a raw key is a SubjectPublicKeyInfo (DER): {error.detail}") from None
     return frozenset(spkis)
 
@@ -85,5 +86,5 @@ def known_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
 def trusted_key(spki: bytes, trusted: Collection[bytes]) -> PublicKeyInfo:
     """The key that a peer shows, if it is one of those that are trusted. Raises UnknownPublicKey, BadPublicKey."""
     if spki not in trusted:
-        raise UnknownPublicKey(f"{len(spki)} bytes: {spki.hex()[:64]}")
+        raise errors.UnknownPublicKey(f"{len(spki)} bytes: {spki.hex()[:64]}")
     return PublicKeyInfo(spki)

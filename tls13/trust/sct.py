@@ -10,12 +10,14 @@ month to month: browsers ship a list, and this library has none. So these are th
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtensionOID
 
-from ..errors import BadCertificateStatus, DecodeError
+from .. import errors
+from ..errors import DecodeError
+from ..lean import NamedTuple
 from ..wire.codec import Codec, Enumerated, Fixed, Opaque, UInt
 from ..wire.companions import SignedCertificateTimestampList
 from ..wire.registry import CodePoint
@@ -128,7 +130,7 @@ def stapled(response: bytes, leaf: x509.Certificate) -> tuple[Timestamp, ...]:
     """
     try:
         entries = Response.parse(response).entries
-    except BadCertificateStatus as error:
+    except errors.BadCertificateStatus as error:
         raise DecodeError(f"{error.says}: {error.detail}") from None
     extensions = [one for entry in entries if entry.serial_number == leaf.serial_number for one in entry.extensions]
     return tuple(

@@ -21,7 +21,6 @@ Profiles:
 from __future__ import annotations
 
 import hashlib
-from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -32,14 +31,9 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, VerificationError
 
-from ..errors import (
-    CertificateError,
-    ConfigurationError,
-    EmptyTrustStore,
-    MalformedCertificate,
-    NotPinned,
-    UnsuitableChain,
-)
+from .. import errors
+from ..errors import CertificateError, ConfigurationError
+from ..lean import Enum
 from ..wire.registry import SignatureScheme
 from .checks import Question, check_dates, check_keys, check_usage
 from .facts import COMMON_SIZE, MAX_KEPT
@@ -183,7 +177,7 @@ class ChainVerifier:
 
     def _verify(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not chain:
-            raise UnsuitableChain("it is empty")
+            raise errors.UnsuitableChain("it is empty")
         if question.now.tzinfo is None:
             raise ConfigurationError("`now` must be an aware datetime: certificates are dated in UTC")
         try:
@@ -225,7 +219,7 @@ class ChainVerifier:
             return
         counted = [one for one in verified[1:-1] if not _is_self_issued(one)]
         if len(counted) > self.max_depth:
-            raise UnsuitableChain(f"{len(counted)} intermediates, and {self.max_depth} are allowed")
+            raise errors.UnsuitableChain(f"{len(counted)} intermediates, and {self.max_depth} are allowed")
 
     def _build(
         self,
@@ -254,7 +248,7 @@ class ChainVerifier:
     def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> VerifiedChain:
         """The certificate is believed for itself: only its dates and its name are left to check."""
         if leaf not in self.trust:
-            raise NotPinned(describe(leaf), certificate=leaf)
+            raise errors.NotPinned(describe(leaf), certificate=leaf)
         check_dates(leaf, question.now)
         question.check_name(leaf)
         return VerifiedChain((leaf,))
@@ -290,7 +284,7 @@ def parse_chain(
         try:
             certificate = _parse_again(der) if len(der) <= COMMON_SIZE else _parse(der)
         except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning) as error:  # a warning, under -W error
-            raise MalformedCertificate(f"certificate number {number}: {error}") from None
+            raise errors.MalformedCertificate(f"certificate number {number}: {error}") from None
         if number == 1 and certificate.version is not x509.Version.v3:
             raise CertificateError(f"certificate number {number} is X.509 {certificate.version.name}, not v3")
         chain.append(certificate)

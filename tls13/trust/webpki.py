@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..errors import UnsuitableChain, WeakKey, WrongUsage
+from .. import errors
 from .names import describe, read_extension
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def check_web_pki(chain: Sequence[x509.Certificate], *, server: bool) -> None:
     _check_root(root)
 
 
-def _unsuitable(what: str, certificate: x509.Certificate) -> UnsuitableChain:
-    return UnsuitableChain(f"{describe(certificate)}: {what}", certificate=certificate)
+def _unsuitable(what: str, certificate: x509.Certificate) -> errors.UnsuitableChain:
+    return errors.UnsuitableChain(f"{describe(certificate)}: {what}", certificate=certificate)
 
 
 def _check_serial_number(certificate: x509.Certificate) -> None:
@@ -51,7 +51,7 @@ def _check_modulus(certificate: x509.Certificate) -> None:
     """Baseline Requirements, section 6.1.5: a modulus of a multiple of 8 bits."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size % 8:
-        raise WeakKey(f"an RSA key of {key.key_size} bits, which is no multiple of 8", certificate=certificate)
+        raise errors.WeakKey(f"an RSA key of {key.key_size} bits, which is no multiple of 8", certificate=certificate)
 
 
 def _check_criticality(certificate: x509.Certificate) -> None:
@@ -71,7 +71,7 @@ def _check_leaf(leaf: x509.Certificate, *, server: bool) -> None:
     usage = read_extension(leaf, x509.ExtendedKeyUsage)
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
     if usage is not None and (wanted not in usage or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usage):
-        raise WrongUsage("extendedKeyUsage must name this use, and not any use", certificate=leaf)
+        raise errors.WrongUsage("extendedKeyUsage must name this use, and not any use", certificate=leaf)
 
 
 def _check_root(root: x509.Certificate) -> None:

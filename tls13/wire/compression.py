@@ -12,7 +12,8 @@ from __future__ import annotations
 import zlib
 from importlib.util import find_spec
 
-from ..errors import BadCompressedCertificate, ConfigurationError
+from .. import errors
+from ..errors import ConfigurationError
 from .registry import CertificateCompressionAlgorithm
 
 ZLIB, BROTLI, ZSTD = CertificateCompressionAlgorithm
@@ -53,9 +54,9 @@ def decompress(algorithm: CertificateCompressionAlgorithm, data: bytes, length: 
     try:
         plain, finished = _DECOMPRESSORS[algorithm](data, length + 1)
     except _failures(algorithm) as error:
-        raise BadCompressedCertificate(f"{algorithm.name}: {error}") from None
+        raise errors.BadCompressedCertificate(f"{algorithm.name}: {error}") from None
     if not finished or len(plain) != length:
-        raise BadCompressedCertificate(f"{algorithm.name}: not the {length} bytes that it announces")
+        raise errors.BadCompressedCertificate(f"{algorithm.name}: not the {length} bytes that it announces")
     return plain
 
 

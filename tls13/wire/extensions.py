@@ -6,12 +6,13 @@ allowed, and the three mistakes that every TLS stack must look for are found her
 extension twice, a known extension in a message that must not carry it, and an answer to what was never asked.
 """
 
-from enum import Enum
 from functools import lru_cache
 from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
-from ..errors import DecodeError, DuplicateExtension, MisplacedExtension, UnsupportedExtension
+from .. import errors
+from ..errors import DecodeError
+from ..lean import Enum
 from .codec import Opaque, Rest, Struct, UInt, Vector
 from .registry import (
     ExtensionType,
@@ -220,7 +221,7 @@ class Extensions:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
         for number, _ in self.raw:
             if number not in asked:
-                raise UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
+                raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
 
     def get(self, kind: type[T]) -> T | None:
         body = self._bodies.get(kind.extension_type)

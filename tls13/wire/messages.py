@@ -9,15 +9,8 @@ from functools import lru_cache
 from struct import pack
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
-from ..errors import (
-    ConfigurationError,
-    DecodeError,
-    Downgrade,
-    MissingExtension,
-    NoVersionInRetry,
-    ProtocolVersionError,
-    VersionNotOffered,
-)
+from .. import errors
+from ..errors import ConfigurationError, DecodeError
 from .codec import Fixed, Opaque, Rest, Struct, UInt, Vector
 from .extensions import (
     CH,
@@ -133,9 +126,9 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
         offered = self.extensions.find(ExtensionType.supported_versions)
         if offered is None:
-            raise ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
+            raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
         if ProtocolVersion.TLS1_3 not in decode_again(ClientVersions, offered).versions:
-            raise ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
+            raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
 
@@ -157,11 +150,11 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
         selected = self.extensions.find(ExtensionType.supported_versions)
         if selected is None:
             if self.random[24:] in DOWNGRADE_SENTINELS:
-                raise Downgrade(f"the server answers with {self.legacy_version}")
-            raise ProtocolVersionError(f"the server chose {self.legacy_version}")
+                raise errors.Downgrade(f"the server answers with {self.legacy_version}")
+            raise errors.ProtocolVersionError(f"the server chose {self.legacy_version}")
         version = decode_again(SelectedVersion, selected).selected_version
         if version != ProtocolVersion.TLS1_3:
-            raise VersionNotOffered(version)
+            raise errors.VersionNotOffered(version)
 
 
 class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
@@ -176,7 +169,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
 
     def judge(self) -> None:
         if ExtensionType.supported_versions not in self.extensions:
-            raise NoVersionInRetry
+            raise errors.NoVersionInRetry
         super().judge()
 
 
@@ -195,7 +188,7 @@ class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_re
     def judge(self) -> None:
         super().judge()
         if self.extensions.get(SignatureSchemeList) is None:
-            raise MissingExtension("CertificateRequest without signature_algorithms")
+            raise errors.MissingExtension("CertificateRequest without signature_algorithms")
 
 
 class CertificateEntry(Struct):
