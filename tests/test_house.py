@@ -14,7 +14,7 @@ import tls13
 from tls13 import errors
 
 PACKAGE = Path(tls13.__file__).parent
-ROOMS = ["errors", "wire", "crypto", "key_schedule transcript record", "events", "flow", "trust resumption",
+ROOMS = ["errors offences", "wire", "crypto", "key_schedule transcript record", "events", "flow", "trust resumption",
          "cookie answers config", "authentication", "post_handshake grease", "negotiation offer", "client server",
          "engine", "connection", "io", "stdlib lab", "explain", "cli"]  # fmt: skip
 """From the bottom up: a room imports from its own floor and those below (tls13/README.md)."""

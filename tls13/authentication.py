@@ -15,13 +15,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import errors
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
-from .lean import NamedTuple
 from .trust.delegated import NOT_ALLOWED, check
 from .trust.facts import facts
 from .trust.raw_keys import trusted_key
@@ -255,7 +254,7 @@ class AuthenticatedFlow(HandshakeFlow):
         status = shown.leaf_extensions.get(CertificateStatus)
         if status is None:
             if facts(shown.chain[0]).must_staple:
-                raise MissingStaple(certificate=shown.chain[0])
+                raise errors.MissingStaple(certificate=shown.chain[0])
             return None
         if status.status_type != CertificateStatusType.ocsp:
             raise errors.UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])

@@ -8,15 +8,15 @@ What goes into the ClientHello is in offer.py.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from . import errors
 from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .events import EarlyDataAccepted, EarlyDataRejected, Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
-from .lean import NamedTuple
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash
@@ -268,7 +268,7 @@ class ClientHandshake(Offering):
                 raise errors.BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
             with_certificate = True
         elif psk is not None and self.config.certificate_with_psk:
-            raise NoCertificateWithPsk
+            raise errors.NoCertificateWithPsk
         resumed = self.stored
         if psk is None or resumed is None or psk.identity != resumed.ticket:
             resumed = None

@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
 from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
-from .lean import Enum
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .trust.identity import Identities
 from .trust.raw_keys import known_keys

@@ -90,6 +90,8 @@ class Connection:
         self._error: BaseException | None = None
         self._alert_owed: AlertDescription | None = None
         self._peer_closed = self._closed = self._eof = False
+        self._behind_closure = 0
+        """How many bytes came in one piece with the closure alert, and are ignored here."""
 
     # --- what a user asks -----------------------------------------------------------------------------------------
 
@@ -144,14 +146,15 @@ class Connection:
         if not self._peer_closed:
             self._reader.receive(data)
             if self._engine.waiting and self._reader.buffered > MAX_UNREAD:
-                error = TooMuchBuffered(f"{self._reader.buffered} bytes")
+                error = errors.TooMuchBuffered(f"{self._reader.buffered} bytes")
                 self._fail(error)
                 raise error
 
     def give_back(self) -> int:
         """Forget the bytes that were received and have made no event yet, and say how many: for those who have only
         looked at them (MSG_PEEK), and can leave them to be received again, or to somebody else after close_notify."""
-        return self._reader.give_back()
+        behind, self._behind_closure = self._behind_closure, 0
+        return self._reader.give_back() + behind
 
     def receive_eof(self) -> None:
         """The stream has ended. Unless close_notify came first, the next event is TruncatedStream."""
@@ -174,7 +177,7 @@ class Connection:
         engine, reader = self._engine, self._reader
         try:
             if engine.session is None and not self._closed and self.config.clock() > self._deadline:
-                raise HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
+                raise errors.HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
             event = None
             while event is None:
                 if engine.events or engine.buffered:
@@ -217,13 +220,14 @@ class Connection:
         if code == AlertDescription.user_canceled:
             self._engine.warnings += 1
             if self._engine.warnings > self.config.max_warnings:
-                raise TooManyWarnings(self._engine.warnings)
+                raise errors.TooManyWarnings(self._engine.warnings)
             return None
         raise AlertReceived(code)
 
     def _ignore_the_rest(self) -> None:
         """Data received after a closure alert MUST be ignored (section 6.1), so no keys are kept for it."""
         self._peer_closed = True
+        self._behind_closure = self._reader.buffered
         self._reader = RecordReader()
 
     def _truncation(self) -> str:

@@ -19,18 +19,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import (
-    Abort,
-    AlertDescription,
-    BadKeyUpdateRequest,
-    DataAcrossKeyChange,
-    EarlyDataLimitExceeded,
-    InterleavedAnswer,
-    InternalError,
-    MessageTooLong,
-    TooManyKeyUpdates,
-    UnexpectedApplicationData,
-)
+from . import errors
+from .errors import Abort, AlertDescription
 from .events import AnswerAwaited, ApplicationData, EarlyData, HandshakeCompleted, KeysUpdated
 from .flow import APPLICATION, EARLY, INITIAL, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
@@ -176,7 +166,7 @@ class Engine:
         if msg_type not in [kind.msg_type for kind in wanted]:
             raise out_of_order(bytes([msg_type]), wanted)
         if size > self._max_message:
-            raise MessageTooLong(f"{HandshakeType(msg_type)} of {size} bytes; our limit is {self._max_message}")
+            raise errors.MessageTooLong(f"{HandshakeType(msg_type)} of {size} bytes; our limit is {self._max_message}")
 
     def _resume(self, flow: Flow[object], answer: object, error: BaseException | None = None) -> None:
         """Let a flow go on up to its next need."""
@@ -241,7 +231,7 @@ class Engine:
         if early:
             self._charge_early_data(len(data))
         elif self._flow is not None:
-            raise InterleavedAnswer("application data")
+            raise errors.InterleavedAnswer("application data")
         self._key_updates = self.warnings = 0
         if self._tracer is not None:
             self._tracer.record(False, ContentType.application_data, len(data), self.read_epoch)
@@ -252,10 +242,10 @@ class Engine:
     def _charge_early_data(self, size: int) -> None:
         """Section 4.3.10: as much as the ticket allowed."""
         if self.read_epoch is not EARLY:
-            raise UnexpectedApplicationData
+            raise errors.UnexpectedApplicationData
         self.early_data_left -= size
         if self.early_data_left < 0:
-            raise EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
+            raise errors.EarlyDataLimitExceeded(f"{-self.early_data_left} bytes too many")
 
     def update_write_keys(self, *, request: bool) -> None:
         """Send KeyUpdate under the old key and go on under the next (4.7.3, 7.2).

@@ -16,9 +16,8 @@ place where an exception becomes bytes on the wire.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
-
-from .lean import IntEnum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

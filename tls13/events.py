@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .lean import NamedTuple
 from .wire.registry import ProtocolVersion
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
 from . import errors
-from .lean import IntEnum
 from .transcript import Transcript
 from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
 from .wire.registry import HandshakeType

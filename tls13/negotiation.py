@@ -8,12 +8,11 @@ a database), and only a PSK's binder is cryptography; the rest is comparing list
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import errors
 from .crypto.suites import SUITES
 from .flow import settle
-from .lean import NamedTuple
 from .post_handshake import ServerAfterwards
 from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (

@@ -17,7 +17,6 @@ from .crypto.suites import SUITES
 from .errors import CertificateError
 from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
-from .lean import NamedTuple
 from .post_handshake import ClientAfterwards
 from .resumption.sessions import SessionKey
 from .wire.companions import (

@@ -22,7 +22,6 @@ from .flow import settle
 from .key_schedule import resumption_psk
 from .resumption.sessions import StoredSession
 from .resumption.state import MAX_LIFETIME, Origin
-from .resumption.tickets import TicketState
 from .trust import delegated
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
@@ -257,7 +256,7 @@ class ServerAfterwards(Afterwards):
             lifetime = min(config.ticket_lifetime, MAX_LIFETIME, self.time_left(now))
             if lifetime <= 0:
                 break
-            state = TicketState(
+            state = _ticket_state()(
                 psk=resumption_psk(secret, nonce),
                 ticket_age_add=int.from_bytes(config.random(4), "big"),
                 ticket_lifetime=lifetime,

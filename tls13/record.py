@@ -178,7 +178,7 @@ class RecordReader:
                 if suite is None:
                     self._check_plaintext_header(outer_type, length)
                 elif length > MAX_CIPHERTEXT:
-                    raise RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
+                    raise errors.RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
                 end = body + length
                 if end > len(buffer):
                     return None
@@ -212,7 +212,7 @@ class RecordReader:
             if not self.ccs_allowed:
                 raise errors.BadChangeCipherSpec("before the first ClientHello, or after the peer's Finished")
             if length != 1:
-                raise BadChangeCipherSpec(f"{length} bytes")
+                raise errors.BadChangeCipherSpec(f"{length} bytes")
         elif self._suite is not None:
             if not (outer_type == ALERT and self.plaintext_alert_allowed and length == 2):
                 raise errors.UnexpectedRecordType(f"an unprotected record of type {ContentType(outer_type)}")
@@ -250,7 +250,7 @@ class RecordReader:
             aead = self._aead = suite.aead(self._key)
             self._key = b""
         if sequence > MAX_SEQUENCE:
-            raise KeyLimitReached("the sequence number would wrap")
+            raise errors.KeyLimitReached("the sequence number would wrap")
         try:
             inner = aead.decrypt(
                 (self._iv ^ sequence).to_bytes(12, "big"),
@@ -267,12 +267,14 @@ class RecordReader:
             self._early_data_budget = -1
             self.plaintext_alert_allowed = False
         if len(inner) > self.max_inner_plaintext:
-            raise RecordOverflow(f"TLSInnerPlaintext of {len(inner)} bytes; the limit is {self.max_inner_plaintext}")
+            raise errors.RecordOverflow(
+                f"TLSInnerPlaintext of {len(inner)} bytes; the limit is {self.max_inner_plaintext}"
+            )
         content_type = inner[-1] if inner else 0
         if not content_type:
             inner = inner.rstrip(b"\0")
             if not inner:
-                raise NoContentType
+                raise errors.NoContentType
             content_type = inner[-1]
         content = inner[:-1]
         if content_type != APPLICATION_DATA or self.mid_message:
@@ -291,7 +293,7 @@ class RecordReader:
         if self.mid_message and content_type != HANDSHAKE:
             raise errors.InterleavedHandshake(ContentType(content_type))
         if not length:
-            raise EmptyFragment(ContentType(content_type))
+            raise errors.EmptyFragment(ContentType(content_type))
 
     # --- limits -----------------------------------------------------------------------------------------------------
 
@@ -366,7 +368,7 @@ class RecordWriter:
     def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
         suite, aead, sequence = self._suite, self._aead, self.sequence
         if suite is None or sequence >= self.limit:
-            raise KeyLimitReached(f"{sequence} records")
+            raise errors.KeyLimitReached(f"{sequence} records")
         if aead is None:
             aead = self._aead = suite.aead(self._key)
             self._key = b""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import errors
 from .answers import encrypted_extensions
 from .authentication import SERVER_CONTEXT
 from .cookie import NO_GROUP, RetryState, open_cookie, seal, unchanged_part

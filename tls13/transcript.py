@@ -60,7 +60,7 @@ class Transcript:
         """The hash over everything so far; the transcript goes on."""
         if not self._digest:
             if self._running is None:
-                raise InternalError("the transcript's hash is asked for before the cipher suite is known")
+                raise errors.InternalError("the transcript's hash is asked for before the cipher suite is known")
             self._digest = self._running.digest()
         return self._digest
 

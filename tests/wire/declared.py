@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tls13.resumption.state import Origin, Shared
 from tls13.wire import companions, messages  # noqa: F401  # they declare
 from tls13.wire import extensions as e
 from tls13.wire.codec import Codec, Enumerated, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
@@ -25,8 +26,8 @@ def values(codec: Codec) -> st.SearchStrategy[object]:
         return st.lists(values(codec.element), min_size=4 if codec.floor else 0, max_size=6).map(tuple)
     if isinstance(codec, Opaque):
         return st.binary(min_size=codec.floor, max_size=min(codec.ceiling, codec.floor + 40))
-    if isinstance(codec, Nested):
-        return instances(codec.struct)
+    if isinstance(codec, Nested | Shared):
+        return instances(codec.struct if isinstance(codec, Nested) else Origin)
     if isinstance(codec, Enumerated):
         return st.integers(0, 2 ** (8 * codec.size) - 1).map(codec.kind)
     if isinstance(codec, UInt):

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.declared import instances, structs
+from tests.wire.declared import instances, structs, values
 from tls13.cookie import RetryState
 from tls13.errors import ConfigurationError, DecodeError
 from tls13.resumption.psk import ImportedIdentity
 from tls13.resumption.sessions import StoredSession
+from tls13.resumption.state import Shared
 from tls13.resumption.tickets import TicketState
 from tls13.wire import written
 from tls13.wire.codec import Codec, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
@@ -153,8 +154,10 @@ def test_no_byte_beyond_the_scope_matters(struct) -> None:
 
 def wild(codec: Codec) -> st.SearchStrategy[Any]:
     """Values that are of the right type, in and out of the bounds."""
-    if isinstance(codec, ExtensionBlock | Nested):
-        return instances(codec.struct) if isinstance(codec, Nested) else st.just(codec.empty)
+    if isinstance(codec, ExtensionBlock):
+        return st.just(codec.empty)
+    if isinstance(codec, Nested | Shared):
+        return values(codec)
     if isinstance(codec, Vector):
         return st.lists(wild(codec.element), max_size=4).map(tuple)
     if isinstance(codec, Opaque):

@@ -9,13 +9,13 @@ Whoever uses a PSK proves it with a binder, a MAC under a key that says in its l
 a key of one kind is no use as another.
 """
 
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..crypto.hkdf import extract
 from ..crypto.suites import SHA256, SHA384, Hash
 from ..errors import ConfigurationError
 from ..key_schedule import EarlySecret
-from ..lean import Enum
 from ..wire.codec import Opaque, Struct, UInt
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from typing import Annotated, NamedTuple, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
-from ..lean import NamedTuple
 from ..wire.codec import Opaque, Struct, UInt, Vector
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, VERSION, Resumable

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..lean import NamedTuple
 from ..trust.verify import parse_chain
 from ..wire.codec import Codec, Opaque, Struct, UInt, Vector
 from ..wire.registry import CipherSuite, SignatureScheme

@@ -4,12 +4,12 @@ names, for the certificates that are believed without a chain and for the diagno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..errors import CertificateExpired, CertificateNotYetValid, WeakKey, WrongHost, WrongUsage
+from .. import errors
 from .facts import facts
 from .names import ServerName, certificate_names, check_readable, describe, read_extension
 
@@ -51,15 +51,17 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
     every = [facts(certificate) for certificate in chain]
     for one in every:
         if one.rsa_bits > LARGEST_RSA:
-            raise WeakKey(f"an RSA key of {one.rsa_bits} bits; our limit is {LARGEST_RSA}", certificate=one.certificate)
+            raise errors.WeakKey(
+                f"an RSA key of {one.rsa_bits} bits; our limit is {LARGEST_RSA}", certificate=one.certificate
+            )
     leaf, known = chain[0], every[0]
     if 0 < known.rsa_bits < SMALLEST_RSA:
-        raise WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
+        raise errors.WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not known.signature_schemes:
-        raise WeakKey(f"{type(known.public_key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+        raise errors.WeakKey(f"{type(known.public_key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
     check_readable(leaf)  # the library does not ask what its subject is, but somebody will
     if not known.may_sign:
-        raise WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
+        raise errors.WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
 
 
 def check_usage(leaf: x509.Certificate, question: Question) -> None:

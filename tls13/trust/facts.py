@@ -19,8 +19,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from .. import errors
 from ..crypto.signatures import schemes_for
-from ..errors import WeakKey
 from .features import must_staple
 from .names import alternative_names, read_extension
 
@@ -46,7 +46,7 @@ class Facts:
         try:
             return self.certificate.public_key()
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise WeakKey(f"a key that cannot be used: {error}", certificate=self.certificate) from None
+            raise errors.WeakKey(f"a key that cannot be used: {error}", certificate=self.certificate) from None
 
     @cached_property
     def rsa_bits(self) -> int:

@@ -23,7 +23,7 @@ meant to be so, and without it section 4.2.2.2.1 leaves it to local policy. Its 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -35,7 +35,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAl
 from .. import errors
 from ..crypto.signatures import SHA1_SCHEMES, signed_with
 from ..errors import CertificateError, ConfigurationError
-from ..lean import NamedTuple
 from .checks import check_dates, check_keys
 from .der import RawExtension
 from .names import UNREADABLE, describe, read_extension

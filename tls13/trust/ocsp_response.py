@@ -7,7 +7,7 @@ show the extensions. So here all of it is asked for, at once, and what the libra
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 from .. import errors
-from ..lean import NamedTuple
 from .der import RawExtension
 from .names import UNREADABLE
 

@@ -10,14 +10,13 @@ month to month: browsers ship a list, and this library has none. So these are th
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtensionOID
 
 from .. import errors
 from ..errors import DecodeError
-from ..lean import NamedTuple
 from ..wire.codec import Codec, Enumerated, Fixed, Opaque, UInt
 from ..wire.companions import SignedCertificateTimestampList
 from ..wire.registry import CodePoint

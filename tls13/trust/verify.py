@@ -21,6 +21,7 @@ Profiles:
 from __future__ import annotations
 
 import hashlib
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -33,7 +34,6 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 
 from .. import errors
 from ..errors import CertificateError, ConfigurationError
-from ..lean import Enum
 from ..wire.registry import SignatureScheme
 from .checks import Question, check_dates, check_keys, check_usage
 from .facts import COMMON_SIZE, MAX_KEPT
@@ -195,7 +195,7 @@ class ChainVerifier:
 
     def _verify_chain(self, chain: Sequence[x509.Certificate], question: Question) -> VerifiedChain:
         if not self.trust.certificates:
-            raise EmptyTrustStore(repr(self.trust))
+            raise errors.EmptyTrustStore(repr(self.trust))
         for policies in self._server_policies if question.server else self._client_policies:
             try:
                 verified = self._build(chain, question, policies)

@@ -6,13 +6,13 @@ allowed, and the three mistakes that every TLS stack must look for are found her
 extension twice, a known extension in a message that must not carry it, and an answer to what was never asked.
 """
 
+from enum import Enum
 from functools import lru_cache
 from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
 
 from .. import errors
 from ..errors import DecodeError
-from ..lean import Enum
 from .codec import Opaque, Rest, Struct, UInt, Vector
 from .registry import (
     ExtensionType,
@@ -204,13 +204,13 @@ class Extensions:
         if len(self._data) != len(raw):
             numbers = [number for number, _ in raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
-            raise DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
+            raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
         known, bodies = _KNOWN[place], {}
         for number, data in raw:
             body = known.get(number)
             if body is None:
                 if number in ALLOWED and place not in ALLOWED[number]:
-                    raise MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
+                    raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
             elif body.repeats and len(data) <= 64:
                 bodies[number] = decode_again(body, data)
             else:

@@ -6,9 +6,8 @@ a name, so that it survives being read, shown and written again (RFC 9846, secti
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, ClassVar, Self
-
-from ..lean import IntEnum
 
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 """RFC 8701: values reserved for making sure that peers ignore what they do not know."""
