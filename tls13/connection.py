@@ -137,6 +137,11 @@ class Connection:
         """How many more bytes the next record needs; 0 if a whole one is waiting in the buffer."""
         return self._reader.bytes_needed
 
+    @property
+    def unread(self) -> int:
+        """Bytes that were received and have made no event; those behind close_notify never will."""
+        return self._reader.buffered + self._behind_closure
+
     # --- receiving ------------------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:

@@ -95,6 +95,17 @@ def test_half_a_record_makes_no_program_spin(burst) -> None:
     assert burst.tls.recv(100) == b"whole"
 
 
+def test_who_waits_for_the_descriptor_hears_of_close_notify(burst) -> None:
+    """It came in one piece with the data, and the peer now waits for ours: nothing else will ever make it readable."""
+    burst.send(b"the last data", end=True)
+    assert burst.readable(PATIENCE)
+    assert burst.tls.recv(2**16) == b"the last data"
+    assert burst.readable()
+    assert burst.tls.recv(2**16) == b""
+    assert not burst.readable()
+    assert burst.tls.recv(2**16) == b""
+
+
 def test_plain_bytes_behind_close_notify_stay_the_programs(burst) -> None:
     """In one piece with data and close_notify, and long before unwrap is called."""
     burst.send(b"the last data", end=True, after=b"220 plain again")

@@ -181,11 +181,14 @@ class Channel(Later):
         """The next record's data, if all of it is here."""
         connection = self.connection
         while not connection.bytes_needed and not self._peer_closed:
+            unread = connection.unread
             try:
                 event = self._next_event()
             except Exception as error:  # noqa: BLE001  # a callback's too: the data before is delivered first
                 self._late = error
                 return False
+            if self._peer_closed:
+                self._wire.leave(unread - connection.unread)
             if isinstance(event, ApplicationData):
                 self._plain, self._taken = event.data, 0
                 return True
@@ -198,6 +201,7 @@ class Channel(Later):
             late, self._late = self._late, None
             raise late
         if self._peer_closed:
+            self._wire.take_what_was_left()
             self._check_unwrapped()
             return
         self._check_failed()
@@ -340,6 +344,7 @@ class Channel(Later):
         return self._wire.below
 
     def _wait_for_the_peers_end(self) -> None:
+        self._wire.take_what_was_left()
         while not self._peer_closed:
             event = self._next_event()
             if isinstance(event, ApplicationData) or self.pending():

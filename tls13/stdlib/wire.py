@@ -64,6 +64,13 @@ class Wire(Protocol):
     def settle(self, connection: Connection) -> None:
         """An operation ends: what the connection was given and has not read stays where it was."""
 
+    def leave(self, size: int) -> None:
+        """The last `size` bytes that were read hold the end, but data is delivered first. They stay where they are
+        until `take_what_was_left`: who waits for the descriptor to be readable must hear of the end, too."""
+
+    def take_what_was_left(self) -> None:
+        """The end is about to be delivered."""
+
     def send(self, data: memoryview, *, waiting: bool) -> int:
         """How many bytes were taken, at least one. Without `waiting` it never waits, as if non-blocking."""
 
@@ -83,6 +90,8 @@ class SocketWire:
         self._sock = sock
         self._seen = 0
         """How many bytes the connection was given that are still the kernel's."""
+        self._left = 0
+        """How many it has read that are to stay there for now."""
         self._deadlines: dict[str, float | None] = {}
         self._what = {"read": "read", "write": "write"}
 
@@ -133,7 +142,14 @@ class SocketWire:
 
     def settle(self, connection: Connection) -> None:
         if self._seen:
-            self._take(self._seen - connection.give_back())
+            self._take(self._seen - connection.give_back() - self._left)
+
+    def leave(self, size: int) -> None:
+        self._left = size
+
+    def take_what_was_left(self) -> None:
+        size, self._left = self._left, 0
+        self._take(size)
 
     def _take(self, size: int) -> None:
         """The first of the bytes that we have seen are ours; the others will be seen again."""
@@ -151,7 +167,7 @@ class SocketWire:
                 self._wait("write", select.POLLOUT, ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE)
 
     def drain(self) -> None:
-        left, self._seen = MOST_DRAINED, 0
+        left, self._seen, self._left = MOST_DRAINED, 0, 0
         try:
             while left > 0 and (data := self._read_now(2**16)):
                 left -= len(data)
@@ -227,6 +243,12 @@ class BioWire:
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
 
     def settle(self, connection: Connection) -> None:
+        pass
+
+    def leave(self, size: int) -> None:
+        pass
+
+    def take_what_was_left(self) -> None:
         pass
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
