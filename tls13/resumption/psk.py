@@ -16,7 +16,7 @@ from ..crypto.hkdf import extract
 from ..crypto.suites import SHA256, SHA384, Hash
 from ..errors import ConfigurationError
 from ..key_schedule import EarlySecret
-from ..wire.codec import Opaque, Struct, UInt
+from ..wire.codec import Opaque, Struct, uint16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +120,8 @@ class ImportedIdentity(Struct):
 
     external_identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
     context: Annotated[bytes, Opaque(0, 2**16 - 1)]
-    target_protocol: Annotated[int, UInt(2)]
-    target_kdf: Annotated[int, UInt(2)]
+    target_protocol: uint16
+    target_kdf: uint16
 
 
 def import_psk(

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
-from ..wire.codec import Opaque, Struct, UInt, Vector
+from ..wire.codec import Opaque, Struct, Vector, uint8, uint16
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, VERSION, Resumable
 
@@ -80,13 +80,13 @@ class SessionKey(NamedTuple):
 
 class _Saved(Struct):
     host: Annotated[bytes, Opaque(0, 255)]
-    port: Annotated[int, UInt(2)]
+    port: uint16
     partition: Annotated[bytes, Opaque(0, 2**16 - 1)]
     session: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
 class _SavedCache(Struct):
-    version: Annotated[int, UInt(1)] = VERSION
+    version: uint8 = VERSION
     saved: Annotated[tuple[_Saved, ...], Vector(0, 2**32 - 1)]
 
 

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..trust.verify import parse_chain
-from ..wire.codec import Codec, Opaque, Struct, UInt, Vector
+from ..wire.codec import Codec, Opaque, Struct, Vector, uint8, uint32, uint64
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Origin(Struct):
     cipher_suite: CipherSuite
     signature_scheme: SignatureScheme
     client_scheme: SignatureScheme
-    chain_expires_at: Annotated[int, UInt(8)]
+    chain_expires_at: uint64
     """When the first certificate of `verified` runs out, in seconds since 1970."""
     server_name_bytes: Annotated[bytes, Opaque(0, 255)]
     alpn_protocol: Annotated[bytes, Opaque(0, 255)]
@@ -110,13 +110,13 @@ class Shared(Codec):
 class Resumable(Struct):
     """What both kinds of state hold. Times are seconds since 1970 unless they say otherwise. The repr shows no key."""
 
-    version: Annotated[int, UInt(1)] = VERSION
-    ticket_age_add: Annotated[int, UInt(4)]
-    ticket_lifetime: Annotated[int, UInt(4)]
-    max_early_data_size: Annotated[int, UInt(4)]
-    made_at_ms: Annotated[int, UInt(8)]
+    version: uint8 = VERSION
+    ticket_age_add: uint32
+    ticket_lifetime: uint32
+    max_early_data_size: uint32
+    made_at_ms: uint64
     """When the ticket was issued (server) or received (client): milliseconds since 1970."""
-    authenticated_at: Annotated[int, UInt(8)]
+    authenticated_at: uint64
     psk: Annotated[bytes, Opaque(32, 48)]
     origin: Annotated[Origin, Shared()]
 

@@ -65,6 +65,14 @@ class UInt(Codec):
         out += value.to_bytes(self.size, "big")
 
 
+uint8 = Annotated[int, UInt(1)]
+uint16 = Annotated[int, UInt(2)]
+uint24 = Annotated[int, UInt(3)]
+uint32 = Annotated[int, UInt(4)]
+uint64 = Annotated[int, UInt(8)]
+"""Section 3.3, by their names in the RFC. `typing` takes 9 us to make one of these: they are made once."""
+
+
 class _Members(dict[int, CodePoint]):
     """An enum's members by their numbers. An unknown one is made each time it is asked for, and not kept."""
 

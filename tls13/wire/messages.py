@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from .. import errors
 from ..errors import ConfigurationError, DecodeError
-from .codec import Fixed, Opaque, Rest, Struct, UInt, Vector
+from .codec import Fixed, Opaque, Rest, Struct, Vector, uint8, uint24, uint32
 from .extensions import (
     CH,
     CR,
@@ -139,7 +139,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
     random: Annotated[bytes, Fixed(32, "Random")]
     legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
     cipher_suite: CipherSuite
-    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(SH, 6)]
 
     def judge(self) -> None:
@@ -164,7 +164,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     random: Annotated[bytes, Fixed(32, "Random")] = RETRY_RANDOM
     legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
     cipher_suite: CipherSuite
-    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
     def judge(self) -> None:
@@ -227,7 +227,7 @@ class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_
     """RFC 8879, section 4: a Certificate in fewer bytes. It takes the Certificate's place, in the transcript too."""
 
     algorithm: CertificateCompressionAlgorithm
-    uncompressed_length: Annotated[int, UInt(3)]
+    uncompressed_length: uint24
     compressed_certificate_message: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
@@ -251,8 +251,8 @@ class EndOfEarlyData(HandshakeMessage, msg_type=HandshakeType.end_of_early_data)
 class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_ticket):
     """Section 4.7.1. ticket_lifetime in seconds; ticket_age_add in milliseconds."""
 
-    ticket_lifetime: Annotated[int, UInt(4)]
-    ticket_age_add: Annotated[int, UInt(4)]
+    ticket_lifetime: uint32
+    ticket_age_add: uint32
     ticket_nonce: Annotated[bytes, Opaque(0, 255)]
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
     extensions: Annotated[Extensions, ExtensionBlock(NST)] = NO_EXTENSIONS[NST]
