@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..trust.verify import parse_chain
 from ..wire.codec import Codec, Opaque, Struct, Vector, uint8, uint32, uint64
+from ..wire.messages import MAX_TICKET_LIFETIME
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
 VERSION = 2
 NO_SCHEME = SignatureScheme(0)
 NEVER = 2**63 - 1
-MAX_LIFETIME = 604800
-"""Seconds: 7 days (section 4.7.1)."""
 LONGEST_TICKET = 2**15
 """Bytes. NewSessionTicket has room for 2^16 - 1, but the ClientHello that should show the ticket has not: its
 extensions share that much. A ticket grows with the client's chain."""
@@ -162,7 +161,7 @@ class Resumable(Struct):
     def expired(self, now: float) -> bool:
         """Whether the ticket is past its lifetime, or 7 days (section 4.7.1), or from the future."""
         age = now - self.made_at_ms / 1000
-        return not -60 <= age <= min(self.ticket_lifetime, MAX_LIFETIME)
+        return not -60 <= age <= min(self.ticket_lifetime, MAX_TICKET_LIFETIME)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, of its own or of its origin."""

@@ -301,10 +301,11 @@ class Struct:
     def __init_subclass__(cls, *, rfc_name: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         annotations: dict[str, Any] = cls.__annotations__
-        declared = {name: kind for name, kind in annotations.items() if not _is_class_variable(kind)}
         cls.rfc_name = rfc_name or cls.__name__
-        cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
-        cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
+        declared = {name: kind for name, kind in annotations.items() if not _is_class_variable(kind)}
+        if declared:
+            cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
+            cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
         # Not its parent's, which may have been written already (written.py).
         for name in {"decode_at", "encode"} - cls.__dict__.keys():
             setattr(cls, name, vars(Struct)[name])

@@ -121,8 +121,10 @@ class ExtensionBody(Struct):
                 BODIES[place, type] = _KNOWN[place][type] = cls
 
 
-class _Decode(Protocol):
-    def __call__(self, body: type[T], data: bytes, /) -> T: ...
+if TYPE_CHECKING:
+
+    class _Decode(Protocol):
+        def __call__(self, body: type[T], data: bytes, /) -> T: ...
 
 
 decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))

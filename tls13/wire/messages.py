@@ -48,6 +48,9 @@ RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e07
 DOWNGRADE_SENTINELS = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 """Last 8 bytes of the Random of a TLS 1.3 server that negotiates TLS 1.2, or older (section 4.2.3)."""
 
+MAX_TICKET_LIFETIME = 604800
+"""Seconds: 7 days (section 4.7.1)."""
+
 NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
 
 
