@@ -109,9 +109,7 @@ class Offering(ClientAfterwards):
             self.seed = config.random(16)
         self.fingerprint = config.fingerprint
         if config.sessions is not None and name is not None:
-            from .resumption.sessions import SessionKey  # loaded with the config's cache
-
-            self.session_key = SessionKey(name.canonical, port or 0, partition, self.fingerprint)
+            self.session_key = config.sessions.key(name.canonical, port or 0, partition, self.fingerprint)
             if session is None:
                 session = config.sessions.take(self.session_key, config.clock())
         if session is not None and self.may_resume(session):

@@ -9,7 +9,7 @@ browser's top-level site, a user).
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
@@ -95,6 +95,9 @@ class SessionCache:
 
     `capacity`: how many sessions in all; `per_server`: how many of one server. The oldest go first.
     """
+
+    key: Final = SessionKey
+    """Makes what a session is put and taken by."""
 
     def __init__(self, *, capacity: int = 1024, per_server: int = 8) -> None:
         if capacity < 1 or per_server < 1:
