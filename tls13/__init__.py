@@ -8,7 +8,8 @@
     conn = tls13.ClientConnection(tls13.ClientConfig(), server_hostname="example.com")     # no I/O
     conn.data_to_send(); conn.receive_data(data); conn.events(); conn.send_data(b"..."); conn.close()
 
-What speaks to the outside (sockets, asyncio), and what only servers need, is loaded when it is first used.
+What speaks to the outside (sockets, asyncio), and what only servers or only resumption need, is loaded when it is
+first used.
 """
 
 from __future__ import annotations
@@ -47,8 +48,6 @@ from .events import (
     Tracer,
 )
 from .record import pad_to_multiple_of
-from .resumption.psk import ExternalPsk, Psk, import_psk
-from .resumption.sessions import SessionCache, StoredSession
 from .trust.identity import Identity
 from .trust.names import ServerName
 from .trust.store import TrustStore
@@ -62,6 +61,9 @@ if TYPE_CHECKING:
     from .io.opening import connect, wrap_socket
     from .io.sockets import TLSSocket
     from .resumption.early_data import ReplayGuard
+    from .resumption.imported import import_psk
+    from .resumption.psk import ExternalPsk, Psk
+    from .resumption.sessions import SessionCache, StoredSession
     from .resumption.stores import AsyncRedisStore, MemoryStore, RedisStore, Store
     from .resumption.tickets import GivenTicketKeys, SealedTickets, StoredTicketKeys, StoredTickets, TicketKeys
     from .stdlib.context import SSLContext, create_default_context
@@ -83,13 +85,16 @@ _LATE = {
     "wrap_socket": "tls13.io.opening",
     "CrlSet": "tls13.trust.crl",
     "ReplayGuard": "tls13.resumption.early_data",
+    "import_psk": "tls13.resumption.imported",
+    **dict.fromkeys(("ExternalPsk", "Psk"), "tls13.resumption.psk"),
+    **dict.fromkeys(("SessionCache", "StoredSession"), "tls13.resumption.sessions"),
     **dict.fromkeys(("AsyncRedisStore", "MemoryStore", "RedisStore", "Store"), "tls13.resumption.stores"),
     **dict.fromkeys(
         ("GivenTicketKeys", "SealedTickets", "StoredTicketKeys", "StoredTickets", "TicketKeys"),
         "tls13.resumption.tickets",
     ),
 }
-"""Where the names are that load sockets or asyncio, and those of which a client has no use."""
+"""Where the names are that load sockets or asyncio, and those of which not every client has a use."""
 
 
 _OF_SSL = {

@@ -23,7 +23,6 @@ from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
 from .trust.delegated import NOT_ALLOWED, check
 from .trust.facts import facts
-from .trust.raw_keys import trusted_key
 from .trust.verify import parse_chain
 from .wire.companions import (
     CertificateCompressionAlgorithms,
@@ -230,6 +229,8 @@ class AuthenticatedFlow(HandshakeFlow):
         if kind == CertificateType.RawPublicKey:
             if len(ders) != 1:
                 raise errors.MalformedCertificate(f"{len(ders)} entries where one raw public key was agreed on")
+            from .trust.raw_keys import trusted_key  # few have such keys
+
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
         return Shown(chain[0], chain, leaf_extensions=message.certificate_list[0].extensions)

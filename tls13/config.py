@@ -21,7 +21,6 @@ from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .trust.identity import Identities
-from .trust.raw_keys import known_keys
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
@@ -263,7 +262,7 @@ class ClientConfig(_Config):
             verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("verifier", verifier)
         put("trust", trust)
-        put("server_raw_keys", known_keys(server_raw_keys))
+        put("server_raw_keys", _raw_keys(server_raw_keys))
         put("require_psk", bool(require_psk))
         put("needs_server_name", verifier is not None and not isinstance(verifier, NamelessVerifier))
         put("key_shares", self._key_shares(key_shares))
@@ -432,7 +431,7 @@ class ServerConfig(_Config):
         put("always_retry", bool(always_retry))
         put("max_skipped_early_data", max(0, max_skipped_early_data))
         put("max_key_shares", _positive("max_key_shares", max_key_shares))
-        put("client_raw_keys", known_keys(client_raw_keys))
+        put("client_raw_keys", _raw_keys(client_raw_keys))
         self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
         put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
         put("oid_filters", tuple(oid_filters))
@@ -618,6 +617,14 @@ def _record_size(limit: int) -> int:
             f"record_size_limit is {limit} bytes; RFC 8449 has {MIN_RECORD_SIZE_LIMIT} to {MAX_INNER_PLAINTEXT}"
         )
     return limit
+
+
+def _raw_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
+    if spkis == ():
+        return frozenset()
+    from .trust.raw_keys import known_keys
+
+    return known_keys(spkis)
 
 
 def _compression(wanted: Sequence[CertificateCompressionAlgorithm]) -> tuple[CertificateCompressionAlgorithm, ...]:

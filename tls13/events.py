@@ -1,21 +1,18 @@
+# No "from __future__ import annotations" here: NamedTuple compiles each annotation that it gets as a string.
 """What a connection tells its user: events, the negotiated session, and the tracer that a learner may listen with."""
 
-from __future__ import annotations
-
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .wire.registry import ProtocolVersion
+from cryptography.x509 import Certificate
+
+from .errors import AlertDescription
+from .wire.registry import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-
-    from cryptography.x509 import Certificate
-
     from .crypto.suites import Suite
-    from .errors import AlertDescription
     from .flow import Epoch
     from .resumption.sessions import StoredSession
-    from .wire.registry import CipherSuite, NamedGroup, SignatureScheme
 
 
 class Session(NamedTuple):
@@ -93,7 +90,7 @@ class EarlyDataRejected(NamedTuple):
 class TicketReceived(NamedTuple):
     """A client: with this the next connection can be resumed (section 4.7.1)."""
 
-    session: StoredSession
+    session: "StoredSession"
 
 
 class ClientAuthenticated(NamedTuple):
@@ -130,17 +127,17 @@ class Tracer(Protocol):
     """Whoever wants to watch. Called as things happen; `sent` is True for our own. A connection without a tracer
     pays nothing for it. The bytes include secrets when `secret` is called: a tracer is for learning."""
 
-    def message(self, sent: bool, raw: bytes, epoch: Epoch) -> None:
+    def message(self, sent: bool, raw: bytes, epoch: "Epoch") -> None:
         """A whole handshake message, header included, sent or accepted under this epoch's protection."""
 
-    def keys(self, sent: bool, epoch: Epoch, suite: Suite) -> None:
+    def keys(self, sent: bool, epoch: "Epoch", suite: "Suite") -> None:
         """From here on this direction's records are protected with this epoch's keys."""
 
     def secret(self, label: str, secret: bytes) -> None:
         """A secret was derived; `label` as in RFC 9850. What goes into the key schedule is told too, which no key log
         has: "PSK" and "ECDHE" (the key exchange's shared secret)."""
 
-    def record(self, sent: bool, content_type: int, length: int, epoch: Epoch) -> None:
+    def record(self, sent: bool, content_type: int, length: int, epoch: "Epoch") -> None:
         """A record's content: its inner type and length in bytes (application data, alerts, change_cipher_spec)."""
 
     def alert(self, sent: bool, description: AlertDescription | int) -> None:

@@ -18,7 +18,6 @@ from .errors import CertificateError
 from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
-from .resumption.sessions import SessionKey
 from .wire.companions import (
     CertificateStatusRequest,
     CertWithExternPsk,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from .config import ClientConfig
     from .crypto.groups import KeyShare
     from .resumption.psk import Psk
-    from .resumption.sessions import StoredSession
+    from .resumption.sessions import SessionKey, StoredSession
     from .trust.names import ServerName
 
 
@@ -110,7 +109,7 @@ class Offering(ClientAfterwards):
             self.seed = config.random(16)
         self.fingerprint = config.fingerprint
         if config.sessions is not None and name is not None:
-            self.session_key = SessionKey(name.canonical, port or 0, partition, self.fingerprint)
+            self.session_key = config.sessions.key(name.canonical, port or 0, partition, self.fingerprint)
             if session is None:
                 session = config.sessions.take(self.session_key, config.clock())
         if session is not None and self.may_resume(session):

@@ -20,8 +20,6 @@ from .errors import UsageError
 from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
-from .resumption.sessions import StoredSession
-from .resumption.state import MAX_LIFETIME, Origin
 from .trust import delegated
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
@@ -36,6 +34,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import (
+    MAX_TICKET_LIFETIME,
     NO_EXTENSIONS,
     Certificate,
     CertificateRequest,
@@ -54,6 +53,8 @@ if TYPE_CHECKING:
     from .events import Session
     from .flow import Flow, Kinds
     from .key_schedule import TrafficSecret
+    from .resumption.sessions import StoredSession
+    from .resumption.state import Origin
     from .resumption.tickets import TicketState
     from .transcript import Transcript
     from .trust.identity import Presentable
@@ -86,6 +87,21 @@ class Afterwards(AuthenticatedFlow):
         """A failed connection keeps no secrets (section 6)."""
         self.exporter_secret = self.early_exporter_secret = self.resumption_secret = None
         self.handshake_transcript = None
+
+
+@cache
+def _origin() -> type[Origin]:
+    """For the first ticket. Kept, as those below: an import takes 1 us, also when there is nothing left to do."""
+    from .resumption.state import Origin
+
+    return Origin
+
+
+@cache
+def _stored_session() -> type[StoredSession]:
+    from .resumption.sessions import StoredSession  # a server never loads it
+
+    return StoredSession
 
 
 class ClientAfterwards(Afterwards):
@@ -125,13 +141,13 @@ class ClientAfterwards(Afterwards):
             return
         origin = self.origin
         if origin is None:
-            origin = self.origin = Origin.of(session, server_name=self.canonical_name(), terms=self.fingerprint)
+            origin = self.origin = _origin().of(session, server_name=self.canonical_name(), terms=self.fingerprint)
         early = message.extensions.get(EarlyDataTicket)
-        stored = StoredSession(
+        stored = _stored_session()(
             ticket=message.ticket,
             psk=resumption_psk(secret, message.ticket_nonce),
             ticket_age_add=message.ticket_age_add,
-            ticket_lifetime=min(message.ticket_lifetime, MAX_LIFETIME),
+            ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
             max_early_data_size=early.max_early_data_size if early is not None else 0,
             made_at_ms=int(self.config.clock() * 1000),
             authenticated_at=self.authenticated_at,
@@ -245,7 +261,7 @@ class ServerAfterwards(Afterwards):
         if session is None or secret is None or tickets is None:
             return
         config = self.config
-        origin = Origin.of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
+        origin = _origin().of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
         extensions = NO_EXTENSIONS[NST]
         if config.max_early_data:
             extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=config.max_early_data))
@@ -253,7 +269,7 @@ class ServerAfterwards(Afterwards):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
             now = config.clock()
-            lifetime = min(config.ticket_lifetime, MAX_LIFETIME, self.time_left(now))
+            lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
             if lifetime <= 0:
                 break
             state = _ticket_state()(

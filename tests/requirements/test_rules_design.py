@@ -12,9 +12,8 @@ import pytest
 import tls13
 from tls13 import errors
 from tls13.lab.scripted import with_extension, with_raw_extension
-from tls13.resumption.state import MAX_LIFETIME
 from tls13.wire.extensions import Cookie, KeyShareClientHello, OfferedPsks
-from tls13.wire.messages import ClientHello, HandshakeMessage
+from tls13.wire.messages import MAX_TICKET_LIFETIME, ClientHello, HandshakeMessage
 from tls13.wire.registry import CipherSuite, NamedGroup
 
 from .scripts import (
@@ -149,9 +148,9 @@ def test_ticket_keys_change_daily_and_are_forgotten() -> None:
     names = [ended(keys.sealing(start + number * day)).name for number in range(3)]
     assert len(set(names)) == 3
     assert ended(keys.sealing(start + 2 * day + day - 1)).name == names[2]
-    last_ticket_expires = start + day - 1 + MAX_LIFETIME
+    last_ticket_expires = start + day - 1 + MAX_TICKET_LIFETIME
     assert ended(keys.opening(names[0], last_ticket_expires)) is not None
-    assert ended(keys.opening(names[0], start + day + MAX_LIFETIME + day)) is None
+    assert ended(keys.opening(names[0], start + day + MAX_TICKET_LIFETIME + day)) is None
     assert names[0] not in {key.name for key in keys._keys.values()}, "it must be gone, not only unused"
 
 

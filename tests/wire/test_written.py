@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.wire.declared import instances, structs, values
 from tls13.cookie import RetryState
 from tls13.errors import ConfigurationError, DecodeError
-from tls13.resumption.psk import ImportedIdentity
+from tls13.resumption.imported import ImportedIdentity
 from tls13.resumption.sessions import StoredSession
 from tls13.resumption.state import Shared
 from tls13.resumption.tickets import TicketState

@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+    class KeyHolder(Protocol):
+        """What carries a public key: a certificate, or a bare SubjectPublicKeyInfo (public_keys.py)."""
 
-class KeyHolder(Protocol):
-    """What carries a public key: a certificate, or a bare SubjectPublicKeyInfo (public_keys.py)."""
+        @property
+        def public_key_algorithm_oid(self) -> x509.ObjectIdentifier: ...
 
-    @property
-    def public_key_algorithm_oid(self) -> x509.ObjectIdentifier: ...
-
-    def public_key(self) -> PublicKeyTypes: ...
+        def public_key(self) -> PublicKeyTypes: ...
 
 
 KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (

@@ -1,4 +1,3 @@
-# No "from __future__ import annotations" here: the annotations are declarations that wire/codec.py reads.
 """Pre-shared keys: RFC 9846, sections 2.2 and 4.3.11. What both sides know already when the handshake begins.
 
 A PSK comes from a ticket of an earlier connection (resumption), or was given to both sides by other means (external).
@@ -9,26 +8,19 @@ Whoever uses a PSK proves it with a binder, a MAC under a key that says in its l
 a key of one kind is no use as another.
 """
 
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Literal
+from __future__ import annotations
 
-from ..crypto.hkdf import extract
+from enum import Enum
+from typing import Literal
+
 from ..crypto.suites import SHA256, SHA384, Hash
 from ..errors import ConfigurationError
 from ..key_schedule import EarlySecret
-from ..wire.codec import Opaque, Struct, UInt
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Role = Literal["client", "server"]
 
 SHORTEST_KEY = 16
 """Bytes. RFC 9257, section 6: an external PSK has at least 128 bits of entropy."""
-
-TLS_1_3 = 0x0304
-KDF_IDENTIFIERS = {SHA256.name: 1, SHA384.name: 2}
-"""RFC 9258, section 10: HKDF_SHA256, HKDF_SHA384."""
 
 
 class PskKind(Enum):
@@ -53,7 +45,7 @@ class Psk:
         *,
         ticket_age_add: int = 0,
         received_at: float | None = None,
-        role: "Role | None" = None,
+        role: Role | None = None,
     ) -> None:
         self.identity = identity
         """PskIdentity.identity: a ticket, or the name of an external PSK."""
@@ -109,71 +101,26 @@ class ExternalPsk(Psk):
     __slots__ = ()
 
     def __init__(
-        self, identity: bytes, key: bytes, hash: Literal["sha256", "sha384"] = "sha256", *, role: "Role | None" = None
+        self, identity: bytes, key: bytes, hash: Literal["sha256", "sha384"] = "sha256", *, role: Role | None = None
     ) -> None:
-        _check(identity, key)
-        super().__init__(identity, key, _hash(hash), PskKind.EXTERNAL, role=_role(role))
+        check_key(identity, key)
+        super().__init__(identity, key, hash_named(hash), PskKind.EXTERNAL, role=checked_role(role))
 
 
-class ImportedIdentity(Struct):
-    """RFC 9258, section 5.1."""
-
-    external_identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
-    context: Annotated[bytes, Opaque(0, 2**16 - 1)]
-    target_protocol: Annotated[int, UInt(2)]
-    target_kdf: Annotated[int, UInt(2)]
-
-
-def import_psk(
-    identity: bytes,
-    key: bytes,
-    *,
-    hash: Literal["sha256", "sha384"] = "sha256",
-    context: bytes = b"",
-    targets: "Sequence[Literal['sha256', 'sha384']]" = ("sha256", "sha384"),
-    role: "Role | None" = None,
-) -> tuple[Psk, ...]:
-    """The PSKs that RFC 9258 derives from an external one: one for each hash in `targets`.
-
-    `hash` is the external key's own. `context`: what it was agreed on with; naming the two roles in it keeps a peer
-    from being answered with its own messages (RFC 9258, appendix A). `role`: as for ExternalPsk. Use the key for
-    nothing else.
-
-    Raises ConfigurationError as ExternalPsk does, and for no targets at all.
-    """
-    _check(identity, key)
-    if not targets:
-        raise ConfigurationError("a PSK imported for no hash is none: targets is empty")
-    source = _hash(hash)
-    epskx = extract(source, bytes(source.digest_size), key)
-    imported = []
-    for target in map(_hash, targets):
-        name = ImportedIdentity(
-            external_identity=identity,
-            context=context,
-            target_protocol=TLS_1_3,
-            target_kdf=KDF_IDENTIFIERS[target.name],
-        ).encode()
-        _check(name, key)
-        ipskx = epskx.expand_label(b"derived psk", source.new(name).digest(), target.digest_size)
-        imported.append(Psk(name, ipskx, target, PskKind.IMPORTED, role=_role(role)))
-    return tuple(imported)
-
-
-def _hash(name: str) -> Hash:
+def hash_named(name: str) -> Hash:
     for hash in (SHA256, SHA384):
         if hash.name == name:
             return hash
     raise ConfigurationError(f"a PSK's hash is sha256 or sha384, not {name!r}")
 
 
-def _role(role: "Role | None") -> "Role | None":
+def checked_role(role: Role | None) -> Role | None:
     if role not in (None, "client", "server"):
         raise ConfigurationError(f"a PSK's role is client or server, not {role!r}")
     return role
 
 
-def _check(identity: bytes, key: bytes) -> None:
+def check_key(identity: bytes, key: bytes) -> None:
     if not 1 <= len(identity) <= 2**16 - 64:
         raise ConfigurationError(f"a PSK identity of {len(identity)} bytes; it needs 1 to {2**16 - 64}")
     if len(key) < SHORTEST_KEY:

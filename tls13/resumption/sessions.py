@@ -9,11 +9,11 @@ browser's top-level site, a user).
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
-from ..wire.codec import Opaque, Struct, UInt, Vector
+from ..wire.codec import Opaque, Struct, Vector, uint8, uint16
 from .psk import Psk, PskKind
 from .state import LONGEST_TICKET, VERSION, Resumable
 
@@ -80,13 +80,13 @@ class SessionKey(NamedTuple):
 
 class _Saved(Struct):
     host: Annotated[bytes, Opaque(0, 255)]
-    port: Annotated[int, UInt(2)]
+    port: uint16
     partition: Annotated[bytes, Opaque(0, 2**16 - 1)]
     session: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
 class _SavedCache(Struct):
-    version: Annotated[int, UInt(1)] = VERSION
+    version: uint8 = VERSION
     saved: Annotated[tuple[_Saved, ...], Vector(0, 2**32 - 1)]
 
 
@@ -95,6 +95,9 @@ class SessionCache:
 
     `capacity`: how many sessions in all; `per_server`: how many of one server. The oldest go first.
     """
+
+    key: Final = SessionKey
+    """Makes what a session is put and taken by."""
 
     def __init__(self, *, capacity: int = 1024, per_server: int = 8) -> None:
         if capacity < 1 or per_server < 1:

@@ -17,7 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..trust.verify import parse_chain
-from ..wire.codec import Codec, Opaque, Struct, UInt, Vector
+from ..wire.codec import Codec, Opaque, Struct, Vector, uint8, uint32, uint64
+from ..wire.messages import MAX_TICKET_LIFETIME
 from ..wire.registry import CipherSuite, SignatureScheme
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
 VERSION = 2
 NO_SCHEME = SignatureScheme(0)
 NEVER = 2**63 - 1
-MAX_LIFETIME = 604800
-"""Seconds: 7 days (section 4.7.1)."""
 LONGEST_TICKET = 2**15
 """Bytes. NewSessionTicket has room for 2^16 - 1, but the ClientHello that should show the ticket has not: its
 extensions share that much. A ticket grows with the client's chain."""
@@ -48,7 +47,7 @@ class Origin(Struct):
     cipher_suite: CipherSuite
     signature_scheme: SignatureScheme
     client_scheme: SignatureScheme
-    chain_expires_at: Annotated[int, UInt(8)]
+    chain_expires_at: uint64
     """When the first certificate of `verified` runs out, in seconds since 1970."""
     server_name_bytes: Annotated[bytes, Opaque(0, 255)]
     alpn_protocol: Annotated[bytes, Opaque(0, 255)]
@@ -110,13 +109,13 @@ class Shared(Codec):
 class Resumable(Struct):
     """What both kinds of state hold. Times are seconds since 1970 unless they say otherwise. The repr shows no key."""
 
-    version: Annotated[int, UInt(1)] = VERSION
-    ticket_age_add: Annotated[int, UInt(4)]
-    ticket_lifetime: Annotated[int, UInt(4)]
-    max_early_data_size: Annotated[int, UInt(4)]
-    made_at_ms: Annotated[int, UInt(8)]
+    version: uint8 = VERSION
+    ticket_age_add: uint32
+    ticket_lifetime: uint32
+    max_early_data_size: uint32
+    made_at_ms: uint64
     """When the ticket was issued (server) or received (client): milliseconds since 1970."""
-    authenticated_at: Annotated[int, UInt(8)]
+    authenticated_at: uint64
     psk: Annotated[bytes, Opaque(32, 48)]
     origin: Annotated[Origin, Shared()]
 
@@ -162,7 +161,7 @@ class Resumable(Struct):
     def expired(self, now: float) -> bool:
         """Whether the ticket is past its lifetime, or 7 days (section 4.7.1), or from the future."""
         age = now - self.made_at_ms / 1000
-        return not -60 <= age <= min(self.ticket_lifetime, MAX_LIFETIME)
+        return not -60 <= age <= min(self.ticket_lifetime, MAX_TICKET_LIFETIME)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, of its own or of its origin."""

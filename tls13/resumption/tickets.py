@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ..crypto.suites import SUITES
 from ..errors import ConfigurationError, DecodeError, StoreUnavailable
 from ..flow import Flow, settle
+from ..wire.messages import MAX_TICKET_LIFETIME
 from .psk import Psk, PskKind
-from .state import LONGEST_TICKET, MAX_LIFETIME, VERSION, Resumable
+from .state import LONGEST_TICKET, VERSION, Resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,7 +132,7 @@ class TicketKeys:
 
     def _lifetime(self) -> int:
         """In periods: as long as a ticket of the last second may live."""
-        return -(-MAX_LIFETIME // self.rotation)
+        return -(-MAX_TICKET_LIFETIME // self.rotation)
 
 
 class GivenTicketKeys:

@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from .codec import Opaque, Struct, UInt, Vector
+from .codec import Opaque, Struct, Vector, uint8, uint16, uint32
 from .extensions import CH, CR, CT, EE, SH, ExtensionBody
 from .registry import (
     CertificateCompressionAlgorithm,
@@ -17,7 +17,7 @@ from .registry import (
 class RecordSizeLimit(ExtensionBody, type=ExtensionType.record_size_limit, places=[CH, EE]):
     """RFC 8449, section 4: the largest TLSInnerPlaintext, in bytes, that its sender accepts."""
 
-    record_size_limit: Annotated[int, UInt(2)]
+    record_size_limit: uint16
 
 
 # --- Certificate status and transparency: RFC 6066, section 8; RFC 6962, section 3.3; RFC 9846, section 4.5.1.1 ------
@@ -104,7 +104,7 @@ class DelegatedCredentialSchemes(
 class Credential(Struct):
     """RFC 9345, section 4. valid_time: seconds after the delegating certificate's notBefore."""
 
-    valid_time: Annotated[int, UInt(4)]
+    valid_time: uint32
     dc_cert_verify_algorithm: SignatureScheme
     ASN1_subjectPublicKeyInfo: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
@@ -129,11 +129,11 @@ class CertWithExternPsk(
 class ClientTicketRequest(ExtensionBody, type=ExtensionType.ticket_request, places=[CH]):
     """RFC 9149, section 2: how many tickets the client wants, of a new session and of a resumed one."""
 
-    new_session_count: Annotated[int, UInt(1)]
-    resumption_count: Annotated[int, UInt(1)]
+    new_session_count: uint8
+    resumption_count: uint8
 
 
 class ServerTicketRequestHint(ExtensionBody, type=ExtensionType.ticket_request, places=[EE]):
     """RFC 9149, section 2: how many the server means to send."""
 
-    expected_count: Annotated[int, UInt(1)]
+    expected_count: uint8

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, c
 
 from .. import errors
 from ..errors import DecodeError
-from .codec import Opaque, Rest, Struct, UInt, Vector
+from .codec import Opaque, Rest, Struct, Vector, uint16, uint32
 from .registry import (
     ExtensionType,
     NamedGroup,
@@ -121,8 +121,10 @@ class ExtensionBody(Struct):
                 BODIES[place, type] = _KNOWN[place][type] = cls
 
 
-class _Decode(Protocol):
-    def __call__(self, body: type[T], data: bytes, /) -> T: ...
+if TYPE_CHECKING:
+
+    class _Decode(Protocol):
+        def __call__(self, body: type[T], data: bytes, /) -> T: ...
 
 
 decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
@@ -402,14 +404,14 @@ class EarlyDataIndication(ExtensionBody, type=ExtensionType.early_data, places=[
 class EarlyDataTicket(ExtensionBody, type=ExtensionType.early_data, places=[NST], rfc_name="EarlyDataIndication"):
     """Section 4.3.10, in a NewSessionTicket: how much early data this ticket allows, in bytes."""
 
-    max_early_data_size: Annotated[int, UInt(4)]
+    max_early_data_size: uint32
 
 
 class PskIdentity(Struct):
     """Section 4.3.11. obfuscated_ticket_age in milliseconds, plus ticket_age_add, modulo 2^32."""
 
     identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
-    obfuscated_ticket_age: Annotated[int, UInt(4)]
+    obfuscated_ticket_age: uint32
 
 
 class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False):
@@ -427,7 +429,7 @@ class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH],
 class SelectedPsk(ExtensionBody, type=ExtensionType.pre_shared_key, places=[SH], rfc_name="PreSharedKeyExtension"):
     """Section 4.3.11, the server's arm."""
 
-    selected_identity: Annotated[int, UInt(2)]
+    selected_identity: uint16
 
 
 class HostNameEntry(Struct, rfc_name="ServerName"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from .. import errors
 from ..errors import ConfigurationError, DecodeError
-from .codec import Fixed, Opaque, Rest, Struct, UInt, Vector
+from .codec import Fixed, Opaque, Rest, Struct, Vector, uint8, uint24, uint32
 from .extensions import (
     CH,
     CR,
@@ -47,6 +47,9 @@ RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e07
 
 DOWNGRADE_SENTINELS = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 """Last 8 bytes of the Random of a TLS 1.3 server that negotiates TLS 1.2, or older (section 4.2.3)."""
+
+MAX_TICKET_LIFETIME = 604800
+"""Seconds: 7 days (section 4.7.1)."""
 
 NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
 
@@ -139,7 +142,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
     random: Annotated[bytes, Fixed(32, "Random")]
     legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
     cipher_suite: CipherSuite
-    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(SH, 6)]
 
     def judge(self) -> None:
@@ -164,7 +167,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     random: Annotated[bytes, Fixed(32, "Random")] = RETRY_RANDOM
     legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
     cipher_suite: CipherSuite
-    legacy_compression_method: Annotated[int, UInt(1)] = 0
+    legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
     def judge(self) -> None:
@@ -227,7 +230,7 @@ class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_
     """RFC 8879, section 4: a Certificate in fewer bytes. It takes the Certificate's place, in the transcript too."""
 
     algorithm: CertificateCompressionAlgorithm
-    uncompressed_length: Annotated[int, UInt(3)]
+    uncompressed_length: uint24
     compressed_certificate_message: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
@@ -251,8 +254,8 @@ class EndOfEarlyData(HandshakeMessage, msg_type=HandshakeType.end_of_early_data)
 class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_ticket):
     """Section 4.7.1. ticket_lifetime in seconds; ticket_age_add in milliseconds."""
 
-    ticket_lifetime: Annotated[int, UInt(4)]
-    ticket_age_add: Annotated[int, UInt(4)]
+    ticket_lifetime: uint32
+    ticket_age_add: uint32
     ticket_nonce: Annotated[bytes, Opaque(0, 255)]
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
     extensions: Annotated[Extensions, ExtensionBlock(NST)] = NO_EXTENSIONS[NST]
