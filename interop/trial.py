@@ -86,7 +86,7 @@ class Trial:
         else:
             connection = tls13.ServerConnection(self.server_config())
         if self.fragment:  # section 5.1 allows it; no user has a reason to, so there is no public way to ask for it
-            connection._writer.max_inner_plaintext = self.fragment + 1
+            connection._layer.writer.max_inner_plaintext = self.fragment + 1
         return connection
 
     def payload(self, *, from_us: bool) -> bytes:

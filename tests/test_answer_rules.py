@@ -162,14 +162,14 @@ def test_data_in_the_middle_of_an_answer_is_refused(asked) -> None:
     made.server.request_client_certificate()
     made.client.receive_data(made.server.data_to_send())
     list(made.client.events())
-    write = made.client._writer.write
+    write = made.client._layer.writer.write
 
     def interrupted(content_type, data, out):
         write(content_type, data, out)
         if content_type == HANDSHAKE and data[0] == Certificate.msg_type:
             write(23, b"data", out)
 
-    made.client._writer.write = interrupted
+    made.client._layer.writer.write = interrupted
     made.expect_refusal_by_server(errors.InterleavedAnswer)
 
 

@@ -13,6 +13,7 @@ from tls13 import errors
 from tls13.connection import MAX_UNREAD
 from tls13.flow import Epoch
 from tls13.lab.authority import CLIENT_AUTH
+from tls13.record_layer import RecordLayer
 from tls13.trust.verify import ChainVerifier
 from tls13.wire.messages import Finished
 
@@ -328,7 +329,7 @@ def test_data_is_not_held_up_by_a_ticket(quick_pair, client, server, trust) -> N
     assert events_of(exchange(made)[0], tls13.TicketReceived)
 
 
-class Joining:
+class Joining(RecordLayer):
     """A peer that puts the messages of one flight into one record: legal (5.1), and what others do."""
 
     def send_handshake(self, raw, epoch):
@@ -341,12 +342,12 @@ class Joining:
             super().send_handshake(self.joined, epoch)
 
 
-class JoiningClient(Joining, tls13.ClientConnection):
-    pass
+class JoiningClient(tls13.ClientConnection):
+    _layer_class = Joining
 
 
-class JoiningServer(Joining, tls13.ServerConnection):
-    pass
+class JoiningServer(tls13.ServerConnection):
+    _layer_class = Joining
 
 
 def test_the_rest_of_a_record_waits_too(quick_pair, client, server, trust) -> None:

@@ -88,7 +88,7 @@ def test_a_larger_record_is_refused(quick_pair, client_config, server_config) ->
         )
         made.run()
         sender, receiver = getattr(made, one), getattr(made, other)
-        sender._writer.max_inner_plaintext = 201
+        sender._layer.writer.max_inner_plaintext = 201
         sender.send_data(bytes(200))
         receiver.receive_data(sender.data_to_send())
         with pytest.raises(errors.RecordOverflow):

@@ -134,7 +134,7 @@ def test_close_notify_is_a_warning(quick_pair) -> None:
     made = quick_pair(client_script=same)
     made.run()
     seen = []
-    made.client._writer.write = lambda content_type, data, out: seen.append((content_type, bytes(data)))
+    made.client._layer.writer.write = lambda content_type, data, out: seen.append((content_type, bytes(data)))
     made.client.close()
     assert seen == [(21, b"\1\0")]
 
@@ -233,8 +233,8 @@ def test_a_failed_connection_keeps_no_traceback_and_no_keys(quick_pair) -> None:
     assert "_open_ciphertext" not in names
     assert made.server._engine._read_secret is None
     made.server.data_to_send()
-    assert made.server._writer._aead is None
-    assert made.server._writer._key == b""
+    assert made.server._layer.writer._aead is None
+    assert made.server._layer.writer._key == b""
 
 
 def test_what_a_callback_raises_comes_out_and_the_peer_hears_internal_error(quick_pair, server_config) -> None:
@@ -355,12 +355,12 @@ def test_keys_change_before_the_limit_of_the_aead(quick_pair) -> None:
     """Section 5.5: a sender MUST change its keys, or close, in time."""
     made = quick_pair()
     made.run()
-    made.client._writer.sequence = made.server._reader._sequence = made.client._writer.limit - 10
+    made.client._layer.writer.sequence = made.server._layer.reader._sequence = made.client._layer.writer.limit - 10
     made.client.send_data(b"x" * 2**16)
     _, server = made.run()
     assert server[0] == tls13.KeysUpdated(answer_requested=False)
     assert b"".join(event.data for event in server[1:]) == b"x" * 2**16
-    assert made.client._writer.sequence == 4
+    assert made.client._layer.writer.sequence == 4
 
 
 # --- records around the handshake: section 5 ---
@@ -404,7 +404,7 @@ def test_change_cipher_spec_before_the_client_hello(server_config) -> None:
 def test_handshake_messages_cut_into_many_records(quick_pair) -> None:
     """Section 5.1: fragmentation; the record layer's limit is set very low."""
     made = quick_pair(client_script=same, server_script=same)
-    made.server._writer.max_inner_plaintext = 8
+    made.server._layer.writer.max_inner_plaintext = 8
     made.run()
     assert made.client.handshake_complete
     assert made.server.handshake_complete
@@ -427,11 +427,11 @@ def test_application_data_instead_of_finished(quick_pair) -> None:
     list(made.server.events())
     made.client.receive_data(made.server.data_to_send())
     list(made.client.events())
-    made.client._writer = type(made.client._writer)()
-    keys = made.server._reader
-    made.client._writer.set_keys(keys._suite, keys._key, keys._iv.to_bytes(12, "big"))
+    made.client._layer.writer = type(made.client._layer.writer)()
+    keys = made.server._layer.reader
+    made.client._layer.writer.set_keys(keys._suite, keys._key, keys._iv.to_bytes(12, "big"))
     made.client.data_to_send()
-    made.client._writer.write(23, b"too early", made.client._out)
+    made.client._layer.writer.write(23, b"too early", made.client._layer.out)
     with pytest.raises(errors.UnexpectedApplicationData):
         made.run()
 

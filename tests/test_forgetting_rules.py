@@ -79,6 +79,6 @@ def test_a_failed_connection_has_no_keys_of_records_left(receiver, how, quick_pa
     with pytest.raises(tls13.TLSError):
         made.run()
     judge.data_to_send()
-    assert judge._reader._aead is None
-    assert judge._writer._aead is None
-    assert judge._reader._key == judge._writer._key == b""
+    assert judge._layer.reader._aead is None
+    assert judge._layer.writer._aead is None
+    assert judge._layer.reader._key == judge._layer.writer._key == b""

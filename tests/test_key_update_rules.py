@@ -186,7 +186,7 @@ def test_a_sender_changes_its_keys_less_than_2_to_the_48_times(receiver, quick_p
     assert duel.carry() == []
     with pytest.raises(errors.InternalError):
         duel.judge.update_keys()
-    duel.judge._writer.sequence = duel.judge._writer.limit - 1
+    duel.judge._layer.writer.sequence = duel.judge._layer.writer.limit - 1
     with pytest.raises(errors.InternalError):
         duel.judge.send_data(b"data that needs new keys")
     assert not duel.judge.wants_send
@@ -227,7 +227,7 @@ def test_early_data_stays_below_the_limit_of_its_key(quick_pair, client_config, 
     made = quick_pair(server=server)
     made.client = tls13.ClientConnection(client, server_hostname="server.example", early_data=b"first")
     waiting = made.client.data_to_send()
-    made.client._writer.sequence = made.client._writer.limit
+    made.client._layer.writer.sequence = made.client._layer.writer.limit
     with pytest.raises(errors.KeyLimitReached):
         made.client.send_early_data(b"one too many")
     assert not made.client.data_to_send()

@@ -19,7 +19,7 @@ def test_a_ciphertext_beyond_its_limit_is_refused(receiver, quick_pair) -> None:
     """Section 5.2: whatever it would decrypt to. Here everything but its length is right."""
     duel = Duel(quick_pair, receiver)
     duel.seal(APPLICATION_DATA, bytes(2**14 + 240))
-    assert duel.breaker._out[3:5] == (2**14 + 257).to_bytes(2, "big")
+    assert duel.breaker._layer.out[3:5] == (2**14 + 257).to_bytes(2, "big")
     duel.expect(errors.RecordOverflow)
 
 
@@ -39,7 +39,7 @@ def test_a_ciphertext_beyond_its_limit_is_not_even_decrypted(sent, receiver, qui
 def test_a_record_that_was_altered_is_refused(where, receiver, quick_pair) -> None:
     duel = Duel(quick_pair, receiver)
     duel.breaker.send_data(b"x" * 15)
-    duel.breaker._out[where] ^= 1
+    duel.breaker._layer.out[where] ^= 1
     duel.expect(errors.BadRecordMac)
 
 
@@ -59,10 +59,10 @@ def test_a_sequence_number_that_goes_on_under_new_keys_is_refused(receiver, quic
     duel = Duel(quick_pair, receiver)
     for _ in range(3):
         duel.breaker.send_data(b"data")
-    reached = duel.breaker._writer.sequence
+    reached = duel.breaker._layer.writer.sequence
     duel.breaker.update_keys()
     duel.made.run()
-    duel.breaker._writer.sequence = reached
+    duel.breaker._layer.writer.sequence = reached
     duel.breaker.send_data(b"data")
     duel.expect(errors.BadRecordMac)
 
@@ -94,8 +94,8 @@ def test_the_search_for_the_type_ends_with_the_record(chunk, receiver, quick_pai
 def test_padding_does_not_make_room_for_more(content, padding, receiver, quick_pair) -> None:
     """Section 5.4: content, type and padding together have 2^14 + 1 bytes at most."""
     duel = Duel(quick_pair, receiver)
-    duel.breaker._writer._padding = lambda length, room: padding
-    duel.breaker._writer._pad = lambda policy, length: padding  # which would find that there is no room
+    duel.breaker._layer.writer._padding = lambda length, room: padding
+    duel.breaker._layer.writer._pad = lambda policy, length: padding  # which would find that there is no room
     duel.seal(APPLICATION_DATA, bytes(content))
     duel.expect(errors.RecordOverflow)
 
@@ -104,10 +104,10 @@ def test_padding_does_not_make_room_for_more(content, padding, receiver, quick_p
 @pytest.mark.requirement("R253")
 def test_the_largest_records_are_read(receiver, quick_pair) -> None:
     duel = Duel(quick_pair, receiver)
-    duel.breaker._writer._padding = lambda length, room: room
+    duel.breaker._layer.writer._padding = lambda length, room: room
     for content in (b"\1", bytes(2**14)):
         duel.breaker.send_data(content)
-        assert duel.breaker._out[3:5] == (2**14 + 17).to_bytes(2, "big")
+        assert duel.breaker._layer.out[3:5] == (2**14 + 17).to_bytes(2, "big")
         seen = duel.made.run()[0 if receiver == "client" else 1]
         assert seen == [tls13.ApplicationData(content)]
 
@@ -134,7 +134,7 @@ def test_a_sender_stops_before_its_sequence_number_wraps() -> None:
 def test_keys_change_before_the_limit_of_the_aead_is_reached(receiver, quick_pair) -> None:
     """Section 5.5, for every record in one call: application data that reaches beyond the limit of the key."""
     duel = Duel(quick_pair, receiver)
-    writer, reader = duel.breaker._writer, duel.judge._reader
+    writer, reader = duel.breaker._layer.writer, duel.judge._layer.reader
     writer.sequence = reader._sequence = writer.limit - 3
     duel.breaker.send_data(b"x" * 2**16)
     seen = duel.made.run()[0 if receiver == "client" else 1]

@@ -29,10 +29,9 @@ from .errors import (
     UsageError,
 )
 from .events import PeerClosed
-from .flow import APPLICATION, EARLY, INITIAL
-from .flow import HANDSHAKE as HANDSHAKE_EPOCH
+from .flow import APPLICATION, EARLY
 from .key_schedule import export_keying_material
-from .record import RecordReader, RecordWriter
+from .record_layer import WARNING, RecordLayer
 from .trust.names import ServerName
 from .wire.registry import ContentType
 
@@ -41,22 +40,15 @@ if TYPE_CHECKING:
 
     from .config import ClientConfig, ConfigSelector, ServerConfig
     from .crypto.hkdf import Secret
-    from .crypto.suites import Suite
     from .events import AnswerAwaited, Event, Session, Tracer
-    from .flow import Epoch
-    from .key_schedule import TrafficSecret
     from .resumption.sessions import StoredSession
     from .server import ServerHandshake
 
-ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
 APPLICATION_DATA = int(ContentType.application_data)
 
 PEER_ENDED = (AlertReceived, TruncatedStream, CloseNotifyInHandshake)
 """The peer will not read an alert any more. Of everything else that goes wrong, in a callback too, it is told."""
-
-WARNING, FATAL = 1, 2
-"""AlertLevel (section 6): ours to set, ignored on receipt."""
 
 CHANNEL_BINDING_LABEL = b"EXPORTER-Channel-Binding"
 """RFC 9266: tls-exporter is 32 bytes of keying material under this label."""
@@ -69,29 +61,22 @@ class Connection:
     """What both roles share. Users make a ClientConnection or a ServerConnection."""
 
     _handshake: ClientHandshake | ServerHandshake
+    _layer_class = RecordLayer
+    """The scripted peers of tls13.lab put their own in its place."""
 
     def __init__(self, config: ClientConfig | ServerConfig, *, is_client: bool, tracer: Tracer | None) -> None:
         self.config = config
+        self._layer = self._layer_class(config, is_client=is_client, tracer=tracer)
         self._engine = Engine(
-            self,
+            self._layer,
             max_message=config.max_handshake_message,
             max_key_updates=config.max_key_updates,
             tracer=tracer,
         )
-        self._is_client = is_client
         self._deadline = config.clock() + config.handshake_timeout
-        self._reader = RecordReader(max_empty_records=config.max_empty_records)
-        self._reader.ccs_allowed = is_client
-        self._writer = RecordWriter(padding=config.padding)
-        self._out = bytearray()
-        self._flight = bytearray()
-        """Handshake messages that may still share a record with the next ones (section 5.1)."""
         self._tracer = tracer
         self._error: BaseException | None = None
-        self._alert_owed: AlertDescription | None = None
-        self._peer_closed = self._closed = self._eof = False
-        self._behind_closure = 0
-        """How many bytes came in one piece with the closure alert, and are ignored here."""
+        self._eof = False
 
     # --- what a user asks -----------------------------------------------------------------------------------------
 
@@ -108,12 +93,12 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether our sending side is closed: after close() or a fatal error."""
-        return self._closed or self._error is not None
+        return self._layer.closed
 
     @property
     def peer_closed(self) -> bool:
         """Whether the peer's close_notify has been seen."""
-        return self._peer_closed
+        return self._layer.peer_closed
 
     @property
     def key_updates(self) -> tuple[int, int]:
@@ -123,24 +108,27 @@ class Connection:
     @property
     def wants_send(self) -> bool:
         """Whether data_to_send would give anything."""
-        owed = self._alert_owed is not None or (self._engine.in_debt and not self.closed)
-        return owed or bool(self._out) or bool(self._flight)
+        layer = self._layer
+        owed = layer.alert_owed is not None or (self._engine.in_debt and not layer.closed)
+        return owed or bool(layer.out) or bool(layer.flight)
 
     @property
     def may_have_event(self) -> bool:
         """Whether next_event is worth a call: if not, it would give None until more bytes come, or the end."""
         engine = self._engine
-        return bool(self._reader.buffered or engine.events or engine.buffered or self._eof or self._error is not None)
+        return bool(
+            self._layer.reader.buffered or engine.events or engine.buffered or self._eof or self._error is not None
+        )
 
     @property
     def bytes_needed(self) -> int:
         """How many more bytes the next record needs; 0 if a whole one is waiting in the buffer."""
-        return self._reader.bytes_needed
+        return self._layer.reader.bytes_needed
 
     @property
     def unread(self) -> int:
         """Bytes that were received and have made no event; those behind close_notify never will."""
-        return self._reader.buffered + self._behind_closure
+        return self._layer.unread
 
     # --- receiving ------------------------------------------------------------------------------------------------
 
@@ -148,18 +136,19 @@ class Connection:
         """Take bytes from the stream, however they were cut. After the peer's close_notify they are ignored (6.1)."""
         if self._error is not None:
             raise self._failed(self._error)
-        if not self._peer_closed:
-            self._reader.receive(data)
-            if self._engine.waiting and self._reader.buffered > MAX_UNREAD:
-                error = errors.TooMuchBuffered(f"{self._reader.buffered} bytes")
+        layer = self._layer
+        if not layer.peer_closed:
+            reader = layer.reader
+            reader.receive(data)
+            if self._engine.waiting and reader.buffered > MAX_UNREAD:
+                error = errors.TooMuchBuffered(f"{reader.buffered} bytes")
                 self._fail(error)
                 raise error
 
     def give_back(self) -> int:
         """Forget the bytes that were received and have made no event yet, and say how many: for those who have only
         looked at them (MSG_PEEK), and can leave them to be received again, or to somebody else after close_notify."""
-        behind, self._behind_closure = self._behind_closure, 0
-        return self._reader.give_back() + behind
+        return self._layer.give_back()
 
     def receive_eof(self) -> None:
         """The stream has ended. Unless close_notify came first, the next event is TruncatedStream."""
@@ -179,9 +168,10 @@ class Connection:
         """
         if self._error is not None:
             raise self._failed(self._error)
-        engine, reader = self._engine, self._reader
+        engine, layer = self._engine, self._layer
+        reader = layer.reader
         try:
-            if engine.session is None and not self._closed and self.config.clock() > self._deadline:
+            if engine.session is None and not layer.closed and self.config.clock() > self._deadline:
                 raise errors.HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
             event = None
             while event is None:
@@ -194,7 +184,7 @@ class Connection:
                     return None
                 record = reader.next_record()
                 if record is None:
-                    if self._eof and not self._peer_closed:
+                    if self._eof and not layer.peer_closed:
                         raise TruncatedStream(self._truncation())
                     return None
                 content_type, fragment = record
@@ -220,7 +210,7 @@ class Connection:
         if code == AlertDescription.close_notify:
             if self._engine.session is None:
                 raise CloseNotifyInHandshake("the peer closed the connection before the handshake was complete")
-            self._ignore_the_rest()
+            self._layer.ignore_the_rest()
             return PeerClosed()
         if code == AlertDescription.user_canceled:
             self._engine.warnings += 1
@@ -228,12 +218,6 @@ class Connection:
                 raise errors.TooManyWarnings(self._engine.warnings)
             return None
         raise AlertReceived(code)
-
-    def _ignore_the_rest(self) -> None:
-        """Data received after a closure alert MUST be ignored (section 6.1), so no keys are kept for it."""
-        self._peer_closed = True
-        self._behind_closure = self._reader.buffered
-        self._reader = RecordReader()
 
     def _truncation(self) -> str:
         when = "before the handshake was complete" if self._engine.session is None else "without close_notify"
@@ -244,13 +228,12 @@ class Connection:
     def send_data(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt application data; data_to_send then has the records. Raises UsageError before the handshake is
         complete and after close(), ConnectionFailed after a fatal error."""
-        if self._error is not None:
-            raise self._failed(self._error)
-        engine, writer = self._engine, self._writer
+        engine, layer = self._engine, self._layer
+        writer = layer.writer  # before the question: it has its keys, or the layer is closed
+        if layer.closed:
+            raise self._ended("application data")
         if engine.session is None and not self.may_send_before_finished:
             raise UsageError("application data before the handshake is complete; wait for HandshakeCompleted")
-        if self._closed:
-            raise UsageError("application data after close()")
         if not isinstance(data, bytes):
             data = memoryview(data).cast("B")  # its length in bytes, whatever its items are
         if engine.in_debt:
@@ -258,11 +241,11 @@ class Connection:
         # Section 5.5: the key must change before its AEAD's limit. 2^14 bytes a record, and some room.
         if writer.limit - writer.sequence <= len(data) // (writer.max_inner_plaintext - 1) + 16:
             engine.update_write_keys(request=False)
-        if self._tracer is not None:
-            self._tracer.record(True, APPLICATION_DATA, len(data), APPLICATION)
-        if self._flight:
-            self._finish_flight()
-        writer.write(APPLICATION_DATA, data, self._out)
+        if layer.tracer is not None:
+            layer.tracer.record(True, APPLICATION_DATA, len(data), APPLICATION)
+        if layer.flight:
+            layer.finish_flight()
+        writer.write(APPLICATION_DATA, data, layer.out)
 
     @property
     def may_send_before_finished(self) -> bool:
@@ -280,15 +263,14 @@ class Connection:
 
     def data_to_send(self) -> bytearray:
         """Everything that is ready for the stream, now the caller's."""
-        if self._alert_owed is not None:
-            description, self._alert_owed = self._alert_owed, None
-            self._send_alert(FATAL, description)
-            self._writer = RecordWriter()  # section 6: a failed connection forgets its keys
-        elif self._engine.in_debt and not self.closed:
-            self._engine.settle_debts()
-        if self._flight:
-            self._finish_flight()
-        out, self._out = self._out, bytearray()
+        engine, layer = self._engine, self._layer
+        if layer.alert_owed is not None:
+            layer.send_owed_alert(layer.alert_owed)
+        elif engine.in_debt and not layer.closed:
+            engine.settle_debts()
+        if layer.flight:
+            layer.finish_flight()
+        out, layer.out = layer.out, bytearray()
         return out
 
     def close(self) -> None:
@@ -296,14 +278,15 @@ class Connection:
 
         During the handshake this gives the connection up: user_canceled, then close_notify.
         """
-        if self.closed:
+        layer = self._layer
+        if layer.closed:
             return
         if self._engine.session is None:
-            self._send_alert(WARNING, AlertDescription.user_canceled)
-            self._ignore_the_rest()
+            layer.send_alert(WARNING, AlertDescription.user_canceled)
+            layer.ignore_the_rest()
             self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
-        self._send_alert(WARNING, AlertDescription.close_notify)
-        self._closed = True
+        layer.send_alert(WARNING, AlertDescription.close_notify)
+        layer.closed = True
 
     def abandon(self, error: Exception) -> None:
         """End the connection for a reason of the caller's own: the peer is told internal_error (or an Abort's alert),
@@ -324,7 +307,7 @@ class Connection:
     def _answered(self, question: AnswerAwaited, resume: Callable[[], None]) -> None:
         if self._error is not None:
             raise self._failed(self._error)
-        if self._closed and self._engine.session is None:
+        if self._layer.closed and self._engine.session is None:
             return  # close() has given the handshake up
         if not self._engine.asks(question.awaitable):
             raise UsageError("this question has been answered already, or the connection never asked it")
@@ -364,86 +347,27 @@ class Connection:
             raise self._failed(self._error)
         if self._engine.session is None:
             raise UsageError(f"{what} before the handshake is complete; wait for HandshakeCompleted")
-        if self._closed and sends:
-            raise UsageError(f"{what} after close()")
-
-    def _send_alert(self, level: int, description: AlertDescription) -> None:
-        if self._tracer is not None:
-            self._tracer.alert(True, description)
-        self._finish_flight()
-        self._writer.write(ALERT, bytes((level, description)), self._out)
+        if self._layer.closed and sends:
+            raise self._ended(what)
 
     # --- failing --------------------------------------------------------------------------------------------------
 
     def _fail(self, error: Exception) -> None:
         """After a fatal error, ours or the peer's, nothing more is sent or received but our alert (section 6.2)."""
         description = self._engine.fail(error)
-        if not self._closed and not isinstance(error, PEER_ENDED):
-            self._alert_owed = description
-        else:
-            self._writer = RecordWriter()
-            self._flight.clear()
-        self._error = error
-        self._reader = RecordReader()
+        self._error = error  # before the layer is closed: whoever writes meanwhile must find out why it is
+        self._layer.fail(None if isinstance(error, PEER_ENDED) else description)
         self._handshake.forget()
+
+    def _ended(self, what: str) -> UsageError | ConnectionFailed:
+        """Why this cannot be sent any more."""
+        return UsageError(f"{what} after close()") if self._error is None else self._failed(self._error)
 
     @staticmethod
     def _failed(error: BaseException) -> ConnectionFailed:
         failed = ConnectionFailed(f"this connection has failed before: {error}")
         failed.__cause__ = error.with_traceback(None)
         return failed
-
-    # --- engine.Carrier -------------------------------------------------------------------------------------------
-
-    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
-        if epoch is INITIAL:
-            self._reader.ccs_allowed = True  # a ClientHello has been sent or received (section 5)
-        self._flight += raw
-
-    def _finish_flight(self) -> None:
-        """What comes next is of another type, or under another key, and shares no record with handshake messages."""
-        if self._flight:
-            flight, self._flight = self._flight, bytearray()
-            self._writer.write(HANDSHAKE, flight, self._out)
-
-    def send_change_cipher_spec(self) -> None:
-        """Appendix E.4. Never protected, so it bypasses the writer's keys."""
-        self._finish_flight()
-        if self._tracer is not None:
-            self._tracer.record(True, ContentType.change_cipher_spec, 1, INITIAL)
-        self._out += b"\x14\x03\x03\x00\x01\x01"
-
-    def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        reader = self._reader
-        reader.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is APPLICATION:
-            secret.rest()
-        reader.ccs_allowed = epoch is not APPLICATION
-        # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
-        reader.plaintext_alert_allowed = epoch is HANDSHAKE_EPOCH and not self._is_client
-
-    def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        self._finish_flight()
-        self._writer.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is APPLICATION:
-            secret.rest()
-
-    def write_plaintext(self) -> None:
-        self._finish_flight()
-        self._writer.set_plaintext()
-
-    def skip_early_data(self, budget: int) -> None:
-        self._reader.skip_early_data(budget)
-
-    def stop_skipping(self) -> None:
-        self._reader.stop_skipping()
-
-    def limit_records(self, receive: int | None, send: int | None) -> None:
-        if receive is not None:
-            self._reader.max_inner_plaintext = receive
-        if send is not None:
-            self._finish_flight()
-            self._writer.max_inner_plaintext = send
 
 
 class ClientConnection(Connection):
@@ -491,7 +415,7 @@ class ClientConnection(Connection):
     @property
     def early_data_left(self) -> int:
         """How many bytes send_early_data takes now; 0 when early data is not possible, or not any more."""
-        possible = self._engine.write_epoch is EARLY and not self.closed
+        possible = self._engine.write_epoch is EARLY and not self._layer.closed
         return self._engine.early_data_left if possible else 0
 
     def send_early_data(self, data: bytes | bytearray | memoryview) -> None:
@@ -504,7 +428,7 @@ class ClientConnection(Connection):
         self._engine.early_data_left -= len(data)
         if self._tracer is not None:
             self._tracer.record(True, APPLICATION_DATA, len(data), EARLY)
-        self._writer.write(APPLICATION_DATA, data, self._out)
+        self._layer.writer.write(APPLICATION_DATA, data, self._layer.out)
 
 
 @cache
@@ -528,7 +452,7 @@ class ServerConnection(Connection):
         self._select = select
         # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
         # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").
-        self._reader.ccs_allowed = config.shares_cookie_key
+        self._layer.reader.ccs_allowed = config.shares_cookie_key
         self._handshake = self.make_handshake(config, tracer)
         self._engine.start(self._handshake)
 

@@ -224,7 +224,7 @@ def test_a_slow_reader_bounds_what_is_held(server_config, client_config) -> None
                 for _ in range(100):
                     await asyncio.sleep(0)
                 assert len(reader._buffer) <= 2 * 2**16 + 2**14
-                assert connection._reader.buffered <= 2**18
+                assert connection._layer.reader.buffered <= 2**18
                 assert not sending.done()
                 assert len(await reader.readexactly(2**23)) == 2**23
                 await sending

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..client import ClientHandshake
 from ..connection import ClientConnection, Connection, ServerConnection
+from ..record_layer import RecordLayer
 from ..server import ServerHandshake
 from ..wire.extensions import Extensions
 from ..wire.messages import HandshakeMessage
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
     Script = Callable[[HandshakeMessage], Sent | Iterable[Sent] | None]
 
 M = TypeVar("M", bound=HandshakeMessage)
+
+
+class _MessageByMessage(RecordLayer):
+    """A record for each message: where the records end is the script's to say (section 5.1)."""
+
+    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
+        super().send_handshake(raw, epoch)
+        self.finish_flight()
 
 
 class _ScriptedClientHandshake(ClientHandshake):
@@ -71,6 +80,8 @@ def _scripted(script: Script, message: HandshakeMessage) -> list[bytes]:
 class ScriptedClient(ClientConnection):
     """A client whose messages pass through `script`."""
 
+    _layer_class = _MessageByMessage
+
     def __init__(
         self, config: ClientConfig, script: Script, *, server_hostname: str | None, tracer: Tracer | None = None
     ) -> None:
@@ -82,22 +93,19 @@ class ScriptedClient(ClientConnection):
     ) -> ClientHandshake:
         return _ScriptedClientHandshake(self._script, config, server_name, self._engine, tracer)
 
-    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
-        """A record for each message: where the records end is the script's to say (section 5.1)."""
-        super().send_handshake(raw, epoch)
-        self._finish_flight()
-
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
-        self._out += stream
+        self._layer.out += stream
 
     def send_record(self, content_type: int, fragment: bytes) -> None:
         """Send a record of any type under the current keys."""
-        self._writer.write(content_type, fragment, self._out)
+        self._layer.writer.write(content_type, fragment, self._layer.out)
 
 
 class ScriptedServer(ServerConnection):
     """A server whose messages pass through `script`."""
+
+    _layer_class = _MessageByMessage
 
     def __init__(self, config: ServerConfig, script: Script, *, tracer: Tracer | None = None) -> None:
         self._script = script
@@ -106,18 +114,13 @@ class ScriptedServer(ServerConnection):
     def make_handshake(self, config: ServerConfig, tracer: Tracer | None) -> ServerHandshake:
         return _ScriptedServerHandshake(self._script, config, self._engine, tracer)
 
-    def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
-        """A record for each message: where the records end is the script's to say (section 5.1)."""
-        super().send_handshake(raw, epoch)
-        self._finish_flight()
-
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
-        self._out += stream
+        self._layer.out += stream
 
     def send_record(self, content_type: int, fragment: bytes) -> None:
         """Send a record of any type under the current keys."""
-        self._writer.write(content_type, fragment, self._out)
+        self._layer.writer.write(content_type, fragment, self._layer.out)
 
 
 def ask_for_key_update(connection: Connection) -> None:

@@ -248,7 +248,7 @@ def _under_one_nonce(wire: Wire, *orders: bytes) -> Iterator[bytes]:
     for order in orders:
         connection.send_data(order)
         yield from wire.hold("client")
-        connection._writer.sequence -= 1
+        connection._layer.writer.sequence -= 1
 
 
 # --- GCM's field: NIST SP 800-38D, section 6.3. Bit 0 is the leftmost one. ------------------------------------------
