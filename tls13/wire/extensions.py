@@ -181,7 +181,7 @@ class Extensions:
     def replacing(self, body: ExtensionBody) -> "Extensions":
         """A block to send with another body in the place of the one of its type."""
         number, data = body.number, body.encode()
-        changed = Extensions(tuple((found, data if found == number else old) for found, old in self.raw), self.place)
+        changed = Extensions(tuple([(found, data if found == number else old) for found, old in self.raw]), self.place)
         changed._bodies = {**self._bodies, type(body): body}
         return changed
 
