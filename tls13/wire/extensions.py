@@ -153,16 +153,27 @@ class Extensions:
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        self = cls(tuple([(body.number, body.encode()) for body in bodies]), place)
-        self._bodies = {type(body): body for body in bodies}
+        known: _Bodies = {}
+        raw = []
+        for body in bodies:
+            known[type(body)] = body
+            raw.append((body.number, body.encode()))
+        self = cls(tuple(raw), place)
+        self._bodies = known
         return self
 
     @classmethod
     def joined(cls, *blocks: "Extensions") -> "Extensions":
         """A block to send of the extensions of these, which are for the same place."""
-        self = cls(tuple([one for block in blocks for one in block.raw]), blocks[0].place)
-        self._bodies = {kind: body for block in blocks for kind, body in block._bodies.items()}
-        self._encoded = b"".join([block.encoded() for block in blocks])
+        raw: list[tuple[int, bytes]] = []
+        known: _Bodies = {}
+        encoded = b""
+        for block in blocks:
+            raw += block.raw
+            known |= block._bodies
+            encoded += block.encoded()
+        self = cls(tuple(raw), blocks[0].place)
+        self._bodies, self._encoded = known, encoded
         return self
 
     def encoded(self) -> bytes:
@@ -281,12 +292,12 @@ class ExtensionBlock(Opaque):
             self.scope(data, at, end)  # says what is wrong
         if start == stop:
             return self.empty, stop
-        raw, at = [], start
+        raw, at, header = [], start, _HEADER.unpack_from
         while at < stop:
             start = at + 4
             if start > stop:
                 raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
-            number, length = _HEADER.unpack_from(data, at)
+            number, length = header(data, at)
             at = start + length
             if at > stop:
                 raise DecodeError(f"extension_data of {length} bytes where {stop - start} are left")
