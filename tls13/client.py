@@ -15,7 +15,7 @@ from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .events import EarlyDataAccepted, EarlyDataRejected, Session
-from .flow import APPLICATION, EARLY, HANDSHAKE, settle
+from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
 from .record import record_size_limit
@@ -103,11 +103,11 @@ class ClientHandshake(Offering):
         digest = self.transcript.digest()
         client_traffic = agreed.handshake_secret.client_traffic(digest)
         server_traffic = agreed.handshake_secret.server_traffic(digest)
-        self.output.read_secret(HANDSHAKE, agreed.suite, server_traffic)
+        self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
         # While early data may be accepted, it goes on under its own keys, up to EndOfEarlyData (4.6).
         early_data_possible = offer.early_data and offer.retry is None and agreed.psk is offer.psks[0]
         if not early_data_possible:
-            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", offer.hello.random, client_traffic, server_traffic)
 
         parameters = yield from self.read(EncryptedExtensions)
@@ -116,7 +116,7 @@ class ClientHandshake(Offering):
         if offer.early_data and offer.retry is None:
             self.output.emit(EarlyDataAccepted() if accepted else EarlyDataRejected(retried=False))
         if early_data_possible and not accepted:
-            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
 
         request: CertificateRequest | None = None
         shown, verified, scheme, earlier_scheme = self.repeated(agreed)
@@ -138,18 +138,18 @@ class ClientHandshake(Offering):
         client_application = main_secret.client_traffic(digest)
         server_application = main_secret.server_traffic(digest)
         self.exporter_secret = main_secret.exporter(digest)
-        self.output.read_secret(APPLICATION, agreed.suite, server_application)
+        self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
 
         if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()  # appendix E.4: immediately before our second flight
         if accepted:
             self.send(EndOfEarlyData())
-            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
         client_scheme = None
         if request is not None:
             client_scheme = yield from self.authenticate(request)
         self.send(self.finished(client_traffic, self.transcript.digest()))
-        self.output.write_secret(APPLICATION, agreed.suite, client_application)
+        self.output.write_secret(Epoch.APPLICATION, agreed.suite, client_application)
         self.log_traffic("TRAFFIC_SECRET_0", offer.hello.random, client_application, server_application)
         self.log_secret("EXPORTER_SECRET", offer.hello.random, self.exporter_secret)
 
@@ -187,7 +187,7 @@ class ClientHandshake(Offering):
         secret = psk.early_secret.client_early_traffic(digest)
         self.early_exporter_secret = psk.early_secret.early_exporter(digest)
         self.output.limit_early_data(stored.max_early_data_size)
-        self.output.write_secret(EARLY, SUITES[stored.cipher_suite], secret)
+        self.output.write_secret(Epoch.EARLY, SUITES[stored.cipher_suite], secret)
         self.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", offer.hello.random, secret)
         self.log_secret("EARLY_EXPORTER_SECRET", offer.hello.random, self.early_exporter_secret)
 

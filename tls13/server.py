@@ -17,7 +17,7 @@ from .cookie import NO_GROUP, RetryState, open_cookie, seal, unchanged_part
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .events import Session
-from .flow import APPLICATION, EARLY, HANDSHAKE, settle
+from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
 from .negotiation import Choice, Negotiation
 from .record import record_size_limit
@@ -114,12 +114,12 @@ class ServerHandshake(Negotiation):
         digest = self.transcript.digest()
         client_traffic = handshake_secret.client_traffic(digest)
         server_traffic = handshake_secret.server_traffic(digest)
-        self.output.write_secret(HANDSHAKE, choice.suite, server_traffic)
+        self.output.write_secret(Epoch.HANDSHAKE, choice.suite, server_traffic)
         if early_traffic is not None:
             self.output.limit_early_data(self.early_data_limit(choice))
-            self.output.read_secret(EARLY, choice.suite, early_traffic)
+            self.output.read_secret(Epoch.EARLY, choice.suite, early_traffic)
         else:
-            self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
+            self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
             if hello.extensions.get(EarlyDataIndication) is not None:
                 self.output.skip_early_data(self.config.max_skipped_early_data)
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
@@ -143,14 +143,14 @@ class ServerHandshake(Negotiation):
         self.half_rtt = self.config.half_rtt_data and not asks_client
         if early_traffic is not None:
             yield from self.read(EndOfEarlyData)
-            self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
+            self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
         self.output.limit_records(limits[0], None)
 
         session = self.agreed(hello, choice, retried=retried)
         if asks_client:
             session = yield from self.authenticate_client(session)
         yield from self.read_finished(client_traffic)
-        self.output.read_secret(APPLICATION, choice.suite, client_application)
+        self.output.read_secret(Epoch.APPLICATION, choice.suite, client_application)
         self.finish(hello, session, main_secret)
         return session
 
@@ -300,7 +300,7 @@ class ServerHandshake(Negotiation):
         """Write under the application keys from now on; returns the secret to read under, later."""
         digest = self.transcript.digest()
         client_application, server_application = main_secret.client_traffic(digest), main_secret.server_traffic(digest)
-        self.output.write_secret(APPLICATION, choice.suite, server_application)
+        self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
         self.exporter_secret = main_secret.exporter(digest)
         self.log_traffic("TRAFFIC_SECRET_0", hello.random, client_application, server_application)
         self.log_secret("EXPORTER_SECRET", hello.random, self.exporter_secret)
