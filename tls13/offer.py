@@ -80,7 +80,7 @@ class Offer(NamedTuple):
         early_data: bool,
         retry: HelloRetryRequest | None = None,
     ) -> Offer:
-        return cls(hello, shares, psks, early_data, frozenset(hello.extensions.types()) - GREASE, retry)
+        return cls(hello, shares, psks, early_data, _asked(hello.extensions.types()), retry)
 
 
 class Offering(ClientAfterwards):
@@ -131,7 +131,7 @@ class Offering(ClientAfterwards):
         config, now = self.config, self.config.clock()
         if session.expired(now) or not config.psk_key_exchange_modes or config.certificate_with_psk:
             return False
-        if not any(SUITES[code].hash is SUITES[session.cipher_suite].hash for code in config.cipher_suites):
+        if SUITES[session.cipher_suite].hash not in [SUITES[code].hash for code in config.cipher_suites]:
             return False
         if session.server_name != self.canonical_name():
             return False
@@ -310,6 +310,12 @@ class Offering(ClientAfterwards):
             return tuple([psk.binder(psk.hash.new(transcript).digest()) for psk in psks])
 
         return hello.bound(binders) if psks else hello
+
+
+@lru_cache(64)
+def _asked(types: tuple[int, ...]) -> frozenset[int]:
+    """Without the reserved ones. A config that does not shuffle asks for one or two sets of extensions, ever."""
+    return frozenset(types) - GREASE
 
 
 @lru_cache(256)

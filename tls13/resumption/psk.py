@@ -23,7 +23,7 @@ SHORTEST_KEY = 16
 """Bytes. RFC 9257, section 6: an external PSK has at least 128 bits of entropy."""
 
 
-class PskKind(Enum):
+class PskKind(bytes, Enum):
     """Where a PSK comes from; the label of its binder key (section 7.1; RFC 9258, section 5.2)."""
 
     RESUMPTION = b"res binder"
@@ -72,7 +72,7 @@ class Psk:
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """PskBinderEntry (section 4.3.11.2), over the hash of everything up to the identities."""
-        return self.early_secret.binder_key(self.kind.value).verify_data(transcript_hash)
+        return self.early_secret.binder_key(self.kind).verify_data(transcript_hash)
 
     def obfuscated_ticket_age(self, now: float) -> int:
         """Milliseconds since the ticket came, plus its ticket_age_add, modulo 2^32 (section 4.3.11.1); 0 for a PSK

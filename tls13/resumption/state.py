@@ -93,7 +93,11 @@ class Shared(Codec):
     whole = Opaque(1, 2**32 - 1)
 
     def decode(self, data: bytes, at: int, end: int) -> tuple[Origin, int]:
-        encoded, stop = self.whole.decode(data, at, end)
+        start = at + 4
+        stop = start + int.from_bytes(data[at:start], "big")
+        if not start < stop <= end:
+            self.whole.scope(data, at, end)  # says what is wrong
+        encoded = data[start:stop]
         return (_decoded_again if len(encoded) <= 256 else Origin.decode)(encoded), stop
 
     def encode(self, value: Origin, out: bytearray) -> None:

@@ -312,8 +312,7 @@ class Struct:
 
     def __init__(self, **values: Any) -> None:
         if len(values) != len(self.fields):
-            for name, value in self.defaults.items():
-                values.setdefault(name, value)
+            values = {**self.defaults, **values}
             if len(values) != len(self.fields):
                 wrong = sorted(values.keys() ^ dict(self.fields).keys())
                 raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")

@@ -131,7 +131,10 @@ decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(dat
 """`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
-_NO_BODIES: "Mapping[int, ExtensionBody]" = {}
+_Bodies = dict[type[ExtensionBody], Any]
+"""By their own types. Any: each is an instance of its key, which is more than a type checker can be told."""
+
+_NO_BODIES: _Bodies = {}
 
 
 class Extensions:
@@ -146,15 +149,16 @@ class Extensions:
         self.raw = raw
         self.place = place
         self._data = dict(raw)
-        self._bodies: Mapping[int, ExtensionBody] = _NO_BODIES
+        self._bodies = _NO_BODIES
         self._encoded: bytes | None = None
 
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        known, raw = {}, []
+        known: _Bodies = {}
+        raw = []
         for body in bodies:
-            known[body.number] = body
+            known[type(body)] = body
             raw.append((body.number, body.encode()))
         self = cls(tuple(raw), place)
         self._bodies = known
@@ -163,9 +167,15 @@ class Extensions:
     @classmethod
     def joined(cls, *blocks: "Extensions") -> "Extensions":
         """A block to send of the extensions of these, which are for the same place."""
-        self = cls(tuple([one for block in blocks for one in block.raw]), blocks[0].place)
-        self._bodies = {number: body for block in blocks for number, body in block._bodies.items()}
-        self._encoded = b"".join([block.encoded() for block in blocks])
+        raw: list[tuple[int, bytes]] = []
+        known: _Bodies = {}
+        encoded = b""
+        for block in blocks:
+            raw += block.raw
+            known |= block._bodies
+            encoded += block.encoded()
+        self = cls(tuple(raw), blocks[0].place)
+        self._bodies, self._encoded = known, encoded
         return self
 
     def encoded(self) -> bytes:
@@ -184,8 +194,8 @@ class Extensions:
     def replacing(self, body: ExtensionBody) -> "Extensions":
         """A block to send with another body in the place of the one of its type."""
         number, data = body.number, body.encode()
-        changed = Extensions(tuple((found, data if found == number else old) for found, old in self.raw), self.place)
-        changed._bodies = {**self._bodies, number: body}
+        changed = Extensions(tuple([(found, data if found == number else old) for found, old in self.raw]), self.place)
+        changed._bodies = {**self._bodies, type(body): body}
         return changed
 
     def extended(self, *raw: tuple[int, bytes], first: bool = False) -> "Extensions":
@@ -207,16 +217,17 @@ class Extensions:
             numbers = [number for number, _ in raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
             raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
-        known, bodies = _KNOWN[place], {}
+        known = _KNOWN[place]
+        bodies: _Bodies = {}
         for number, data in raw:
             body = known.get(number)
             if body is None:
                 if number in ALLOWED and place not in ALLOWED[number]:
                     raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
             elif body.repeats and len(data) <= 64:
-                bodies[number] = decode_again(body, data)
+                bodies[body] = decode_again(body, data)
             else:
-                bodies[number] = body.decode(data)
+                bodies[body] = body.decode(data)
         self._bodies = bodies
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
@@ -226,8 +237,7 @@ class Extensions:
                 raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
 
     def get(self, kind: type[T]) -> T | None:
-        body = self._bodies.get(kind.extension_type)
-        return body if isinstance(body, kind) else None
+        return self._bodies.get(kind)
 
     def find(self, number: int) -> bytes | None:
         """extension_data of the extension of this type, undecoded."""
@@ -237,7 +247,7 @@ class Extensions:
         return tuple(self._data)
 
     def bodies(self) -> "Mapping[int, ExtensionBody]":
-        return self._bodies
+        return {body.number: body for body in self._bodies.values()}
 
     def __contains__(self, number: int) -> bool:
         return number in self._data
@@ -255,7 +265,7 @@ class Extensions:
         return hash((self.raw, self.place))
 
     def __repr__(self) -> str:
-        bodies = self._bodies
+        bodies = self.bodies()
         shown = (str(bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
         return f"Extensions({', '.join(shown)})"
 
@@ -284,12 +294,12 @@ class ExtensionBlock(Opaque):
             self.scope(data, at, end)  # says what is wrong
         if start == stop:
             return self.empty, stop
-        raw, at = [], start
+        raw, at, header = [], start, _HEADER.unpack_from
         while at < stop:
             start = at + 4
             if start > stop:
                 raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
-            number, length = _HEADER.unpack_from(data, at)
+            number, length = header(data, at)
             at = start + length
             if at > stop:
                 raise DecodeError(f"extension_data of {length} bytes where {stop - start} are left")

@@ -6,7 +6,7 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from struct import pack
+from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from .. import errors
@@ -54,10 +54,15 @@ MAX_TICKET_LIFETIME = 604800
 NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
 
 
+_HEADER = Layout(">I")
+
+
 class HandshakeMessage(Struct):
     """The body of `Handshake`: what follows msg_type and length."""
 
     msg_type: ClassVar[HandshakeType]
+    header: ClassVar[int]
+    """`struct Handshake` begins with msg_type and a uint24 length: as one number, where the length is 0."""
     repeats: ClassVar[int]
     """Up to so many bytes, another connection's is likely to be the same; 0: they never are."""
 
@@ -65,7 +70,7 @@ class HandshakeMessage(Struct):
         super().__init_subclass__(**kwargs)
         cls.repeats = repeats
         if msg_type is not None:
-            cls.msg_type = msg_type
+            cls.msg_type, cls.header = msg_type, int(msg_type) << 24
 
     def to_handshake(self) -> bytes:
         """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
@@ -73,7 +78,7 @@ class HandshakeMessage(Struct):
         length = len(body)
         if length >= 2**24:
             raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
-        return pack(">I", self.msg_type << 24 | length) + body
+        return _HEADER.pack(self.header | length) + body
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
