@@ -31,6 +31,19 @@ def test_the_versions_that_are_written() -> None:
     assert bytes(out) == b"\x16\3\1\0\3\1ne\x16\3\3\0\3\1wo"
 
 
+def test_application_data_is_never_written_in_the_clear() -> None:
+    """Section 5.1: "Application Data messages are always protected", whatever the caller has mistaken."""
+    writer, out = RecordWriter(), bytearray()
+    for data in (b"secret", bytes(2**15)):
+        with pytest.raises(errors.InternalError):
+            writer.write(23, data, out)
+    writer.set_keys(SUITE, KEY, IV)
+    writer.set_plaintext()
+    with pytest.raises(errors.InternalError):
+        writer.write(23, b"secret", out)
+    assert not out
+
+
 @pytest.mark.parametrize("first", [(22, b"\2 ServerHello"), (21, b"\2\x28")], ids=["ServerHello", "alert"])
 def test_a_first_record_that_is_no_client_hello_has_0x0303(first) -> None:
     """Section 5.1: "a record containing a second ClientHello or a ServerHello MUST have version 0x0303"."""

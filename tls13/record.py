@@ -347,7 +347,8 @@ class RecordWriter:
 
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
-        record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit."""
+        record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit, and
+        InternalError for application data without keys."""
         if type(data) is memoryview:
             data = data.cast("B")  # len() counts items, and a view's items may be wider than a byte
         if len(data) >= self.max_inner_plaintext:
@@ -382,6 +383,8 @@ class RecordWriter:
         out += sealed
 
     def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        if content_type == APPLICATION_DATA:  # "always protected" (section 5.1): whatever went wrong, not in the clear
+            raise errors.InternalError("application data, and there are no keys to protect it with")
         initial, self.initial = self.initial, False
         # A server's first record is no ClientHello: its version MUST be 0x0303.
         version = 0x0301 if initial and content_type == HANDSHAKE and data[0] == CLIENT_HELLO else 0x0303
