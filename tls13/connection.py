@@ -74,7 +74,6 @@ class Connection:
             tracer=tracer,
         )
         self._deadline = config.clock() + config.handshake_timeout
-        self._tracer = tracer
         self._error: BaseException | None = None
         self._eof = False
 
@@ -205,8 +204,8 @@ class Connection:
         if len(fragment) != 2:
             raise errors.BadAlert(f"{len(fragment)} bytes")
         code = fragment[1]
-        if self._tracer is not None:
-            self._tracer.alert(False, code)
+        if self._layer.tracer is not None:
+            self._layer.tracer.alert(False, code)
         if code == AlertDescription.close_notify:
             if self._engine.session is None:
                 raise CloseNotifyInHandshake("the peer closed the connection before the handshake was complete")
@@ -426,9 +425,10 @@ class ClientConnection(Connection):
         if len(data) > self.early_data_left:
             raise UsageError(f"{len(data)} bytes of early data, where {self.early_data_left} are possible now")
         self._engine.early_data_left -= len(data)
-        if self._tracer is not None:
-            self._tracer.record(True, APPLICATION_DATA, len(data), EARLY)
-        self._layer.writer.write(APPLICATION_DATA, data, self._layer.out)
+        layer = self._layer
+        if layer.tracer is not None:
+            layer.tracer.record(True, APPLICATION_DATA, len(data), EARLY)
+        layer.writer.write(APPLICATION_DATA, data, layer.out)
 
 
 @cache

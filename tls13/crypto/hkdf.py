@@ -73,10 +73,9 @@ class Secret:
 
     def expand_label(self, label: bytes, context: bytes, length: int) -> bytes:
         """HKDF-Expand-Label(self, label, context, length): `length` bytes. `label` is without "tls13 "."""
-        prefix = hkdf_label(label, len(context), length)
         if length <= self.hash.digest_size:
-            return self.hmac(prefix + context + b"\x01")[:length]
-        return self._expand(prefix + context, length)
+            return self.hmac(first_block(label, context, length))[:length]
+        return self._expand(hkdf_label(label, len(context), length) + context, length)
 
     def _expand(self, info: bytes, length: int) -> bytes:
         """HKDF-Expand over several blocks (RFC 5869, section 2.3): only exporters ask for so much."""

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
         def decrypt(self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, /) -> bytes: ...
 
-        def encrypt_into(self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, buf: Buffer, /) -> int: ...
-
-        def decrypt_into(self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, buf: Buffer, /) -> int: ...
-
 
 class Hash:
     """The hash of a cipher suite: for the transcript and for HKDF."""

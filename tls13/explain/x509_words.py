@@ -68,7 +68,6 @@ CERTIFICATE = Shape(
     ),
 )
 
-GENERAL_NAMES = Shape("GeneralNames", of=Place("GeneralName", text=True))
 EXTENSION_VALUES: dict[str, tuple[str, Shape]] = {
     "2.5.29.14": ("RFC 5280, 4.2.1.2", Shape("SubjectKeyIdentifier")),
     "2.5.29.15": ("RFC 5280, 4.2.1.3", Shape("KeyUsage")),
