@@ -160,12 +160,13 @@ class RecordReader:
             first = self._error.with_traceback(None)  # whose frames hold keys
             raise ConnectionFailed(f"this record stream has failed before: {first}") from first
         buffer, record = self._buffer, None
+        size = len(buffer)
         try:
             while record is None:
                 start = self._start
                 body = start + HEADER_LENGTH
-                if body > len(buffer):
-                    if start == len(buffer):  # an idle connection holds no buffer
+                if body > size:
+                    if start == size:  # an idle connection holds no buffer
                         self._start = 0
                         buffer.clear()
                     elif self._first:
@@ -180,7 +181,7 @@ class RecordReader:
                 elif length > MAX_CIPHERTEXT:
                     raise errors.RecordOverflow(f"TLSCiphertext of {length} bytes; the limit is {MAX_CIPHERTEXT}")
                 end = body + length
-                if end > len(buffer):
+                if end > size:
                     return None
                 self._start = end
                 if suite is None:
@@ -263,7 +264,7 @@ class RecordReader:
                 return None
             raise errors.BadRecordMac(f"record number {sequence} under this key, {end - body} bytes") from None
         self._sequence = sequence + 1
-        if self._early_data_budget >= 0 or self.plaintext_alert_allowed:
+        if not sequence:  # the first that decrypts: from here on, everything has to
             self._early_data_budget = -1
             self.plaintext_alert_allowed = False
         if len(inner) > self.max_inner_plaintext:
@@ -344,6 +345,11 @@ class RecordWriter:
         """No protection any more: ClientHello2 follows early data that was rejected (section 4.3.10)."""
         self._suite = self._aead = None
         self._key = b""
+
+    def nearly_used_up(self, size: int) -> bool:
+        """Whether the key must be changed before `size` more bytes are written (section 5.5), with room for alerts and
+        handshake messages."""
+        return self.limit - self.sequence <= size // (self.max_inner_plaintext - 1) + 16
 
     def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data

@@ -257,6 +257,29 @@ def test_unwrap_gives_the_plain_socket_back(server_config, client_config) -> Non
             assert sock.recv(100) == b"in the clear"
 
 
+def test_unwrap_does_not_lose_what_came_behind_close_notify_in_silence(server_config, client_config) -> None:
+    """A peer that goes on in the clear without waiting, and all of it in one piece, before unwrap() is called."""
+    one, other = socket.socketpair()
+    server = tls13.ServerConnection(server_config)
+
+    def peer() -> None:
+        while not server.handshake_complete:
+            server.receive_data(other.recv(2**16))
+            list(server.events())
+            other.sendall(server.data_to_send())
+        server.send_data(b"the last")
+        server.close()
+        other.sendall(server.data_to_send() + b"in the clear")
+
+    thread = threading.Thread(target=peer)
+    thread.start()
+    with other, tls13.wrap_socket(one, client_config, server_hostname=HOST) as tls:
+        thread.join(10)
+        assert tls.recv() == b"the last"
+        with pytest.raises(tls13.UsageError, match="^12 bytes that follow the peer's close_notify"):
+            tls.unwrap()
+
+
 def test_wrapping_what_cannot_be_wrapped(client_config, server_config) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(tls13.ConfigurationError):
         tls13.wrap_socket(sock, client_config, server_hostname=HOST)

@@ -317,12 +317,18 @@ class TLSSocket(LaterFace):
     def unwrap(self) -> socket.socket:
         """End TLS properly (close_notify both ways) and give the plain socket back, for protocols that go on.
 
-        From here on records are read one by one: what follows the peer's close_notify is not TLS, and not ours.
+        From here on records are read one by one: what follows the peer's close_notify is not TLS, and not ours. Raises
+        UsageError if some of it is here already, because it came together with data that was read before.
         """
         self._carrier.record_by_record = True
         self.shutdown(socket.SHUT_WR)
         while self.recv():
             pass
+        if lost := self._connection.unread:
+            raise UsageError(
+                f"{lost} bytes that follow the peer's close_notify came together with records that were read before "
+                "unwrap(), and cannot be put back: such a peer needs an SSLContext's socket, which never reads ahead"
+            )
         return self.detach_socket()
 
     def detach_socket(self) -> socket.socket:
