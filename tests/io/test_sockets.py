@@ -276,7 +276,7 @@ def test_unwrap_does_not_lose_what_came_behind_close_notify_in_silence(server_co
     with other, tls13.wrap_socket(one, client_config, server_hostname=HOST) as tls:
         thread.join(10)
         assert tls.recv() == b"the last"
-        with pytest.raises(tls13.UsageError, match="^12 bytes that follow the peer's close_notify"):
+        with pytest.raises(tls13.UsageError, match=r"^12 bytes that follow the peer's close_notify"):
             tls.unwrap()
 
 
