@@ -119,7 +119,8 @@ class RecordLayer:
 
     def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         reader = self.reader
-        reader.set_keys(suite, *secret.traffic_keys(suite))
+        key, iv = secret.traffic_keys(suite)
+        reader.set_keys(suite, key, iv)
         if epoch is APPLICATION:
             secret.rest()
         reader.ccs_allowed = epoch is not APPLICATION
@@ -128,7 +129,8 @@ class RecordLayer:
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self.finish_flight()
-        self.writer.set_keys(suite, *secret.traffic_keys(suite))
+        key, iv = secret.traffic_keys(suite)
+        self.writer.set_keys(suite, key, iv)
         if epoch is APPLICATION:
             secret.rest()
 

@@ -83,10 +83,16 @@ class ScriptedClient(ClientConnection):
     _layer_class = _MessageByMessage
 
     def __init__(
-        self, config: ClientConfig, script: Script, *, server_hostname: str | None, tracer: Tracer | None = None
+        self,
+        config: ClientConfig,
+        script: Script,
+        *,
+        server_hostname: str | None,
+        early_data: bytes | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._script = script
-        super().__init__(config, server_hostname=server_hostname, tracer=tracer)
+        super().__init__(config, server_hostname=server_hostname, early_data=early_data, tracer=tracer)
 
     def make_handshake(
         self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
