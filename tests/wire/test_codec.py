@@ -275,3 +275,12 @@ def test_any_bytes_are_a_struct_or_a_decode_error(struct) -> None:
         assert value.encode() in (raw, raw + b"\0\0")  # an older hello is given an empty block
 
     check()
+
+
+def test_a_peer_cannot_fill_our_memory_with_numbers_of_its_own() -> None:
+    """An unknown number that was sent is kept, because the next hello has it again; but not every one there is."""
+    member = Enumerated(NamedGroup).member
+    assert member(0x2345) is member(0x2345)
+    seen = {number: member(number) for number in range(2**16)}
+    assert all(made == number for number, made in seen.items())
+    assert sum(member(number) is made for number, made in seen.items()) <= 1024

@@ -73,15 +73,23 @@ uint64 = Annotated[int, UInt(8)]
 """Section 3.3, by their names in the RFC. `typing` takes 9 us to make one of these: they are made once."""
 
 
+MOST_KEPT = 1024
+"""Of each enum. Every hello of OpenSSL's has the same 15 numbers that TLS 1.3 does not know, and to make them takes
+30 us; but a peer that thinks of thousands shall not fill our memory."""
+
+
 class _Members(dict[int, CodePoint]):
-    """An enum's members by their numbers. An unknown one is made each time it is asked for, and not kept."""
+    """An enum's members by their numbers, and unknown ones that somebody has sent."""
 
     def __init__(self, kind: type[CodePoint]) -> None:
         super().__init__((int(member), member) for member in kind)
         self.kind = kind
 
     def __missing__(self, number: int) -> CodePoint:
-        return self.kind.unknown(number)
+        member = self.kind.unknown(number)
+        if len(self) < MOST_KEPT:
+            self[number] = member
+        return member
 
 
 @cache
