@@ -125,11 +125,12 @@ class RecordReader:
     @property
     def bytes_needed(self) -> int:
         """How many more bytes the current record needs: its header first, then its body; 0 if it is all here."""
-        buffered = self.buffered
-        if buffered < HEADER_LENGTH:
-            return HEADER_LENGTH - buffered
-        length = self._buffer[self._start + 3] << 8 | self._buffer[self._start + 4]
-        return max(0, HEADER_LENGTH + length - buffered)
+        buffer, start = self._buffer, self._start
+        body = start + HEADER_LENGTH
+        if body > len(buffer):
+            return body - len(buffer)
+        end = body + (buffer[start + 3] << 8 | buffer[start + 4])
+        return end - len(buffer) if end > len(buffer) else 0
 
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
         """The next record is protected with these; its sequence number is 0 (section 5.3)."""

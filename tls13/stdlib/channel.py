@@ -208,8 +208,8 @@ class Channel(Later):
         connection = self.connection
         if not connection.handshake_complete:
             self._handshake()
+        event = self._next_event() if connection.may_have_event else None
         while not self._peer_closed:
-            event = self._next_event() if connection.may_have_event else None
             if event is None:
                 if self._unsent or connection.wants_send:
                     self._flush(waiting=False)
@@ -220,6 +220,7 @@ class Channel(Later):
             elif isinstance(event, ApplicationData):
                 self._plain = event.data
                 return
+            event = self._next_event()
         self._check_unwrapped()
 
     def _check_unwrapped(self) -> None:
