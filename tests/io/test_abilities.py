@@ -13,10 +13,8 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tls13
+from tests.io.threads import HOST, PATIENCE, in_thread
 from tls13 import aio, errors
-
-HOST = "server.example"
-PATIENCE = 20
 
 
 @contextmanager
@@ -43,20 +41,6 @@ def meeting(client_config, server_config, *, buffer: int | None = None, server_o
             raise accepted[0]
         with accepted[0] as server:
             yield client, server
-
-
-def in_thread(action, *arguments) -> tuple[threading.Thread, list]:
-    outcome: list = []
-
-    def run() -> None:
-        try:
-            outcome.append(action(*arguments))
-        except (tls13.TLSError, OSError) as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, outcome
 
 
 def a_ticket(client_config, server_config) -> tls13.StoredSession:

@@ -13,11 +13,8 @@ import threading
 import pytest
 
 import tls13
+from tests.io.threads import HOST, PATIENCE, in_thread
 from tls13 import errors
-
-HOST = "server.example"
-PATIENCE = 20
-"""Seconds after which a thread that should have ended is stuck."""
 
 
 @pytest.fixture
@@ -61,21 +58,6 @@ def meeting(wire, client_config, server_config):
     with tls13.wrap_socket(one, client_config, server_hostname=HOST) as tls:
         thread.join(PATIENCE)
         yield tls, far
-
-
-def in_thread(action, *arguments) -> tuple[threading.Thread, list]:
-    """Run it; the list gets what it returned or raised."""
-    outcome: list = []
-
-    def run() -> None:
-        try:
-            outcome.append(action(*arguments))
-        except (tls13.TLSError, OSError) as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, outcome
 
 
 def wait_until_full(sock: socket.socket) -> None:
