@@ -61,15 +61,15 @@ def test_every_secret_of_a_trace(name) -> None:
         assert early_secret_without_psk(SHA256).value == early.value
     handshake = early.handshake(unhex(trace["shared_secret"]))
     assert handshake.value.hex() == expected["handshake_secret"]
-    client, server = handshake.client_traffic(at["ServerHello"]), handshake.server_traffic(at["ServerHello"])
+    client, server = handshake.traffic(at["ServerHello"])
     assert client.value.hex() == expected["client_handshake_traffic_secret"]
     assert server.value.hex() == expected["server_handshake_traffic_secret"]
     main = handshake.main()
     assert main.value.hex() == expected["master_secret"]
-    hash = at["server Finished"]
-    assert main.client_traffic(hash).value.hex() == expected["client_application_traffic_secret_0"]
-    assert main.server_traffic(hash).value.hex() == expected["server_application_traffic_secret_0"]
-    assert main.exporter(hash).value.hex() == expected["exporter_master_secret"]
+    client_application, server_application, exporter = main.traffic(at["server Finished"])
+    assert client_application.value.hex() == expected["client_application_traffic_secret_0"]
+    assert server_application.value.hex() == expected["server_application_traffic_secret_0"]
+    assert exporter.value.hex() == expected["exporter_master_secret"]
     assert main.resumption(at["client Finished"]).value.hex() == expected["resumption_master_secret"]
     for message in trace["messages"]:
         if message["type"] == "Finished":

@@ -153,7 +153,6 @@ class ClientAfterwards(Afterwards):
             authenticated_at=self.authenticated_at,
             origin=origin,
         )
-        secret.rest()  # there may never be another ticket
         self.remember_session(stored)
         self.output.emit(TicketReceived(stored))
 
@@ -292,7 +291,6 @@ class ServerAfterwards(Afterwards):
                 extensions=extensions,
             )
             self.output.owe(partial(self._encode, message))
-        secret.rest()
 
     def time_left(self, now: float) -> int:
         """Seconds until a certificate must be verified again: tickets for tickets must end somewhere (4.7.1)."""

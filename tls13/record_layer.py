@@ -120,8 +120,6 @@ class RecordLayer:
     def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         reader = self.reader
         reader.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is APPLICATION:
-            secret.rest()
         reader.ccs_allowed = epoch is not APPLICATION
         # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
         reader.plaintext_alert_allowed = epoch is HANDSHAKE_EPOCH and not self._is_client
@@ -129,8 +127,6 @@ class RecordLayer:
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self.finish_flight()
         self.writer.set_keys(suite, *secret.traffic_keys(suite))
-        if epoch is APPLICATION:
-            secret.rest()
 
     def write_plaintext(self) -> None:
         self.finish_flight()
