@@ -51,29 +51,68 @@ class TrafficSecret(Secret):
         return key[: suite.key_length], iv[: suite.iv_length]
 
     def verify_data(self, transcript_hash: bytes) -> bytes:
-        """What Finished holds, with this secret as its BaseKey: HMAC(finished_key, Transcript-Hash), where
-        finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length) (section 4.5.3)."""
-        hash = self.hash
-        return hmac(hash, hmac(hash, self.value, hash.finished), transcript_hash)
+        """What Finished holds, with this secret as its BaseKey: HMAC(finished_key, Transcript-Hash) (4.5.3)."""
+        return hmac(self.hash, self.finished_key(), transcript_hash)
+
+    def finished_key(self) -> bytes:
+        """HKDF-Expand-Label(BaseKey, "finished", "", Hash.length) (section 4.5.3)."""
+        return hmac(self.hash, self.value, self.hash.finished)
 
     def next(self) -> TrafficSecret:
         """application_traffic_secret_N+1 (section 7.2)."""
         return TrafficSecret(self.hash, self.expand_label(b"traffic upd", b"", self.hash.digest_size))
 
 
-class EarlySecret(Secret):
-    """HKDF-Extract(0, PSK), or without a PSK of as many zeros as the hash is long."""
+class HandshakeTrafficSecret(TrafficSecret):
+    """One that is always the BaseKey of a Finished as well, whose key is made together with the record keys."""
+
+    __slots__ = ("_finished_key",)
+
+    def __init__(self, hash: Hash, value: bytes) -> None:
+        self.hash = hash
+        self.value = value
+        self._finished_key = b""
+
+    def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
+        key, iv, self._finished_key = hmacs(self.hash, self.value, suite.key, suite.iv, self.hash.finished)
+        return key[: suite.key_length], iv[: suite.iv_length]
+
+    def finished_key(self) -> bytes:
+        return self._finished_key or super().finished_key()
+
+
+class _Stage(Secret):
+    """A secret of the left column that has one below it."""
 
     __slots__ = ("_salt",)
+
+    def __init__(self, hash: Hash, value: bytes) -> None:
+        self.hash = hash
+        self.value = value
+        self._salt = b""
+        """Of the stage below: made with the first secrets that are derived, or when it is asked for."""
+
+    def salt(self) -> bytes:
+        """Derive-Secret(., "derived", "")."""
+        if not self._salt:
+            self._salt = hmac(self.hash, self.value, self.hash.derived)
+        return self._salt
+
+
+class EarlySecret(_Stage):
+    """HKDF-Extract(0, PSK), or without a PSK of as many zeros as the hash is long."""
+
+    __slots__ = ()
 
     def __init__(self, hash: Hash, psk: bytes | None) -> None:
         zeros = bytes(hash.digest_size)
         super().__init__(hash, hmac(hash, zeros, zeros if psk is None else psk))
-        self._salt = hmac(hash, self.value, hash.derived)
 
     def binder_key(self, label: bytes) -> TrafficSecret:
         """The BaseKey of a PSK binder (section 4.3.11.2): "res binder", "ext binder", or RFC 9258's "imp binder"."""
-        return TrafficSecret(self.hash, self.derive(label, self.hash.empty))
+        hash = self.hash
+        key, self._salt = hmacs(hash, self.value, hash.labels[label] + hash.empty + b"\x01", hash.derived)
+        return TrafficSecret(hash, key)
 
     def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
         return TrafficSecret(self.hash, self.derive(b"c e traffic", transcript_hash))
@@ -85,24 +124,25 @@ class EarlySecret(Secret):
         """Work in the key exchange's shared secret; None for a PSK alone (psk_ke)."""
         hash = self.hash
         ikm = bytes(hash.digest_size) if shared_secret is None else shared_secret
-        return HandshakeSecret(hash, hmac(hash, self._salt, ikm))
+        return HandshakeSecret(hash, hmac(hash, self.salt(), ikm))
 
 
-class HandshakeSecret(Secret):
+class HandshakeSecret(_Stage):
     """HKDF-Extract(Derive-Secret(EarlySecret, "derived", ""), (EC)DHE)."""
 
     __slots__ = ()
 
-    def traffic(self, transcript_hash: bytes) -> tuple[TrafficSecret, TrafficSecret]:
+    def traffic(self, transcript_hash: bytes) -> tuple[HandshakeTrafficSecret, HandshakeTrafficSecret]:
         """client_ and server_handshake_traffic_secret."""
         hash, labels, end = self.hash, self.hash.labels, transcript_hash + b"\x01"
-        client, server = hmacs(hash, self.value, labels[b"c hs traffic"] + end, labels[b"s hs traffic"] + end)
-        return TrafficSecret(hash, client), TrafficSecret(hash, server)
+        client, server, self._salt = hmacs(
+            hash, self.value, labels[b"c hs traffic"] + end, labels[b"s hs traffic"] + end, hash.derived
+        )
+        return HandshakeTrafficSecret(hash, client), HandshakeTrafficSecret(hash, server)
 
     def main(self) -> MainSecret:
         hash = self.hash
-        salt = hmac(hash, self.value, hash.derived)
-        return MainSecret(hash, hmac(hash, salt, bytes(hash.digest_size)))
+        return MainSecret(hash, hmac(hash, self.salt(), bytes(hash.digest_size)))
 
 
 class MainSecret(Secret):

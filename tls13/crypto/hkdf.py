@@ -2,9 +2,9 @@
 
 A secret of TLS 1.3 is an HMAC key and never anything else. HMAC(key, m) hashes the key, padded to a block and masked
 two ways, before m is even looked at. Most secrets are used for two or three messages at the same moment and then no
-more, so `hmacs` takes them together: it hashes those two blocks once and copies the state for each message. Nothing
-that is prepared from a secret outlives the call. A single message is done in one go, by `hmac`. Either takes half as
-long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
+more, so `hmacs` takes them together: it hashes those two blocks once and copies the states for each message but the
+last. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. Either takes
+half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
 
 A call more for each HMAC would be a tenth of it, so both pad their keys (RFC 2104, section 2) on the spot.
 
@@ -37,17 +37,21 @@ def hmac(hash: Hash, key: bytes, data: bytes) -> bytes:
 
 
 def hmacs(hash: Hash, key: bytes, *messages: bytes) -> list[bytes]:
-    """HMAC-Hash(key, .) of each of these."""
+    """HMAC-Hash(key, .) of each of these, of which there is one at least."""
     new, size = hash.new, hash.block_size
     block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
-    after_inner_pad, after_outer_pad = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+    inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+    *others, last = messages
     found = []
-    for message in messages:
-        inner = after_inner_pad.copy()
-        inner.update(message)
-        outer = after_outer_pad.copy()
-        outer.update(inner.digest())
-        found.append(outer.digest())
+    for message in others:
+        of_message = inner.copy()
+        of_message.update(message)
+        of_digest = outer.copy()
+        of_digest.update(of_message.digest())
+        found.append(of_digest.digest())
+    inner.update(last)
+    outer.update(inner.digest())
+    found.append(outer.digest())
     return found
 
 
