@@ -167,6 +167,23 @@ def test_the_next_traffic_secret_differs() -> None:
     assert secret.next().value == hmac.digest(b"s" * 32, info, "sha256")
 
 
+def test_what_is_made_together_is_what_it_is_alone() -> None:
+    """The salt of the next stage and the finished_key come with the secrets beside them, or by themselves."""
+    together, alone = EarlySecret(SHA384, b"psk"), EarlySecret(SHA384, b"psk")
+    together.binder_key(b"res binder")
+    assert together.handshake(b"secret").value == alone.handshake(b"secret").value
+    stage = alone.handshake(b"secret")
+    client, server = stage.traffic(b"h" * 48)
+    assert client != server
+    assert stage.main().value == alone.handshake(b"secret").main().value
+    suite = SUITES[CipherSuite.TLS_AES_256_GCM_SHA384]
+    for secret in (client, server):
+        plain = TrafficSecret(SHA384, secret.value)
+        before = secret.verify_data(b"t" * 48)
+        assert secret.traffic_keys(suite) == plain.traffic_keys(suite)
+        assert secret.verify_data(b"t" * 48) == before == plain.verify_data(b"t" * 48)
+
+
 def test_no_stage_shows_its_secret() -> None:
     early = EarlySecret(SHA256, b"a psk")
     assert early.value.hex() not in repr(early) + repr(early.handshake(None)) + repr(early.handshake(None).main())

@@ -16,7 +16,7 @@ from .events import ClientAuthenticated
 from .flow import settle
 from .key_schedule import resumption_psk
 from .post_handshake import Afterwards
-from .resumption.state import Origin
+from .resumption.state import VERSION, Origin
 from .resumption.tickets import TicketState
 from .trust import delegated
 from .wire.companions import CertificateStatusWanted
@@ -92,6 +92,7 @@ class ServerAfterwards(Afterwards):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
             state = TicketState(
+                version=VERSION,  # it is the default, but a struct that is given all its fields is made sooner
                 psk=resumption_psk(secret, nonce),
                 ticket_age_add=int.from_bytes(config.random(4), "big"),
                 ticket_lifetime=lifetime,
