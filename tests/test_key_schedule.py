@@ -61,15 +61,15 @@ def test_every_secret_of_a_trace(name) -> None:
         assert early_secret_without_psk(SHA256).value == early.value
     handshake = early.handshake(unhex(trace["shared_secret"]))
     assert handshake.value.hex() == expected["handshake_secret"]
-    client, server = handshake.client_traffic(at["ServerHello"]), handshake.server_traffic(at["ServerHello"])
+    client, server = handshake.traffic(at["ServerHello"])
     assert client.value.hex() == expected["client_handshake_traffic_secret"]
     assert server.value.hex() == expected["server_handshake_traffic_secret"]
     main = handshake.main()
     assert main.value.hex() == expected["master_secret"]
-    hash = at["server Finished"]
-    assert main.client_traffic(hash).value.hex() == expected["client_application_traffic_secret_0"]
-    assert main.server_traffic(hash).value.hex() == expected["server_application_traffic_secret_0"]
-    assert main.exporter(hash).value.hex() == expected["exporter_master_secret"]
+    client_application, server_application, exporter = main.traffic(at["server Finished"])
+    assert client_application.value.hex() == expected["client_application_traffic_secret_0"]
+    assert server_application.value.hex() == expected["server_application_traffic_secret_0"]
+    assert exporter.value.hex() == expected["exporter_master_secret"]
     assert main.resumption(at["client Finished"]).value.hex() == expected["resumption_master_secret"]
     for message in trace["messages"]:
         if message["type"] == "Finished":
@@ -165,6 +165,23 @@ def test_the_next_traffic_secret_differs() -> None:
     secret = TrafficSecret(SHA256, b"s" * 32)
     info = b"\0\x20" + b"\x11tls13 traffic upd" + b"\0" + b"\1"
     assert secret.next().value == hmac.digest(b"s" * 32, info, "sha256")
+
+
+def test_what_is_made_together_is_what_it_is_alone() -> None:
+    """The salt of the next stage and the finished_key come with the secrets beside them, or by themselves."""
+    together, alone = EarlySecret(SHA384, b"psk"), EarlySecret(SHA384, b"psk")
+    together.binder_key(b"res binder")
+    assert together.handshake(b"secret").value == alone.handshake(b"secret").value
+    stage = alone.handshake(b"secret")
+    client, server = stage.traffic(b"h" * 48)
+    assert client != server
+    assert stage.main().value == alone.handshake(b"secret").main().value
+    suite = SUITES[CipherSuite.TLS_AES_256_GCM_SHA384]
+    for secret in (client, server):
+        plain = TrafficSecret(SHA384, secret.value)
+        before = secret.verify_data(b"t" * 48)
+        assert secret.traffic_keys(suite) == plain.traffic_keys(suite)
+        assert secret.verify_data(b"t" * 48) == before == plain.verify_data(b"t" * 48)
 
 
 def test_no_stage_shows_its_secret() -> None:

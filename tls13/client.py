@@ -101,8 +101,7 @@ class ClientHandshake(Offering):
 
         agreed = self.accept(offer, hello)
         digest = self.transcript.digest()
-        client_traffic = agreed.handshake_secret.client_traffic(digest)
-        server_traffic = agreed.handshake_secret.server_traffic(digest)
+        client_traffic, server_traffic = agreed.handshake_secret.traffic(digest)
         self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
         # While early data may be accepted, it goes on under its own keys, up to EndOfEarlyData (4.6).
         early_data_possible = offer.early_data and offer.retry is None and agreed.psk is offer.psks[0]
@@ -135,9 +134,7 @@ class ClientHandshake(Offering):
 
         main_secret = agreed.handshake_secret.main()
         digest = self.transcript.digest()
-        client_application = main_secret.client_traffic(digest)
-        server_application = main_secret.server_traffic(digest)
-        self.exporter_secret = main_secret.exporter(digest)
+        client_application, server_application, self.exporter_secret = main_secret.traffic(digest)
         self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
 
         if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:

@@ -25,7 +25,8 @@
                  +-> "res master"                  resumption_secret                     (..client Finished)
 
 Each stage can only be made from the one before, so that no input can be forgotten, and each arrow to the right takes
-the hash of the messages in brackets, so that its secret belongs to this handshake alone. RFC 9846 says "main" where
+the hash of the messages in brackets, so that its secret belongs to this handshake alone. Arrows that stand together and
+take the same hash are taken together: half of an HMAC's work is its key (crypto/hkdf.py). RFC 9846 says "main" where
 RFC 8446 said "master"; the label strings stayed as they were.
 """
 
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crypto.hkdf import Secret, hmac
+from .crypto.hkdf import Secret, first_block, hmac, hmacs
 
 if TYPE_CHECKING:
     from .crypto.suites import Hash, Suite
@@ -46,41 +47,72 @@ class TrafficSecret(Secret):
 
     def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
         """[sender]_write_key and [sender]_write_iv: HKDF-Expand-Label(self, "key" | "iv", "", length) (section 7.3)."""
-        return self.hmac(suite.key)[: suite.key_length], self.hmac(suite.iv)[: suite.iv_length]
+        key, iv = hmacs(self.hash, self.value, suite.key, suite.iv)
+        return key[: suite.key_length], iv[: suite.iv_length]
 
     def verify_data(self, transcript_hash: bytes) -> bytes:
-        """What Finished holds, with this secret as its BaseKey: HMAC(finished_key, Transcript-Hash), where
-        finished_key = HKDF-Expand-Label(BaseKey, "finished", "", Hash.length) (section 4.5.3)."""
-        return hmac(self.hash, self.hmac(self.hash.finished), transcript_hash)
+        """What Finished holds, with this secret as its BaseKey: HMAC(finished_key, Transcript-Hash) (4.5.3)."""
+        return hmac(self.hash, self.finished_key(), transcript_hash)
+
+    def finished_key(self) -> bytes:
+        """HKDF-Expand-Label(BaseKey, "finished", "", Hash.length) (section 4.5.3)."""
+        return hmac(self.hash, self.value, self.hash.finished)
 
     def next(self) -> TrafficSecret:
         """application_traffic_secret_N+1 (section 7.2)."""
         return TrafficSecret(self.hash, self.expand_label(b"traffic upd", b"", self.hash.digest_size))
 
 
-class _Stage(Secret):
-    """A secret of the left column."""
+class HandshakeTrafficSecret(TrafficSecret):
+    """One that is always the BaseKey of a Finished as well, whose key is made together with the record keys."""
 
-    __slots__ = ()
+    __slots__ = ("_finished_key",)
+
+    def __init__(self, hash: Hash, value: bytes) -> None:
+        self.hash = hash
+        self.value = value
+        self._finished_key = b""
+
+    def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
+        key, iv, self._finished_key = hmacs(self.hash, self.value, suite.key, suite.iv, self.hash.finished)
+        return key[: suite.key_length], iv[: suite.iv_length]
+
+    def finished_key(self) -> bytes:
+        return self._finished_key or super().finished_key()
+
+
+class _Stage(Secret):
+    """A secret of the left column that has one below it."""
+
+    __slots__ = ("_salt",)
+
+    def __init__(self, hash: Hash, value: bytes) -> None:
+        self.hash = hash
+        self.value = value
+        self._salt = b""
+        """Of the stage below: made with the first secrets that are derived, or when it is asked for."""
 
     def salt(self) -> bytes:
-        """Of the stage below: Derive-Secret(., "derived", "")."""
-        return self.hmac(self.hash.derived)
+        """Derive-Secret(., "derived", "")."""
+        if not self._salt:
+            self._salt = hmac(self.hash, self.value, self.hash.derived)
+        return self._salt
 
 
 class EarlySecret(_Stage):
     """HKDF-Extract(0, PSK), or without a PSK of as many zeros as the hash is long."""
 
-    __slots__ = ("_salt",)
+    __slots__ = ()
 
     def __init__(self, hash: Hash, psk: bytes | None) -> None:
         zeros = bytes(hash.digest_size)
         super().__init__(hash, hmac(hash, zeros, zeros if psk is None else psk))
-        self._salt = self.salt()
 
     def binder_key(self, label: bytes) -> TrafficSecret:
         """The BaseKey of a PSK binder (section 4.3.11.2): "res binder", "ext binder", or RFC 9258's "imp binder"."""
-        return TrafficSecret(self.hash, self.derive(label, self.hash.empty))
+        hash = self.hash
+        key, self._salt = hmacs(hash, self.value, hash.labels[label] + hash.empty + b"\x01", hash.derived)
+        return TrafficSecret(hash, key)
 
     def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
         return TrafficSecret(self.hash, self.derive(b"c e traffic", transcript_hash))
@@ -92,7 +124,7 @@ class EarlySecret(_Stage):
         """Work in the key exchange's shared secret; None for a PSK alone (psk_ke)."""
         hash = self.hash
         ikm = bytes(hash.digest_size) if shared_secret is None else shared_secret
-        return HandshakeSecret(hash, hmac(hash, self._salt, ikm))
+        return HandshakeSecret(hash, hmac(hash, self.salt(), ikm))
 
 
 class HandshakeSecret(_Stage):
@@ -100,30 +132,31 @@ class HandshakeSecret(_Stage):
 
     __slots__ = ()
 
-    def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return TrafficSecret(self.hash, self.derive(b"c hs traffic", transcript_hash))
-
-    def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return TrafficSecret(self.hash, self.derive(b"s hs traffic", transcript_hash))
+    def traffic(self, transcript_hash: bytes) -> tuple[HandshakeTrafficSecret, HandshakeTrafficSecret]:
+        """client_ and server_handshake_traffic_secret."""
+        hash, labels, end = self.hash, self.hash.labels, transcript_hash + b"\x01"
+        client, server, self._salt = hmacs(
+            hash, self.value, labels[b"c hs traffic"] + end, labels[b"s hs traffic"] + end, hash.derived
+        )
+        return HandshakeTrafficSecret(hash, client), HandshakeTrafficSecret(hash, server)
 
     def main(self) -> MainSecret:
         hash = self.hash
         return MainSecret(hash, hmac(hash, self.salt(), bytes(hash.digest_size)))
 
 
-class MainSecret(_Stage):
+class MainSecret(Secret):
     """HKDF-Extract(Derive-Secret(HandshakeSecret, "derived", ""), 0)."""
 
     __slots__ = ()
 
-    def client_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return TrafficSecret(self.hash, self.derive(b"c ap traffic", transcript_hash))
-
-    def server_traffic(self, transcript_hash: bytes) -> TrafficSecret:
-        return TrafficSecret(self.hash, self.derive(b"s ap traffic", transcript_hash))
-
-    def exporter(self, transcript_hash: bytes) -> Secret:
-        return Secret(self.hash, self.derive(b"exp master", transcript_hash))
+    def traffic(self, transcript_hash: bytes) -> tuple[TrafficSecret, TrafficSecret, Secret]:
+        """client_ and server_application_traffic_secret_0, and exporter_secret."""
+        hash, labels, end = self.hash, self.hash.labels, transcript_hash + b"\x01"
+        client, server, exporter = hmacs(
+            hash, self.value, labels[b"c ap traffic"] + end, labels[b"s ap traffic"] + end, labels[b"exp master"] + end
+        )
+        return TrafficSecret(hash, client), TrafficSecret(hash, server), Secret(hash, exporter)
 
     def resumption(self, transcript_hash: bytes) -> Secret:
         return Secret(self.hash, self.derive(b"res master", transcript_hash))
@@ -141,7 +174,8 @@ def early_secret_without_psk(hash: Hash) -> EarlySecret:
 
 def resumption_psk(resumption_secret: Secret, ticket_nonce: bytes) -> bytes:
     """The PSK of one NewSessionTicket (section 4.7.1): tickets of one connection differ by their nonces."""
-    return resumption_secret.expand_label(b"resumption", ticket_nonce, resumption_secret.hash.digest_size)
+    hash = resumption_secret.hash
+    return hmac(hash, resumption_secret.value, first_block(b"resumption", ticket_nonce, hash.digest_size))
 
 
 def export_keying_material(exporter_secret: Secret, label: bytes, context: bytes, length: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import errors
 from .crypto.suites import SUITES
 from .flow import settle
-from .post_handshake import ServerAfterwards
+from .server_afterwards import ServerAfterwards
 from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (
     EarlyDataIndication,

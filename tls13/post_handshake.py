@@ -1,5 +1,7 @@
 """What comes after the handshake: RFC 9846, section 4.7. Tickets, and certificates on request.
 
+Here is what both roles share, and the client's side; the server's is in server_afterwards.py.
+
 Each transaction is a small flow of its own, on a transcript of its own where it authenticates somebody; application
 data and other transactions go on meanwhile. What the reading side has to send it only leaves to the writing side
 (`Output.owe`), which composes it under the keys that it then has: a KeyUpdate may have come in between, and the
@@ -10,52 +12,28 @@ KeyUpdate itself is the engine's (engine.py): it touches nothing but keys.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from . import errors
-from .authentication import CLIENT_CONTEXT, AuthenticatedFlow, Shown
-from .errors import UsageError
-from .events import ClientAuthenticated, TicketReceived
+from .authentication import CLIENT_CONTEXT, AuthenticatedFlow
+from .events import TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
-from .trust import delegated
-from .wire.companions import CertificateStatusWanted
-from .wire.extensions import (
-    CR,
-    NST,
-    CertificateAuthoritiesExtension,
-    EarlyDataTicket,
-    ExtensionBody,
-    Extensions,
-    OIDFilterExtension,
-    SignatureSchemeList,
-    SignatureSchemeListCert,
-)
-from .wire.messages import (
-    MAX_TICKET_LIFETIME,
-    NO_EXTENSIONS,
-    Certificate,
-    CertificateRequest,
-    CompressedCertificate,
-    NewSessionTicket,
-)
+from .wire.extensions import CertificateAuthoritiesExtension, EarlyDataTicket, OIDFilterExtension
+from .wire.messages import MAX_TICKET_LIFETIME, CertificateRequest, NewSessionTicket
 from .wire.registry import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cryptography import x509
-
-    from .config import ClientConfig, ServerConfig
+    from .config import ClientConfig
     from .crypto.hkdf import Secret
     from .events import Session
     from .flow import Flow, Kinds
     from .key_schedule import TrafficSecret
     from .resumption.sessions import StoredSession
     from .resumption.state import Origin
-    from .resumption.tickets import TicketState
     from .transcript import Transcript
     from .trust.identity import Presentable
     from .trust.names import ServerName
@@ -91,7 +69,7 @@ class Afterwards(AuthenticatedFlow):
 
 @cache
 def _origin() -> type[Origin]:
-    """For the first ticket. Kept, as those below: an import takes 1 us, also when there is nothing left to do."""
+    """For the first ticket. Kept, as the next one: an import takes 1 us, also when there is nothing left to do."""
     from .resumption.state import Origin
 
     return Origin
@@ -133,11 +111,11 @@ class ClientAfterwards(Afterwards):
 
     def accept_ticket(self, message: NewSessionTicket) -> None:
         """Keep what the next connection needs. A client that does not resume silently ignores the ticket."""
-        session, secret = self.session, self.resumption_secret
+        config, session, secret = self.config, self.session, self.resumption_secret
         if session is None or secret is None or message.ticket_lifetime == 0:
             return
         self.tickets += 1
-        if self.tickets > self.config.max_tickets:
+        if self.tickets > config.max_tickets:
             return
         origin = self.origin
         if origin is None:
@@ -149,11 +127,10 @@ class ClientAfterwards(Afterwards):
             ticket_age_add=message.ticket_age_add,
             ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
             max_early_data_size=early.max_early_data_size if early is not None else 0,
-            made_at_ms=int(self.config.clock() * 1000),
+            made_at_ms=int(config.clock() * 1000),
             authenticated_at=self.authenticated_at,
             origin=origin,
         )
-        secret.rest()  # there may never be another ticket
         self.remember_session(stored)
         self.output.emit(TicketReceived(stored))
 
@@ -223,174 +200,3 @@ class ClientAfterwards(Afterwards):
             return messages
 
         self.output.owe(compose)
-
-
-@cache
-def _ticket_state() -> type[TicketState]:
-    from .resumption.tickets import TicketState  # a client never loads it
-
-    return TicketState
-
-
-class ServerAfterwards(Afterwards):
-    """A server after its handshake."""
-
-    config: ServerConfig
-    tickets_asked: int | None = None
-    requests: dict[bytes, Transcript]
-    """The unanswered CertificateRequests, by context. The writing side adds, the reading side takes away."""
-
-    def opening(self) -> Flow[None]:
-        yield from self.send_tickets(self.ticket_count())
-
-    def expected(self) -> Kinds:
-        return self.certificate_kinds() if self.requests else ()
-
-    def certificate_kinds(self) -> Kinds:
-        return (Certificate, CompressedCertificate) if self.config.certificate_compression else (Certificate,)
-
-    # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
-
-    def ticket_count(self) -> int:
-        """How many tickets a new connection gets: what the client asks for (RFC 9149), if it does."""
-        asked, config = self.tickets_asked, self.config
-        return config.ticket_count if asked is None else min(asked, config.max_tickets)
-
-    def send_tickets(self, count: int) -> Flow[None]:
-        session, secret, tickets = self.session, self.resumption_secret, self.config.tickets
-        if session is None or secret is None or tickets is None:
-            return
-        config = self.config
-        origin = _origin().of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
-        extensions = NO_EXTENSIONS[NST]
-        if config.max_early_data:
-            extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=config.max_early_data))
-        for _ in range(count):
-            nonce = self.tickets.to_bytes(2, "big")
-            self.tickets += 1
-            now = config.clock()
-            lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
-            if lifetime <= 0:
-                break
-            state = _ticket_state()(
-                psk=resumption_psk(secret, nonce),
-                ticket_age_add=int.from_bytes(config.random(4), "big"),
-                ticket_lifetime=lifetime,
-                max_early_data_size=config.max_early_data,
-                made_at_ms=int(now * 1000),
-                authenticated_at=self.authenticated_at,
-                origin=origin,
-            )
-            ticket = yield from tickets.seal(state, now)
-            if ticket is None:
-                break
-            message = NewSessionTicket(
-                ticket_lifetime=lifetime,
-                ticket_age_add=state.ticket_age_add,
-                ticket_nonce=nonce,
-                ticket=ticket,
-                extensions=extensions,
-            )
-            self.output.owe(partial(self._encode, message))
-        secret.rest()
-
-    def time_left(self, now: float) -> int:
-        """Seconds until a certificate must be verified again: tickets for tickets must end somewhere (4.7.1)."""
-        return int(self.authenticated_at + self.config.max_session_age - now)
-
-    def _encode(self, message: HandshakeMessage, secret: TrafficSecret) -> Iterable[bytes]:
-        return self.encoded(message)
-
-    # --- CertificateRequest: sections 4.4.2 and 4.7.2 -------------------------------------------------------------
-
-    def certificate_request(self, context: bytes = b"") -> CertificateRequest:
-        """What we ask of a client: schemes for its signature, schemes and issuers for its chain."""
-        config = self.config
-        bodies: list[ExtensionBody] = [
-            SignatureSchemeList(supported_signature_algorithms=config.signature_schemes),
-            *self.certificate_questions(),
-        ]
-        if config.ocsp_stapling:
-            bodies.append(CertificateStatusWanted())
-        if config.client_verifier is not None:
-            acceptable = config.client_verifier.signature_schemes
-            bodies.append(SignatureSchemeListCert(supported_signature_algorithms=acceptable))
-        if config.certificate_authorities:
-            bodies.append(CertificateAuthoritiesExtension(authorities=config.certificate_authorities))
-        if config.oid_filters:
-            bodies.append(OIDFilterExtension(filters=config.oid_filters))
-        return CertificateRequest(certificate_request_context=context, extensions=Extensions.of(CR, *bodies))
-
-    def request_client_certificate(self) -> bytes:
-        """Send a CertificateRequest; returns its context, which nobody can foresee (section 4.4.2)."""
-        established, session = self.handshake_transcript, self.session
-        if established is None or session is None:
-            raise UsageError("the client did not offer post_handshake_auth, so it must not be asked (4.3.6)")
-        if session.psk_identity is not None:
-            raise UsageError("an external PSK authenticates this connection: no certificate may be asked for (4.4.2)")
-        if not self.config.knows_clients:
-            raise UsageError("the config does not say whom to trust: ServerConfig(client_trust=...)")
-        requests = self.requests
-        if len(requests) >= self.config.max_certificate_requests:
-            raise UsageError(f"{len(requests)} requests are unanswered; the limit is max_certificate_requests")
-        context = self.config.random(16)
-        transcript = established.fork()
-        for raw in self.encoded(self.certificate_request(context)):
-            transcript.update(raw)
-            self.output.send(raw)
-        requests[context] = transcript
-        return context
-
-    def receive(self, raw: bytes) -> Flow[None]:
-        """An answer to a CertificateRequest: three messages, or two without a certificate (4.7.2)."""
-        if raw[0] == CompressedCertificate.msg_type:
-            message = self.decompressed(CompressedCertificate.decode(raw[4:]))
-        else:
-            message = Certificate.decode(raw[4:])
-            message.judge()
-        context = message.certificate_request_context
-        transcript = self.requests.pop(context, None)
-        if transcript is None:
-            raise errors.UnknownRequestContext(f"its certificate_request_context is {context.hex() or 'empty'}")
-        transcript.update(raw)
-        self.transcript = transcript
-        shown, scheme = yield from self.read_client_signature(message, context)
-        yield from self.read_finished(self.output.receiving_secret())
-        verified = yield from self.verify_client(shown)
-        if shown.holder is not None and self.session is not None:
-            self.authenticated_at = int(self.config.clock())
-            self.session = self.session._replace(
-                peer_certificates=shown.chain,
-                verified_chain=verified,
-                raw_public_key=shown.raw_public_key,
-                client_scheme=scheme,
-            )
-        self.output.emit(ClientAuthenticated(context, shown.chain, verified))
-
-    def read_client_signature(
-        self, message: Certificate, context: bytes = b""
-    ) -> Flow[tuple[Shown, SignatureScheme | None]]:
-        """Sections 4.5.1 and 4.5.2: the client's chain and its CertificateVerify, or neither."""
-        shown = self.accept_certificate(
-            message,
-            self.certificate_request(context).extensions.types(),
-            context,
-            kind=self.client_certificate_type,
-            trusted_raw_keys=self.config.client_raw_keys,
-        )
-        if shown.holder is None:
-            return shown, None
-        holder, offered = self.signing_key(shown, shown.holder, delegated.CLIENT_CONTEXT)
-        return shown, (yield from self.read_certificate_verify(holder, offered, CLIENT_CONTEXT))
-
-    def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
-        """The verified chain of a client, up to a trust anchor of ours; empty if it showed none."""
-        verifier = self.config.client_verifier
-        if verifier is None or not shown.chain:
-            return ()
-        now = datetime.fromtimestamp(self.config.clock(), UTC)
-        verified = yield from settle(verifier.verify_client(shown.chain, now))
-        if self.tracer is not None:
-            self.tracer.verified(verified)
-        self.check_status(shown, verified)
-        return tuple(verified)

@@ -121,8 +121,6 @@ class RecordLayer:
         reader = self.reader
         key, iv = secret.traffic_keys(suite)
         reader.set_keys(suite, key, iv)
-        if epoch is APPLICATION:
-            secret.rest()
         reader.ccs_allowed = epoch is not APPLICATION
         # A client that cannot accept our first flight may have no keys yet when it says so (OpenSSL 3.0).
         reader.plaintext_alert_allowed = epoch is HANDSHAKE_EPOCH and not self._is_client
@@ -131,8 +129,6 @@ class RecordLayer:
         self.finish_flight()
         key, iv = secret.traffic_keys(suite)
         self.writer.set_keys(suite, key, iv)
-        if epoch is APPLICATION:
-            secret.rest()
 
     def write_plaintext(self) -> None:
         self.finish_flight()

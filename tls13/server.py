@@ -112,8 +112,7 @@ class ServerHandshake(Negotiation):
 
         handshake_secret = early_secret.handshake(shared_secret)
         digest = self.transcript.digest()
-        client_traffic = handshake_secret.client_traffic(digest)
-        server_traffic = handshake_secret.server_traffic(digest)
+        client_traffic, server_traffic = handshake_secret.traffic(digest)
         self.output.write_secret(Epoch.HANDSHAKE, choice.suite, server_traffic)
         if early_traffic is not None:
             self.output.limit_early_data(self.early_data_limit(choice))
@@ -299,9 +298,8 @@ class ServerHandshake(Negotiation):
     def application_traffic(self, hello: ClientHello, choice: Choice, main_secret: MainSecret) -> TrafficSecret:
         """Write under the application keys from now on; returns the secret to read under, later."""
         digest = self.transcript.digest()
-        client_application, server_application = main_secret.client_traffic(digest), main_secret.server_traffic(digest)
+        client_application, server_application, self.exporter_secret = main_secret.traffic(digest)
         self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
-        self.exporter_secret = main_secret.exporter(digest)
         self.log_traffic("TRAFFIC_SECRET_0", hello.random, client_application, server_application)
         self.log_secret("EXPORTER_SECRET", hello.random, self.exporter_secret)
         return client_application

@@ -24,50 +24,46 @@ if TYPE_CHECKING:
 class Transcript:
     """Hash(M1 || M2 || ...), over whole handshake messages with their headers."""
 
-    __slots__ = ("_digest", "_hash", "_pending", "_running")
+    __slots__ = ("_hash", "_pending", "_running")
 
     def __init__(self) -> None:
-        self._pending: list[bytes] = []
+        self._pending: tuple[bytes, ...] = ()
+        """What came before the hash was known."""
         self._hash: Hash | None = None
         self._running: hashlib._Hash | None = None
-        self._digest = b""
-        """The hash so far, once it was asked for: up to server Finished both sides need it more than once."""
 
     def update(self, message: bytes) -> None:
         """Add a whole handshake message, as it was sent or received."""
         if self._running is not None:
-            self._digest = b""
             self._running.update(message)
         else:
-            self._pending.append(message)
+            self._pending += (message,)
 
     def start(self, hash: Hash) -> None:
         """The cipher suite, and so the hash, is known. Starting again with the same hash changes nothing."""
         if self._hash is None:
             self._hash = hash
             self._running = hash.new(b"".join(self._pending))
-            self._pending.clear()
+            self._pending = ()
         elif self._hash is not hash:
             raise errors.InternalError("the transcript's hash cannot change")
 
     def retry(self, hash: Hash) -> None:
         """A HelloRetryRequest is the second message: replace the first, ClientHello1, by message_hash (4.1)."""
         client_hello1, *rest = self._pending
-        self._pending = [message_hash(hash, hash.new(client_hello1).digest()), *rest]
+        self._pending = (message_hash(hash, hash.new(client_hello1).digest()), *rest)
         self.start(hash)
 
     def digest(self) -> bytes:
         """The hash over everything so far; the transcript goes on."""
-        if not self._digest:
-            if self._running is None:
-                raise errors.InternalError("the transcript's hash is asked for before the cipher suite is known")
-            self._digest = self._running.digest()
-        return self._digest
+        if self._running is None:
+            raise errors.InternalError("the transcript's hash is asked for before the cipher suite is known")
+        return self._running.digest()
 
     def fork(self) -> Self:
         """A transcript that goes its own way from here: binders, post-handshake authentication."""
         fork = type(self)()
-        fork._pending = list(self._pending)
+        fork._pending = self._pending
         fork._hash = self._hash
         fork._running = self._running.copy() if self._running is not None else None
         return fork

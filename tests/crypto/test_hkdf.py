@@ -8,7 +8,7 @@ import hmac
 import pytest
 
 from tests.vectors_reader import RFC8448, unhex
-from tls13.crypto.hkdf import Secret, extract, hkdf_label
+from tls13.crypto.hkdf import Secret, extract, hkdf_label, hmacs
 from tls13.crypto.suites import SHA256, SHA384
 from tls13.errors import UsageError
 
@@ -75,6 +75,14 @@ def test_hmac_is_the_standard_librarys(hash, length) -> None:
     key = bytes(range(length))
     for data in (b"", b"data", bytes(1000)):
         assert Secret(hash, key).hmac(data) == hmac.digest(key, data, hash.name)
+
+
+@pytest.mark.parametrize("hash", [SHA256, SHA384])
+@pytest.mark.parametrize("length", [0, 32, 64, 128, 129])
+@pytest.mark.parametrize("messages", [(b"one",), (b"one", b""), (b"one", bytes(1000), b"one", b"two")])
+def test_several_hmacs_under_one_key_are_those_of_each_message(hash, length, messages) -> None:
+    key = bytes(range(length))
+    assert hmacs(hash, key, *messages) == [hmac.digest(key, message, hash.name) for message in messages]
 
 
 def test_long_output_is_hkdf_expand() -> None:

@@ -1,9 +1,10 @@
 """HKDF (RFC 5869) and HKDF-Expand-Label (RFC 9846, section 7.1).
 
-A secret of TLS 1.3 is used a few times as an HMAC key and never as anything else. HMAC(key, m) hashes the key, padded
-to a block and masked two ways, before m is even looked at; so `Secret` hashes those two blocks once, on first use,
-and copies the state for every use. A key that is used once (a salt, a finished_key) is not worth that: `hmac` does it
-in one go. Either takes half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
+A secret of TLS 1.3 is an HMAC key and never anything else. HMAC(key, m) hashes the key, padded to a block and masked
+two ways, before m is even looked at. Most secrets are used for two or three messages at the same moment and then no
+more, so `hmacs` takes them together: it hashes those two blocks once and copies the states for each message but the
+last. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. Either takes
+half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
 
 A call more for each HMAC would be a tenth of it, so both pad their keys (RFC 2104, section 2) on the spot.
 
@@ -19,8 +20,6 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    import hashlib
-
     from .suites import Hash
 
 INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
@@ -28,10 +27,32 @@ OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def hmac(hash: Hash, key: bytes, data: bytes) -> bytes:
-    """HMAC-Hash(key, data), RFC 2104, with a key that is not used again."""
+    """HMAC-Hash(key, data), RFC 2104."""
     new, size = hash.new, hash.block_size
     block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
-    return new(block.translate(OUTER_PAD) + new(block.translate(INNER_PAD) + data).digest()).digest()
+    inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+    inner.update(data)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+def hmacs(hash: Hash, key: bytes, *messages: bytes) -> list[bytes]:
+    """HMAC-Hash(key, .) of each of these, of which there is one at least."""
+    new, size = hash.new, hash.block_size
+    block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
+    inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+    *others, last = messages
+    found = []
+    for message in others:
+        of_message = inner.copy()
+        of_message.update(message)
+        of_digest = outer.copy()
+        of_digest.update(of_message.digest())
+        found.append(of_digest.digest())
+    inner.update(last)
+    outer.update(inner.digest())
+    found.append(outer.digest())
+    return found
 
 
 class Secret:
@@ -40,41 +61,24 @@ class Secret:
     Not hashable: equal secrets would need equal hashes, made of their values and not kept secret by anybody.
     """
 
-    __slots__ = ("_states", "hash", "value")
+    __slots__ = ("hash", "value")
 
     def __init__(self, hash: Hash, value: bytes) -> None:
         self.hash = hash
         self.value = value
-        self._states: tuple[hashlib._Hash, hashlib._Hash] | None = None
-        """The hash after the key's inner and outer block."""
-
-    def rest(self) -> None:
-        """Not to be used again soon: give back what is prepared, which is many times as large as the secret."""
-        self._states = None
 
     def hmac(self, data: bytes) -> bytes:
         """HMAC-Hash(self, data), RFC 2104."""
-        inner, outer = self._states or self._prepare()
-        inner = inner.copy()
-        inner.update(data)
-        outer = outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
-
-    def _prepare(self) -> tuple[hashlib._Hash, hashlib._Hash]:
-        new, key, size = self.hash.new, self.value, self.hash.block_size
-        block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
-        states = self._states = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
-        return states
+        return hmac(self.hash, self.value, data)
 
     def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
         """Derive-Secret(self, label, Messages), given Transcript-Hash(Messages); for the labels of section 7.1."""
-        return self.hmac(self.hash.labels[label] + transcript_hash + b"\x01")
+        return hmac(self.hash, self.value, self.hash.labels[label] + transcript_hash + b"\x01")
 
     def expand_label(self, label: bytes, context: bytes, length: int) -> bytes:
         """HKDF-Expand-Label(self, label, context, length): `length` bytes. `label` is without "tls13 "."""
         if length <= self.hash.digest_size:
-            return self.hmac(first_block(label, context, length))[:length]
+            return hmac(self.hash, self.value, first_block(label, context, length))[:length]
         return self._expand(hkdf_label(label, len(context), length) + context, length)
 
     def _expand(self, info: bytes, length: int) -> bytes:
@@ -109,20 +113,6 @@ def hkdf_label(label: bytes, context_length: int, length: int) -> bytes:
 def first_block(label: bytes, context: bytes, length: int) -> bytes:
     """What HKDF-Expand makes an HMAC of for `length` bytes, if they are no more than a hash: HkdfLabel, then 1."""
     return hkdf_label(label, len(context), length) + context + b"\x01"
-
-
-class DeriveLabels(dict[bytes, bytes]):
-    """Derive-Secret's `struct HkdfLabel` by label, up to the transcript hash. Only for the labels of section 7.1:
-    each is kept."""
-
-    __slots__ = ("digest_size",)
-
-    def __init__(self, digest_size: int) -> None:
-        self.digest_size = digest_size
-
-    def __missing__(self, label: bytes) -> bytes:
-        made = self[label] = hkdf_label(label, self.digest_size, self.digest_size)
-        return made
 
 
 def extract(hash: Hash, salt: bytes, input_keying_material: bytes) -> Secret:

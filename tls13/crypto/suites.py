@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
 from ..wire.registry import CipherSuite
-from .hkdf import DeriveLabels, first_block
+from .hkdf import first_block, hkdf_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
         def decrypt(self, nonce: Buffer, data: Buffer, associated_data: Buffer | None, /) -> bytes: ...
 
 
+DERIVED = (
+    *(b"ext binder", b"res binder", b"imp binder", b"c e traffic", b"e exp master"),
+    *(b"c hs traffic", b"s hs traffic"),
+    *(b"c ap traffic", b"s ap traffic", b"exp master", b"res master"),
+)
+"""The labels of Derive-Secret: section 7.1, and RFC 9258, section 5.2."""
+
+
 class Hash:
     """The hash of a cipher suite: for the transcript and for HKDF."""
 
@@ -35,7 +43,8 @@ class Hash:
         """Hash(""): the context of "derived" and "res binder" (section 7.1)."""
         self.digest_size = len(self.empty)
         self.block_size = new().block_size
-        self.labels = DeriveLabels(self.digest_size)
+        self.labels = {label: hkdf_label(label, self.digest_size, self.digest_size) for label in DERIVED}
+        """What Derive-Secret expands, up to the transcript hash."""
         self.derived = first_block(b"derived", self.empty, self.digest_size)
         self.finished = first_block(b"finished", b"", self.digest_size)
         """What is expanded for "derived" (section 7.1) and finished_key (section 4.5.3)."""

@@ -97,15 +97,17 @@ class Recording:
         """Everything that somebody who knows this shared secret reads: the server's flight, then the data."""
         handshake = early_secret_without_psk(SHA256).handshake(shared_secret)
         records = self.protected("server")
-        flight = opened(handshake.server_traffic(self.hellos_hash), records)
+        _, server_traffic = handshake.traffic(self.hellos_hash)
+        flight = opened(server_traffic, records)
         if not flight:
             return []
         transcript = SHA256.new(b"".join((*self.hellos, *flight))).digest()
-        main, spoken = handshake.main(), self.protected("client")[1:]  # its Finished is under the handshake's key
+        client_application, server_application, _ = handshake.main().traffic(transcript)
+        spoken = self.protected("client")[1:]  # its Finished is under the handshake's key
         return [
             *flight,
-            *opened(main.client_traffic(transcript), spoken),
-            *opened(main.server_traffic(transcript), records[len(flight) :]),
+            *opened(client_application, spoken),
+            *opened(server_application, records[len(flight) :]),
         ]
 
 
@@ -180,8 +182,8 @@ def stolen_psk(bench: Bench) -> None:
     hello_hash = SHA256.new(recording.hellos[0]).digest()
     request = opened(early.client_early_traffic(hello_hash), recording.protected("client"))
     bench.claim("with the PSK the early data is read", request[:1] == [QUESTION])
-    handshake = early.handshake(None)
-    flight = opened(handshake.server_traffic(recording.hellos_hash), recording.protected("server"))
+    _, server_traffic = early.handshake(None).traffic(recording.hellos_hash)
+    flight = opened(server_traffic, recording.protected("server"))
     bench.claim("with the PSK nothing that the server said is read", flight == [])
 
 
