@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
 from . import errors
 from .transcript import Transcript
-from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
+from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_whole, message_class
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class HandshakeFlow:
         kind = message_class(raw)
         if kind not in kinds:
             raise out_of_order(raw, kinds)
-        message = decode_body(kind, raw[4:])
+        message = decode_whole(kind, raw)
         block = message.__dict__.get("extensions")
         if block is not None and len(block.raw) > self.max_extensions:
             raise errors.TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .crypto.groups import GROUPS
@@ -46,7 +46,7 @@ from .wire.extensions import (
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
-from .wire.messages import NO_EXTENSIONS, ClientHello, HelloRetryRequest
+from .wire.messages import ClientHello, HelloRetryRequest
 from .wire.registry import GREASE, CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -199,18 +199,17 @@ class Offering(ClientAfterwards):
         bound = self.bound(hello, offer.psks)
         return Offer.of(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
 
-    def name_extension(self) -> Extensions:
-        name = self.server_name.sni if self.server_name is not None else None
-        return _name_extension(name) if name is not None else NO_EXTENSIONS[CH]
-
     def standing_extensions(self) -> Extensions:
-        """What every ClientHello of this config says. A config does not change, so it is put together once."""
+        """What every ClientHello of this config to this name says. A config does not change, so it is put together
+        once; and for each of the last names."""
+        name = self.server_name.sni if self.server_name is not None else None
         if self.grease is not NO_GREASE:
-            return Extensions.of(CH, *self.offered_extensions())
+            return _named(Extensions.of(CH, *self.offered_extensions()), name)
         prepared = self.config.prepared
         if "standing" not in prepared:
-            prepared["standing"] = Extensions.of(CH, *self.offered_extensions())
-        return prepared["standing"]
+            standing = Extensions.of(CH, *self.offered_extensions())
+            prepared["standing"] = lru_cache(128)(partial(_named, standing))
+        return prepared["standing"](name)
 
     def offered_extensions(self) -> list[ExtensionBody]:
         """What the config asks for."""
@@ -263,12 +262,10 @@ class Offering(ClientAfterwards):
         """The extension block, with what is fresh in this ClientHello; its last one is pre_shared_key, with binders of
         the right length and no content yet."""
         config, offered = self.config, self.psks_without_binders(psks)
-        blocks = [self.name_extension(), self.standing_extensions(), Extensions.of(CH, *fresh)]
+        block = self.standing_extensions()
         if config.shuffle_extensions or config.grease or config.min_client_hello:
-            blocks = [self.disguised(Extensions.joined(*blocks), offered)]
-        if offered is not None:
-            blocks.append(Extensions.of(CH, offered))
-        return Extensions.joined(*blocks)
+            block, fresh = self.disguised(block.followed_by(*fresh), offered), []
+        return block.followed_by(*fresh) if offered is None else block.followed_by(*fresh, offered)
 
     def disguised(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
         """In another order, with reserved extensions, and padded, as the config wants it (grease.py)."""
@@ -318,11 +315,12 @@ def _asked(types: tuple[int, ...]) -> frozenset[int]:
     return frozenset(types) - GREASE
 
 
-@lru_cache(256)
-def _name_extension(name: bytes) -> Extensions:
-    """server_name (RFC 6066, section 3): the same for every connection to this host."""
+def _named(standing: Extensions, name: bytes | None) -> Extensions:
+    """With server_name (RFC 6066, section 3) before it."""
+    if name is None:
+        return standing
     entry = HostNameEntry(name_type=NameType.host_name, host_name=name)
-    return Extensions.of(CH, ServerNameList(server_name_list=(entry,)))
+    return Extensions.of(CH, ServerNameList(server_name_list=(entry,)), *standing.bodies().values())
 
 
 def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:

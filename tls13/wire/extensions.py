@@ -92,18 +92,20 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
 }
 
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
-_KNOWN: "dict[Place, dict[int, type[ExtensionBody]]]" = {place: {} for place in Place}
-"""The same, by place: what a message's extensions are looked up in."""
+_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], int]]]" = {place: {} for place in Place}
+"""The same, by place: what a message's extensions are looked up in. The number: up to so many bytes of extension_data,
+another connection's are likely to be the same."""
 
 
 class ExtensionBody(Struct):
-    """The extension_data of one extension, in the messages named by `places`."""
+    """The extension_data of one extension, in the messages named by `places`.
+
+    `repeats`: whether another connection's is likely to be the same, byte for byte.
+    """
 
     extension_type: ClassVar[ExtensionType]
     number: ClassVar[int]
     """The same, as `Extensions.raw` has it."""
-    repeats: ClassVar[bool] = True
-    """Whether another connection's is likely to be the same, byte for byte."""
 
     def __init_subclass__(
         cls,
@@ -114,17 +116,20 @@ class ExtensionBody(Struct):
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.repeats = repeats
         if type is not None:
             cls.extension_type, cls.number = type, int(type)
             for place in places:
-                BODIES[place, type] = _KNOWN[place][type] = cls
+                BODIES[place, type] = cls
+                _KNOWN[place][type] = cls, 64 if repeats else 0
 
 
 if TYPE_CHECKING:
 
     class _Decode(Protocol):
         def __call__(self, body: type[T], data: bytes, /) -> T: ...
+
+    class _Get(Protocol):
+        def __call__(self, kind: type[T], /) -> T | None: ...
 
 
 decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
@@ -135,6 +140,7 @@ _Bodies = dict[type[ExtensionBody], Any]
 """By their own types. Any: each is an instance of its key, which is more than a type checker can be told."""
 
 _NO_BODIES: _Bodies = {}
+_GET_NONE = _NO_BODIES.get
 
 
 class Extensions:
@@ -143,40 +149,40 @@ class Extensions:
     `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
     """
 
-    __slots__ = ("_bodies", "_data", "_encoded", "place", "raw")
+    __slots__ = ("_bodies", "_data", "_encoded", "get", "place", "raw")
+
+    get: "_Get"
+    """The method of `_bodies` itself: a handshake asks 40 times, and half of them would be a method's call."""
 
     def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
         self.raw = raw
         self.place = place
         self._data = dict(raw)
         self._bodies = _NO_BODIES
+        self.get = _GET_NONE
         self._encoded: bytes | None = None
+
+    def _know(self, bodies: _Bodies) -> "Extensions":
+        self.get = bodies.get
+        self._bodies = bodies  # last: another thread that sees it does not judge the block again
+        return self
 
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        known: _Bodies = {}
-        raw = []
-        for body in bodies:
-            known[type(body)] = body
-            raw.append((body.number, body.encode()))
-        self = cls(tuple(raw), place)
-        self._bodies = known
-        return self
+        return cls((), place).followed_by(*bodies)
 
-    @classmethod
-    def joined(cls, *blocks: "Extensions") -> "Extensions":
-        """A block to send of the extensions of these, which are for the same place."""
-        raw: list[tuple[int, bytes]] = []
-        known: _Bodies = {}
-        encoded = b""
-        for block in blocks:
-            raw += block.raw
-            known |= block._bodies
-            encoded += block.encoded()
-        self = cls(tuple(raw), blocks[0].place)
-        self._bodies, self._encoded = known, encoded
-        return self
+    def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
+        """A block to send: the extensions of this one, and then these."""
+        known, raw, parts = self._bodies.copy(), [*self.raw], [self.encoded()]
+        for body in bodies:
+            number, data = body.number, body.encode()
+            known[type(body)] = body
+            raw.append((number, data))
+            parts += _HEADER.pack(number, len(data)), data
+        longer = Extensions(tuple(raw), self.place)._know(known)
+        longer._encoded = b"".join(parts)
+        return longer
 
     def encoded(self) -> bytes:
         """The extensions one after the other, as on the wire; made once, for a block may be sent many times."""
@@ -187,22 +193,18 @@ class Extensions:
 
     def ordered(self, key: "Callable[[int], bytes]") -> "Extensions":
         """The same block to send, in the order of what `key` makes of each extension's number."""
-        other = Extensions(tuple(sorted(self.raw, key=lambda one: key(one[0]))), self.place)
-        other._bodies = self._bodies
-        return other
+        raw = tuple(sorted(self.raw, key=lambda one: key(one[0])))
+        return Extensions(raw, self.place)._know(self._bodies)
 
-    def replacing(self, body: ExtensionBody) -> "Extensions":
-        """A block to send with another body in the place of the one of its type."""
-        number, data = body.number, body.encode()
-        changed = Extensions(tuple([(found, data if found == number else old) for found, old in self.raw]), self.place)
-        changed._bodies = {**self._bodies, type(body): body}
-        return changed
+    def with_last(self, body: ExtensionBody, data: bytes) -> "Extensions":
+        """A block to send with another body, which is encoded as `data`, in the place of the last one's."""
+        raw = (*self.raw[:-1], (body.number, data))
+        return Extensions(raw, self.place)._know({**self._bodies, type(body): body})
 
     def extended(self, *raw: tuple[int, bytes], first: bool = False) -> "Extensions":
         """A block to send with more extensions, as bytes, at the end or at the beginning."""
-        longer = Extensions((*raw, *self.raw) if first else (*self.raw, *raw), self.place)
-        longer._bodies = self._bodies
-        return longer
+        longer = (*raw, *self.raw) if first else (*self.raw, *raw)
+        return Extensions(longer, self.place)._know(self._bodies)
 
     def judge(self) -> None:
         """Decode every body that we know and refuse duplicates and misplaced extensions.
@@ -211,8 +213,8 @@ class Extensions:
         message, because the version is looked at first (section 4.3.1).
         """
         place, raw = self.place, self.raw
-        if not raw:
-            return
+        if not raw or self._bodies is not _NO_BODIES:
+            return  # a message that comes again (messages.py) was judged the first time
         if len(self._data) != len(raw):
             numbers = [number for number, _ in raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
@@ -220,24 +222,19 @@ class Extensions:
         known = _KNOWN[place]
         bodies: _Bodies = {}
         for number, data in raw:
-            body = known.get(number)
-            if body is None:
-                if number in ALLOWED and place not in ALLOWED[number]:
-                    raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
-            elif body.repeats and len(data) <= 64:
-                bodies[body] = decode_again(body, data)
-            else:
-                bodies[body] = body.decode(data)
-        self._bodies = bodies
+            entry = known.get(number)
+            if entry is not None:
+                body, repeats = entry
+                bodies[body] = decode_again(body, data) if len(data) <= repeats else body.decode(data)
+            elif number in ALLOWED and place not in ALLOWED[number]:
+                raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
+        self._know(bodies)
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
         for number, _ in self.raw:
             if number not in asked:
                 raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
-
-    def get(self, kind: type[T]) -> T | None:
-        return self._bodies.get(kind)
 
     def find(self, number: int) -> bytes | None:
         """extension_data of the extension of this type, undecoded."""
@@ -433,7 +430,12 @@ class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH],
     @property
     def binders_length(self) -> int:
         """Of the list of binders on the wire, in bytes: what no binder is over (section 4.3.11.2)."""
-        return 2 + sum([1 + len(binder) for binder in self.binders])
+        return 2 + len(self.binders) + sum(map(len, self.binders))
+
+    def listed_binders(self) -> bytes:
+        """That list."""
+        entries = b"".join([bytes((len(binder),)) + binder for binder in self.binders])
+        return len(entries).to_bytes(2, "big") + entries
 
 
 class SelectedPsk(ExtensionBody, type=ExtensionType.pre_shared_key, places=[SH], rfc_name="PreSharedKeyExtension"):

@@ -30,9 +30,10 @@ from .extensions import (
     decode_again,
 )
 from .registry import (
+    SUPPORTED_VERSIONS,
+    TLS1_3,
     CertificateCompressionAlgorithm,
     CipherSuite,
-    ExtensionType,
     HandshakeType,
     KeyUpdateRequest,
     ProtocolVersion,
@@ -41,6 +42,13 @@ from .registry import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol, TypeVar
+
+    M = TypeVar("M", bound="HandshakeMessage")
+
+    class _Decode(Protocol):
+        def __call__(self, kind: "type[M]", raw: bytes, /) -> M: ...
+
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """SHA-256("HelloRetryRequest"): the Random that makes a ServerHello a HelloRetryRequest (section 4.2.3)."""
@@ -123,19 +131,21 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         offered = self.extensions.get(OfferedPsks)
         if offered is None:
             return self
-        raw = self.to_handshake()
-        truncated = raw[: -offered.binders_length]
-        extensions = self.extensions.replacing(offered.replace(binders=binders(truncated)))
+        truncated = self.to_handshake()[: -offered.binders_length]
+        proven = offered.replace(binders=binders(truncated))
+        listed = proven.listed_binders()
+        _, data = self.extensions.raw[-1]
+        extensions = self.extensions.with_last(proven, data[: -len(listed)] + listed)
         bound = self.replace(extensions=extensions)
-        object.__setattr__(bound, "_encoded", truncated + extensions.raw[-1][1][-offered.binders_length :])
+        object.__setattr__(bound, "_encoded", truncated + listed)
         return bound
 
     def judge(self) -> None:
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
-        offered = self.extensions.find(ExtensionType.supported_versions)
+        offered = self.extensions.find(SUPPORTED_VERSIONS)
         if offered is None:
             raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
-        if ProtocolVersion.TLS1_3 not in decode_again(ClientVersions, offered).versions:
+        if TLS1_3 not in decode_again(ClientVersions, offered).versions:
             raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
@@ -155,13 +165,13 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
         self.extensions.judge()
 
     def _judge_version(self) -> None:
-        selected = self.extensions.find(ExtensionType.supported_versions)
+        selected = self.extensions.find(SUPPORTED_VERSIONS)
         if selected is None:
             if self.random[24:] in DOWNGRADE_SENTINELS:
                 raise errors.Downgrade(f"the server answers with {self.legacy_version}")
             raise errors.ProtocolVersionError(f"the server chose {self.legacy_version}")
         version = decode_again(SelectedVersion, selected).selected_version
-        if version != ProtocolVersion.TLS1_3:
+        if version != TLS1_3:
             raise errors.VersionNotOffered(version)
 
 
@@ -176,7 +186,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
     def judge(self) -> None:
-        if ExtensionType.supported_versions not in self.extensions:
+        if SUPPORTED_VERSIONS not in self.extensions:
             raise errors.NoVersionInRetry
         super().judge()
 
@@ -301,15 +311,13 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
     return kind
 
 
-def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
-    """`kind.decode(body)`; a client that comes back is shown what it has read before: half a MiB is kept at most."""
-    return _decode_again(kind, body) if len(body) <= kind.repeats else kind.decode(body)
+def decode_whole(kind: "type[M]", raw: bytes) -> "M":
+    """The message of this class in a whole `struct Handshake`; a client that comes back is shown what it has read
+    before: half a MiB is kept at most."""
+    return _decode_again(kind, raw) if len(raw) <= kind.repeats else kind.decode(raw, 4)
 
 
-_decode_again = cast(
-    "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]",
-    lru_cache(64)(lambda kind, body: kind.decode(body)),
-)
+_decode_again = cast("_Decode", lru_cache(64)(lambda kind, raw: kind.decode(raw, 4)))
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
@@ -317,4 +325,4 @@ def decode_handshake(raw: bytes) -> HandshakeMessage:
     kind = message_class(raw) if len(raw) >= 4 else None
     if kind is None or int.from_bytes(raw[1:4], "big") != len(raw) - 4:
         raise DecodeError(f"not a handshake message of TLS 1.3: {raw[:4].hex()}")
-    return kind.decode(raw[4:])
+    return kind.decode(raw, 4)
