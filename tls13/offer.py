@@ -47,7 +47,7 @@ from .wire.extensions import (
     SignatureSchemeListCert,
 )
 from .wire.messages import ClientHello, HelloRetryRequest
-from .wire.registry import GREASE, CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
+from .wire.registry import GREASE, HOST_NAME, TLS1_2, TLS1_3, X509, CertificateType, ExtensionType, NamedGroup
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -175,10 +175,12 @@ class Offering(ClientAfterwards):
         if self.wants_early_data:
             fresh.append(EarlyDataIndication())
         hello = ClientHello(
+            legacy_version=TLS1_2,
             random=config.random(32),
             # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
             legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
             cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
+            legacy_compression_methods=b"\0",
             extensions=self.block(fresh, psks),
         )
         return Offer.of(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
@@ -214,7 +216,7 @@ class Offering(ClientAfterwards):
     def offered_extensions(self) -> list[ExtensionBody]:
         """What the config asks for."""
         config, grease = self.config, self.grease
-        offered: list[ExtensionBody] = [ClientVersions(versions=(*grease.versions, ProtocolVersion.TLS1_3))]
+        offered: list[ExtensionBody] = [ClientVersions(versions=(*grease.versions, TLS1_3))]
         offered.append(NamedGroupList(named_group_list=(*grease.groups, *config.groups)))
         if not config.require_psk:
             schemes = (*grease.signature_schemes, *config.signature_schemes)
@@ -251,10 +253,10 @@ class Offering(ClientAfterwards):
         """What a server may show: a raw public key if we know some, a chain unless we believe nothing else."""
         config = self.config
         if not config.server_raw_keys:
-            return (CertificateType.X509,)
+            return (X509,)
         if config.verifier is None:
             return (CertificateType.RawPublicKey,)
-        return CertificateType.RawPublicKey, CertificateType.X509
+        return CertificateType.RawPublicKey, X509
 
     # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
 
@@ -319,7 +321,7 @@ def _named(standing: Extensions, name: bytes | None) -> Extensions:
     """With server_name (RFC 6066, section 3) before it."""
     if name is None:
         return standing
-    entry = HostNameEntry(name_type=NameType.host_name, host_name=name)
+    entry = HostNameEntry(name_type=HOST_NAME, host_name=name)
     return Extensions.of(CH, ServerNameList(server_name_list=(entry,)), *standing.bodies().values())
 
 

@@ -233,6 +233,7 @@ SUPPORTED_VERSIONS: Final = ExtensionType.supported_versions
 PRE_SHARED_KEY: Final = ExtensionType.pre_shared_key
 TLS1_2: Final = ProtocolVersion.TLS1_2
 TLS1_3: Final = ProtocolVersion.TLS1_3
+HOST_NAME: Final = NameType.host_name
 X509: Final = CertificateType.X509
 PSK_KE: Final = PskKeyExchangeMode.psk_ke
 PSK_DHE_KE: Final = PskKeyExchangeMode.psk_dhe_ke
