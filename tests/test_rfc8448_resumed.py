@@ -36,7 +36,7 @@ class Resumption(Replay):
         (made,) = self.psks_without_binders(psks).identities
         assert made == recorded.identities[0], "the ticket and its obfuscated age"
         unbound = recorded.replace(binders=(UNBOUND,))
-        emptied = hello.replace(extensions=hello.extensions.with_last(unbound, unbound.encode()))
+        emptied = hello.replace(extensions=hello.extensions.replacing(unbound, unbound.encode()))
         emptied.extensions.judge()
         return Offer.of(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
 

@@ -177,8 +177,8 @@ class HandshakeFlow:
             raise out_of_order(raw, kinds)
         message = decode_whole(kind, raw)
         block = message.__dict__.get("extensions")
-        if block is not None and len(block.raw) > self.max_extensions:
-            raise errors.TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
+        if block is not None and block.count > self.max_extensions:
+            raise errors.TooManyExtensions(f"{block.count} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()
         self.last_received = raw
         self.transcript.update(raw)

@@ -113,7 +113,7 @@ class Negotiation(ServerAfterwards):
         """Sections 4.3.9 to 4.3.11: a broken offer is refused as such, whether we would accept it or not."""
         psks = extensions.get(OfferedPsks)
         if psks is not None:
-            if extensions.raw[-1][0] != PRE_SHARED_KEY:
+            if extensions.types()[-1] != PRE_SHARED_KEY:
                 raise errors.PreSharedKeyNotLast
             if extensions.get(PskKeyExchangeModes) is None:
                 raise errors.MissingExtension("pre_shared_key without psk_key_exchange_modes")

@@ -136,6 +136,9 @@ decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(dat
 """`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
+Pairs = tuple[tuple[int, bytes], ...]
+"""extension_type and extension_data of each."""
+
 _Bodies = dict[type[ExtensionBody], Any]
 """By their own types. Any: each is an instance of its key, which is more than a type checker can be told."""
 
@@ -149,18 +152,29 @@ class Extensions:
     `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
     """
 
-    __slots__ = ("_bodies", "_data", "_encoded", "get", "place", "raw")
+    __slots__ = ("_bodies", "_data", "_encoded", "_raw", "count", "get", "place")
 
+    count: int
+    """How many extensions it holds."""
     get: "_Get"
     """The method of `_bodies` itself: a handshake asks 40 times, and half of them would be a method's call."""
 
-    def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
-        self.raw = raw
+    def __init__(self, raw: "Pairs | dict[int, bytes]", place: Place) -> None:
         self.place = place
+        self._raw = raw
         self._data = dict(raw)
+        self.count = len(raw)
         self._bodies = _NO_BODIES
         self.get = _GET_NONE
         self._encoded: bytes | None = None
+
+    @property
+    def raw(self) -> "Pairs":
+        """The type and the extension_data of each, in the order of the wire."""
+        raw = self._raw
+        if isinstance(raw, dict):
+            raw = self._raw = tuple(raw.items())
+        return raw
 
     def _know(self, bodies: _Bodies) -> "Extensions":
         self.get = bodies.get
@@ -174,13 +188,12 @@ class Extensions:
 
     def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
         """A block to send: the extensions of this one, and then these."""
-        known, raw, parts = self._bodies.copy(), [*self.raw], [self.encoded()]
+        known, found, parts = self._bodies.copy(), self._data.copy(), [self.encoded()]
         for body in bodies:
             number, data = body.number, body.encode()
-            known[type(body)] = body
-            raw.append((number, data))
+            known[type(body)], found[number] = body, data
             parts += _HEADER.pack(number, len(data)), data
-        longer = Extensions(tuple(raw), self.place)._know(known)
+        longer = Extensions(found, self.place)._know(known)
         longer._encoded = b"".join(parts)
         return longer
 
@@ -196,10 +209,10 @@ class Extensions:
         raw = tuple(sorted(self.raw, key=lambda one: key(one[0])))
         return Extensions(raw, self.place)._know(self._bodies)
 
-    def with_last(self, body: ExtensionBody, data: bytes) -> "Extensions":
-        """A block to send with another body, which is encoded as `data`, in the place of the last one's."""
-        raw = (*self.raw[:-1], (body.number, data))
-        return Extensions(raw, self.place)._know({**self._bodies, type(body): body})
+    def replacing(self, body: ExtensionBody, data: bytes) -> "Extensions":
+        """A block to send with another body, which is encoded as `data`, in the place of the one of its type."""
+        found = {**self._data, body.number: data}
+        return Extensions(found, self.place)._know({**self._bodies, type(body): body})
 
     def extended(self, *raw: tuple[int, bytes], first: bool = False) -> "Extensions":
         """A block to send with more extensions, as bytes, at the end or at the beginning."""
@@ -212,16 +225,16 @@ class Extensions:
         Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
         message, because the version is looked at first (section 4.3.1).
         """
-        place, raw = self.place, self.raw
-        if not raw or self._bodies is not _NO_BODIES:
+        place, found = self.place, self._data
+        if not found or self._bodies is not _NO_BODIES:
             return  # a message that comes again (messages.py) was judged the first time
-        if len(self._data) != len(raw):
-            numbers = [number for number, _ in raw]
+        if len(found) != self.count:
+            numbers = [number for number, _ in self.raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
             raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
         known = _KNOWN[place]
         bodies: _Bodies = {}
-        for number, data in raw:
+        for number, data in found.items():
             entry = known.get(number)
             if entry is not None:
                 body, repeats = entry
@@ -232,7 +245,7 @@ class Extensions:
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
-        for number, _ in self.raw:
+        for number in self._data:
             if number not in asked:
                 raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
 
@@ -253,7 +266,7 @@ class Extensions:
         return iter(self.raw)
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return self.count
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Extensions) and (self.raw, self.place) == (other.raw, other.place)
@@ -265,6 +278,16 @@ class Extensions:
         bodies = self.bodies()
         shown = (str(bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
         return f"Extensions({', '.join(shown)})"
+
+
+def _each(data: bytes, at: int, stop: int) -> Pairs:
+    """All extensions of a block in which one comes twice: what is wrong with it is said later, by `judge`."""
+    pairs = []
+    while at < stop:
+        number, length = _HEADER.unpack_from(data, at)
+        at += 4 + length
+        pairs.append((number, data[at - length : at]))
+    return tuple(pairs)
 
 
 class ExtensionBlock(Opaque):
@@ -291,17 +314,19 @@ class ExtensionBlock(Opaque):
             self.scope(data, at, end)  # says what is wrong
         if start == stop:
             return self.empty, stop
-        raw, at, header = [], start, _HEADER.unpack_from
+        found: dict[int, bytes] = {}
+        count, at, header = 0, start, _HEADER.unpack_from
         while at < stop:
-            start = at + 4
-            if start > stop:
+            body = at + 4
+            if body > stop:
                 raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
             number, length = header(data, at)
-            at = start + length
+            at = body + length
             if at > stop:
-                raise DecodeError(f"extension_data of {length} bytes where {stop - start} are left")
-            raw.append((number, data[start:at]))
-        return Extensions(tuple(raw), self.place), stop
+                raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
+            found[number] = data[body:at]
+            count += 1
+        return Extensions(found if len(found) == count else _each(data, start, stop), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
         super().encode(value.encoded(), out)

@@ -30,6 +30,7 @@ from .extensions import (
     decode_again,
 )
 from .registry import (
+    PRE_SHARED_KEY,
     SUPPORTED_VERSIONS,
     TLS1_3,
     CertificateCompressionAlgorithm,
@@ -95,7 +96,24 @@ class HandshakeMessage(Struct):
             extensions.judge()
 
 
-class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
+class EncodedOnce(HandshakeMessage):
+    """One that keeps its encoding: a server shows it to everybody alike, or `ClientHello.bound` has made it."""
+
+    __slots__ = ("_encoded",)
+
+    if TYPE_CHECKING:
+        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
+
+    def to_handshake(self) -> bytes:
+        encoded: bytes | None = getattr(self, "_encoded", None)
+        return self.keep(super().to_handshake()) if encoded is None else encoded
+
+    def keep(self, encoded: bytes) -> bytes:
+        object.__setattr__(self, "_encoded", encoded)
+        return encoded
+
+
+class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
     """Section 4.2.2."""
 
     legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
@@ -112,32 +130,21 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         hosts = [one.host_name for one in names.server_name_list if one.name_type == 0] if names is not None else []
         return hosts[0].decode("ascii", "backslashreplace") if hosts else None
 
-    __slots__ = ("_encoded",)
-
-    if TYPE_CHECKING:
-        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
-
-    def to_handshake(self) -> bytes:
-        """What `bound` has put together already, if it has."""
-        encoded: bytes | None = getattr(self, "_encoded", None)
-        return super().to_handshake() if encoded is None else encoded
-
     def bound(self, binders: "Callable[[bytes], tuple[bytes, ...]]") -> Self:
         """This hello with other binders, as long as the ones that it has (section 4.3.11.2).
 
         `binders` makes them of the whole message but its end: the list of binders is its last part. So all but that
         list is encoded once, and what was bound is what is sent.
         """
-        offered = self.extensions.get(OfferedPsks)
-        if offered is None:
+        offered, data = self.extensions.get(OfferedPsks), self.extensions.find(PRE_SHARED_KEY)
+        if offered is None or data is None:
             return self
         truncated = self.to_handshake()[: -offered.binders_length]
         proven = offered.replace(binders=binders(truncated))
         listed = proven.listed_binders()
-        _, data = self.extensions.raw[-1]
-        extensions = self.extensions.with_last(proven, data[: -len(listed)] + listed)
+        extensions = self.extensions.replacing(proven, data[: -len(listed)] + listed)
         bound = self.replace(extensions=extensions)
-        object.__setattr__(bound, "_encoded", truncated + listed)
+        bound.keep(truncated + listed)
         return bound
 
     def judge(self) -> None:
@@ -191,7 +198,7 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
         super().judge()
 
 
-class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
+class EncryptedExtensions(EncodedOnce, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
     """Section 4.4.1."""
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
@@ -216,25 +223,11 @@ class CertificateEntry(Struct):
     extensions: Annotated[Extensions, ExtensionBlock(CT)] = NO_EXTENSIONS[CT]
 
 
-class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate, repeats=2**13):
+class Certificate(EncodedOnce, msg_type=HandshakeType.certificate, repeats=2**13):
     """Section 4.5.1."""
-
-    __slots__ = ("_encoded",)
-
-    if TYPE_CHECKING:
-        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
 
     certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)] = b""
     certificate_list: Annotated[tuple[CertificateEntry, ...], Vector(0, 2**24 - 1)]
-
-    def to_handshake(self) -> bytes:
-        """Encoded once: a server shows the same chain to everybody."""
-        try:
-            return self._encoded
-        except AttributeError:
-            encoded = super().to_handshake()
-            object.__setattr__(self, "_encoded", encoded)
-            return encoded
 
     def judge(self) -> None:
         for entry in self.certificate_list:
