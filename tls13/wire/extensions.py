@@ -162,7 +162,7 @@ class Extensions:
     def __init__(self, raw: "Pairs | dict[int, bytes]", place: Place) -> None:
         self.place = place
         self._raw = raw
-        self._data = dict(raw)
+        self._data = raw if isinstance(raw, dict) else dict(raw)
         self.count = len(raw)
         self._bodies = _NO_BODIES
         self.get = _GET_NONE
