@@ -304,13 +304,9 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
     return kind
 
 
-def decode_whole(kind: "type[M]", raw: bytes) -> "M":
-    """The message of this class in a whole `struct Handshake`; a client that comes back is shown what it has read
-    before: half a MiB is kept at most."""
-    return _decode_again(kind, raw) if len(raw) <= kind.repeats else kind.decode(raw, 4)
-
-
-_decode_again = cast("_Decode", lru_cache(64)(lambda kind, raw: kind.decode(raw, 4)))
+read_again = cast("_Decode", lru_cache(64)(lambda kind, raw: kind.decode(raw, 4)))
+"""`kind.decode(raw, 4)`, for a message of `kind.repeats` bytes at most: a client that comes back is shown what it has
+read before. Half a MiB is kept."""
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
