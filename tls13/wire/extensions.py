@@ -157,7 +157,7 @@ class Extensions:
     count: int
     """How many extensions it holds."""
     get: "_Get"
-    """The method of `_bodies` itself: a handshake asks 40 times, and half of them would be a method's call."""
+    """The dict's own, of `_bodies`: a handshake asks 40 times, and another frame each time would cost as much again."""
 
     def __init__(self, raw: "Pairs | dict[int, bytes]", place: Place) -> None:
         self.place = place
@@ -187,7 +187,7 @@ class Extensions:
         return cls((), place).followed_by(*bodies)
 
     def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
-        """A block to send: the extensions of this one, and then these."""
+        """A block to send: the extensions of this one, and then these, which are of other types."""
         known, found, parts = self._bodies.copy(), self._data.copy(), [self.encoded()]
         for body in bodies:
             number, data = body.number, body.encode()

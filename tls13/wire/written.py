@@ -32,7 +32,7 @@ that a person would have written for it is put down as text and compiled; `datac
 * `decode(data, at=0)` is the same for a struct that must be all that there is, as a message and an extension must.
 * A text is made of declarations alone: nothing that a peer sends is ever compiled.
 
-Nothing is compiled at import; and for a struct that is only ever read, `encode` is not; and so on.
+Nothing is compiled at import, and of each struct only what is used: where it is only ever read, `encode` is not.
 """
 
 from __future__ import annotations
