@@ -608,7 +608,7 @@ def test_unknown_tickets_cost_a_server_at_most_eight_questions(quick_pair, clien
         psks = hello.extensions.get(OfferedPsks)
         identities = tuple(psks.identities[0].replace(identity=bytes([n]) * 32) for n in range(200))
         offered = psks.replace(identities=identities, binders=psks.binders * 200)
-        return hello.replace(extensions=hello.extensions.replacing(offered))
+        return hello.replace(extensions=hello.extensions.replacing(offered, offered.encode()))
 
     made = quick_pair(server=server.replace(tickets=tls13.StoredTickets(Counting())))
     made.client = WilfulClient(client, script, session=session)

@@ -35,7 +35,8 @@ class Resumption(Replay):
         recorded = hello.extensions.get(OfferedPsks)
         (made,) = self.psks_without_binders(psks).identities
         assert made == recorded.identities[0], "the ticket and its obfuscated age"
-        emptied = hello.replace(extensions=hello.extensions.replacing(recorded.replace(binders=(UNBOUND,))))
+        unbound = recorded.replace(binders=(UNBOUND,))
+        emptied = hello.replace(extensions=hello.extensions.replacing(unbound, unbound.encode()))
         emptied.extensions.judge()
         return Offer.of(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
 

@@ -15,13 +15,19 @@ from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .events import EarlyDataAccepted, EarlyDataRejected, Session
-from .flow import Epoch, settle
+from .flow import APPLICATION, EARLY, HANDSHAKE, settle
 from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash
 from .trust import delegated
-from .wire.companions import CertWithExternPsk, ClientCertType, RecordSizeLimit, ServerCertType
+from .wire.companions import (
+    CertWithExternPsk,
+    ClientCertType,
+    RecordSizeLimit,
+    ServerCertType,
+    SignedCertificateTimestampList,
+)
 from .wire.extensions import (
     Cookie,
     EarlyDataIndication,
@@ -39,14 +45,7 @@ from .wire.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import (
-    CertificateType,
-    ExtensionType,
-    NamedGroup,
-    ProtocolVersion,
-    PskKeyExchangeMode,
-    SignatureScheme,
-)
+from .wire.registry import PSK_DHE_KE, PSK_KE, TLS1_2, X509, NamedGroup, SignatureScheme
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -102,11 +101,11 @@ class ClientHandshake(Offering):
         agreed = self.accept(offer, hello)
         digest = self.transcript.digest()
         client_traffic, server_traffic = agreed.handshake_secret.traffic(digest)
-        self.output.read_secret(Epoch.HANDSHAKE, agreed.suite, server_traffic)
+        self.output.read_secret(HANDSHAKE, agreed.suite, server_traffic)
         # While early data may be accepted, it goes on under its own keys, up to EndOfEarlyData (4.6).
         early_data_possible = offer.early_data and offer.retry is None and agreed.psk is offer.psks[0]
         if not early_data_possible:
-            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", offer.hello.random, client_traffic, server_traffic)
 
         parameters = yield from self.read(EncryptedExtensions)
@@ -115,7 +114,7 @@ class ClientHandshake(Offering):
         if offer.early_data and offer.retry is None:
             self.output.emit(EarlyDataAccepted() if accepted else EarlyDataRejected(retried=False))
         if early_data_possible and not accepted:
-            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
 
         request: CertificateRequest | None = None
         shown, verified, scheme, earlier_scheme = self.repeated(agreed)
@@ -135,37 +134,39 @@ class ClientHandshake(Offering):
         main_secret = agreed.handshake_secret.main()
         digest = self.transcript.digest()
         client_application, server_application, self.exporter_secret = main_secret.traffic(digest)
-        self.output.read_secret(Epoch.APPLICATION, agreed.suite, server_application)
+        self.output.read_secret(APPLICATION, agreed.suite, server_application)
 
         if offer.retry is None and not offer.early_data and self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()  # appendix E.4: immediately before our second flight
         if accepted:
             self.send(EndOfEarlyData())
-            self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
+            self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
         client_scheme = None
         if request is not None:
             client_scheme = yield from self.authenticate(request)
         self.send(self.finished(client_traffic, self.transcript.digest()))
-        self.output.write_secret(Epoch.APPLICATION, agreed.suite, client_application)
+        self.output.write_secret(APPLICATION, agreed.suite, client_application)
         self.log_traffic("TRAFFIC_SECRET_0", offer.hello.random, client_application, server_application)
         self.log_secret("EXPORTER_SECRET", offer.hello.random, self.exporter_secret)
 
+        early_data = ("accepted" if accepted else "rejected") if offer.early_data else None
+        # By position, in the order of its fields: with their names, this takes more than twice as long (628 ns, 238).
         session = Session(
-            cipher_suite=agreed.suite.code,
-            group=agreed.group,
-            signature_scheme=scheme,
-            alpn_protocol=alpn_protocol,
-            server_name=self.server_name.text if self.server_name is not None else None,
-            peer_certificates=shown.chain,
-            verified_chain=verified,
-            hello_retry_request=offer.retry is not None,
-            resumed=agreed.resumed is not None,
-            psk_identity=agreed.psk.identity if agreed.psk is not None and agreed.resumed is None else None,
-            early_data=("accepted" if accepted else "rejected") if offer.early_data else None,
-            client_scheme=client_scheme or earlier_scheme,
-            raw_public_key=shown.raw_public_key,
-            ocsp_response=ocsp_response,
-            signed_certificate_timestamps=shown.leaf_extensions.find(ExtensionType.signed_certificate_timestamp),
+            agreed.suite.code,
+            agreed.group,
+            scheme,
+            alpn_protocol,
+            self.server_name.text if self.server_name is not None else None,
+            shown.chain,
+            verified,
+            offer.retry is not None,
+            agreed.resumed is not None,
+            agreed.psk.identity if agreed.psk is not None and agreed.resumed is None else None,
+            early_data,
+            client_scheme or earlier_scheme,
+            ocsp_response,
+            shown.leaf_extensions.find(SignedCertificateTimestampList.number),
+            shown.raw_public_key,
         )
         self.finish(agreed, session, main_secret)
         return session
@@ -184,7 +185,7 @@ class ClientHandshake(Offering):
         secret = psk.early_secret.client_early_traffic(digest)
         self.early_exporter_secret = psk.early_secret.early_exporter(digest)
         self.output.limit_early_data(stored.max_early_data_size)
-        self.output.write_secret(Epoch.EARLY, SUITES[stored.cipher_suite], secret)
+        self.output.write_secret(EARLY, SUITES[stored.cipher_suite], secret)
         self.log_secret("CLIENT_EARLY_TRAFFIC_SECRET", offer.hello.random, secret)
         self.log_secret("EARLY_EXPORTER_SECRET", offer.hello.random, self.early_exporter_secret)
 
@@ -235,7 +236,7 @@ class ClientHandshake(Offering):
 
     def check_server_hello(self, offer: Offer, hello: ServerHello) -> Suite:
         """The checks that a ServerHello and a HelloRetryRequest share. The version was judged on reading (4.3.1)."""
-        if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
+        if hello.legacy_version != TLS1_2 and not self.config.tolerate_legacy_version:
             raise errors.LegacyVersion(hello.legacy_version)
         if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
             raise errors.SessionIdNotEchoed
@@ -245,7 +246,7 @@ class ClientHandshake(Offering):
             raise errors.BadCompressionMethod(hello.legacy_compression_method)
         asked = offer.asked
         if isinstance(hello, HelloRetryRequest):
-            asked |= {ExtensionType.cookie}  # the one extension that needs no asking (4.3)
+            asked |= {Cookie.extension_type}  # the one extension that needs no asking (4.3)
         hello.extensions.refuse_unasked(asked)
         return SUITES[hello.cipher_suite]
 
@@ -260,7 +261,7 @@ class ClientHandshake(Offering):
         self.transcript.start(suite.hash)
         early_secret = psk.early_secret if psk is not None else early_secret_without_psk(suite.hash)
         with_certificate = psk is None
-        if CertWithExternPsk.extension_type in hello.extensions:
+        if hello.extensions.get(CertWithExternPsk) is not None:
             if psk is None or group is None:
                 raise errors.BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
             with_certificate = True
@@ -292,10 +293,10 @@ class ClientHandshake(Offering):
         if key_share is None:
             if psk is None:
                 raise errors.MissingExtension("ServerHello without key_share")
-            if PskKeyExchangeMode.psk_ke not in modes:
+            if PSK_KE not in modes:
                 raise errors.PskModeNotOffered("psk_ke: ServerHello has pre_shared_key and no key_share")
             return None, None
-        if psk is not None and PskKeyExchangeMode.psk_dhe_ke not in modes:
+        if psk is not None and PSK_DHE_KE not in modes:
             raise errors.PskModeNotOffered("psk_dhe_ke: ServerHello has pre_shared_key and key_share")
         server_share = key_share.server_share
         if server_share.group not in offer.shares:
@@ -341,7 +342,7 @@ class ClientHandshake(Offering):
     ) -> tuple[Shown, KeyHolder]:
         """Section 4.5.1: what the server shows. A server's list MUST NOT be empty."""
         chosen = parameters.extensions.get(ServerCertType)
-        kind = chosen.server_certificate_type if chosen is not None else CertificateType.X509
+        kind = chosen.server_certificate_type if chosen is not None else X509
         if kind not in self.server_certificate_types():
             raise errors.CertificateTypeNotOffered(f"the server shows {kind.name}")
         own = parameters.extensions.get(ClientCertType)

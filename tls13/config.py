@@ -309,7 +309,7 @@ class ClientConfig(_Config):
     min_client_hello: int
     record_size_limit: int | None
     ticket_request: tuple[int, int] | None
-    prepared: dict[str, Extensions]
+    prepared: dict[str, Callable[[bytes | None], Extensions]]
     """What its connections have put together of nothing but this config, to be sent by the next ones too (offer.py)."""
 
     @property

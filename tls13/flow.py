@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
 from . import errors
 from .transcript import Transcript
-from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, decode_body, message_class
+from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, message_class, read_again
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
@@ -175,10 +175,10 @@ class HandshakeFlow:
         kind = message_class(raw)
         if kind not in kinds:
             raise out_of_order(raw, kinds)
-        message = decode_body(kind, raw[4:])
+        message = read_again(kind, raw) if len(raw) <= kind.repeats else kind.decode(raw, 4)
         block = message.__dict__.get("extensions")
-        if block is not None and len(block.raw) > self.max_extensions:
-            raise errors.TooManyExtensions(f"{len(block)} in {kind.__name__}; our limit is {self.max_extensions}")
+        if block is not None and block.count > self.max_extensions:
+            raise errors.TooManyExtensions(f"{block.count} in {kind.__name__}; our limit is {self.max_extensions}")
         message.judge()
         self.last_received = raw
         self.transcript.update(raw)

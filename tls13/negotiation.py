@@ -28,11 +28,14 @@ from .wire.extensions import (
     SignatureSchemeList,
 )
 from .wire.registry import (
+    HOST_NAME,
+    PRE_SHARED_KEY,
+    PSK_DHE_KE,
+    PSK_KE,
+    TLS1_2,
+    X509,
     CertificateType,
-    ExtensionType,
     NamedGroup,
-    NameType,
-    ProtocolVersion,
     PskKeyExchangeMode,
     SignatureScheme,
 )
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
 
 PRINTABLE = bytes(range(0x21, 0x7F))
 """ASCII's, without the space."""
+
+X509_ALONE = (X509,)
+"""What a client may be shown, and what it has, if it does not say (RFC 7250, section 4.1)."""
 
 MAX_IDENTITIES = 8
 """How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
@@ -96,7 +102,7 @@ class Negotiation(ServerAfterwards):
 
     def check_client_hello(self, hello: ClientHello) -> None:
         """What every ClientHello must keep to, whatever is chosen. The version was judged on reading (4.3.1)."""
-        if hello.legacy_version != ProtocolVersion.TLS1_2 and not self.config.tolerate_legacy_version:
+        if hello.legacy_version != TLS1_2 and not self.config.tolerate_legacy_version:
             raise errors.LegacyVersion(hello.legacy_version)
         if hello.legacy_compression_methods != b"\0":
             raise errors.BadCompressionMethod(hello.legacy_compression_methods.hex())
@@ -107,7 +113,7 @@ class Negotiation(ServerAfterwards):
         """Sections 4.3.9 to 4.3.11: a broken offer is refused as such, whether we would accept it or not."""
         psks = extensions.get(OfferedPsks)
         if psks is not None:
-            if extensions.types()[-1] != ExtensionType.pre_shared_key:
+            if extensions.types()[-1] != PRE_SHARED_KEY:
                 raise errors.PreSharedKeyNotLast
             if extensions.get(PskKeyExchangeModes) is None:
                 raise errors.MissingExtension("pre_shared_key without psk_key_exchange_modes")
@@ -115,11 +121,11 @@ class Negotiation(ServerAfterwards):
                 raise errors.IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
         elif extensions.get(EarlyDataIndication) is not None:
             raise errors.EarlyDataWithoutPsk
-        if CertWithExternPsk.extension_type in extensions:
+        if extensions.get(CertWithExternPsk) is not None:
             needed = (PskKeyExchangeModes, OfferedPsks, KeyShareClientHello)
-            if any(kind.extension_type not in extensions for kind in needed):
+            if any(extensions.get(kind) is None for kind in needed):
                 raise errors.BadCertificateWithPsk("without key_share, psk_key_exchange_modes or pre_shared_key")
-            if EarlyDataIndication.extension_type in extensions:
+            if extensions.get(EarlyDataIndication) is not None:
                 raise errors.BadCertificateWithPsk("with early_data")
 
     def check_groups(self, extensions: Extensions) -> None:
@@ -158,7 +164,7 @@ class Negotiation(ServerAfterwards):
         alpn_protocol = self.choose_protocol(extensions)
         group, share = self.choose_group(extensions)
         modes = self.usable_modes(extensions)
-        with_group = group is not None and (PskKeyExchangeMode.psk_dhe_ke in modes or not modes)
+        with_group = group is not None and (PSK_DHE_KE in modes or not modes)
 
         selected = None
         # 4.2.4: after a HelloRetryRequest we look at the PSKs again; a ticket that works once is not opened before.
@@ -169,7 +175,7 @@ class Negotiation(ServerAfterwards):
         if selected is not None and not with_group:
             group = share = None
         early_data = False
-        if selected is not None and EarlyDataIndication.extension_type in extensions:
+        if selected is not None and extensions.get(EarlyDataIndication) is not None:
             early_data = yield from self.choose_early_data(hello, suite, selected, alpn_protocol)
 
         identity, scheme, name_matched = None, None, False
@@ -212,7 +218,7 @@ class Negotiation(ServerAfterwards):
         for group in self.config.groups:
             if group in offered:
                 return group, None
-        if PskKeyExchangeMode.psk_ke in self.usable_modes(extensions):
+        if PSK_KE in self.usable_modes(extensions):
             return None, None
         raise errors.NoCommonGroup(f"the client offers {', '.join(group.name for group in offered)}")
 
@@ -244,7 +250,7 @@ class Negotiation(ServerAfterwards):
 
     def certificate_with_psk(self, extensions: Extensions, selected: Selected, *, with_group: bool) -> bool:
         """RFC 8773: whether the client wants a certificate beside an external PSK, and so do we."""
-        if CertWithExternPsk.extension_type not in extensions:
+        if extensions.get(CertWithExternPsk) is None:
             return False
         if selected.ticket is not None:
             raise errors.BadCertificateWithPsk("a PSK of a ticket")
@@ -304,7 +310,7 @@ class Negotiation(ServerAfterwards):
         names = extensions.get(ServerNameList)
         if names is None:
             return None
-        hosts = [entry.host_name for entry in names.server_name_list if entry.name_type == NameType.host_name]
+        hosts = [entry.host_name for entry in names.server_name_list if entry.name_type == HOST_NAME]
         if len(hosts) > 1:
             raise errors.IllegalParameter("server_name holds more than one host_name")
         if not hosts:
@@ -328,7 +334,7 @@ class Negotiation(ServerAfterwards):
         if not matching and name is not None and self.config.strict_server_name:
             raise errors.UnrecognizedName(name)
         types = extensions.get(ServerCertTypes)
-        accepted = types.server_certificate_types if types is not None else (CertificateType.X509,)
+        accepted = types.server_certificate_types if types is not None else X509_ALONE
         candidates = [one for one in matching or identities.defaults if one.certificate_type in accepted]
         if not candidates:
             raise errors.CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
@@ -342,11 +348,11 @@ class Negotiation(ServerAfterwards):
     def choose_client_certificate_type(self, extensions: Extensions) -> CertificateType:
         """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of."""
         types = extensions.get(ClientCertTypes)
-        offered = types.client_certificate_types if types is not None else (CertificateType.X509,)
+        offered = types.client_certificate_types if types is not None else X509_ALONE
         for kind in offered:
             if kind == CertificateType.RawPublicKey and self.config.client_raw_keys:
                 return kind
-            if kind == CertificateType.X509 and (self.config.client_verifier is not None or types is None):
+            if kind == X509 and (self.config.client_verifier is not None or types is None):
                 return kind
         raise errors.CertificateTypeNotOffered(f"the client has {', '.join(one.name for one in offered)}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .crypto.groups import GROUPS
@@ -46,8 +46,8 @@ from .wire.extensions import (
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
-from .wire.messages import NO_EXTENSIONS, ClientHello, HelloRetryRequest
-from .wire.registry import GREASE, CertificateType, ExtensionType, NamedGroup, NameType, ProtocolVersion
+from .wire.messages import ClientHello, HelloRetryRequest
+from .wire.registry import GREASE, HOST_NAME, TLS1_2, TLS1_3, X509, CertificateType, ExtensionType, NamedGroup
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -175,10 +175,12 @@ class Offering(ClientAfterwards):
         if self.wants_early_data:
             fresh.append(EarlyDataIndication())
         hello = ClientHello(
+            legacy_version=TLS1_2,
             random=config.random(32),
             # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
             legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
             cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
+            legacy_compression_methods=b"\0",
             extensions=self.block(fresh, psks),
         )
         return Offer.of(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
@@ -199,23 +201,22 @@ class Offering(ClientAfterwards):
         bound = self.bound(hello, offer.psks)
         return Offer.of(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
 
-    def name_extension(self) -> Extensions:
-        name = self.server_name.sni if self.server_name is not None else None
-        return _name_extension(name) if name is not None else NO_EXTENSIONS[CH]
-
     def standing_extensions(self) -> Extensions:
-        """What every ClientHello of this config says. A config does not change, so it is put together once."""
+        """What every ClientHello of this config to this name says. A config does not change, so it is put together
+        once; and for each of the last names."""
+        name = self.server_name.sni if self.server_name is not None else None
         if self.grease is not NO_GREASE:
-            return Extensions.of(CH, *self.offered_extensions())
+            return _named(Extensions.of(CH, *self.offered_extensions()), name)
         prepared = self.config.prepared
         if "standing" not in prepared:
-            prepared["standing"] = Extensions.of(CH, *self.offered_extensions())
-        return prepared["standing"]
+            standing = Extensions.of(CH, *self.offered_extensions())
+            prepared["standing"] = lru_cache(128)(partial(_named, standing))
+        return prepared["standing"](name)
 
     def offered_extensions(self) -> list[ExtensionBody]:
         """What the config asks for."""
         config, grease = self.config, self.grease
-        offered: list[ExtensionBody] = [ClientVersions(versions=(*grease.versions, ProtocolVersion.TLS1_3))]
+        offered: list[ExtensionBody] = [ClientVersions(versions=(*grease.versions, TLS1_3))]
         offered.append(NamedGroupList(named_group_list=(*grease.groups, *config.groups)))
         if not config.require_psk:
             schemes = (*grease.signature_schemes, *config.signature_schemes)
@@ -252,10 +253,10 @@ class Offering(ClientAfterwards):
         """What a server may show: a raw public key if we know some, a chain unless we believe nothing else."""
         config = self.config
         if not config.server_raw_keys:
-            return (CertificateType.X509,)
+            return (X509,)
         if config.verifier is None:
             return (CertificateType.RawPublicKey,)
-        return CertificateType.RawPublicKey, CertificateType.X509
+        return CertificateType.RawPublicKey, X509
 
     # --- pre_shared_key: section 4.3.11 ---------------------------------------------------------------------------
 
@@ -263,12 +264,10 @@ class Offering(ClientAfterwards):
         """The extension block, with what is fresh in this ClientHello; its last one is pre_shared_key, with binders of
         the right length and no content yet."""
         config, offered = self.config, self.psks_without_binders(psks)
-        blocks = [self.name_extension(), self.standing_extensions(), Extensions.of(CH, *fresh)]
+        block = self.standing_extensions()
         if config.shuffle_extensions or config.grease or config.min_client_hello:
-            blocks = [self.disguised(Extensions.joined(*blocks), offered)]
-        if offered is not None:
-            blocks.append(Extensions.of(CH, offered))
-        return Extensions.joined(*blocks)
+            block, fresh = self.disguised(block.followed_by(*fresh), offered), []
+        return block.followed_by(*fresh) if offered is None else block.followed_by(*fresh, offered)
 
     def disguised(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
         """In another order, with reserved extensions, and padded, as the config wants it (grease.py)."""
@@ -318,11 +317,12 @@ def _asked(types: tuple[int, ...]) -> frozenset[int]:
     return frozenset(types) - GREASE
 
 
-@lru_cache(256)
-def _name_extension(name: bytes) -> Extensions:
-    """server_name (RFC 6066, section 3): the same for every connection to this host."""
-    entry = HostNameEntry(name_type=NameType.host_name, host_name=name)
-    return Extensions.of(CH, ServerNameList(server_name_list=(entry,)))
+def _named(standing: Extensions, name: bytes | None) -> Extensions:
+    """With server_name (RFC 6066, section 3) before it."""
+    if name is None:
+        return standing
+    entry = HostNameEntry(name_type=HOST_NAME, host_name=name)
+    return Extensions.of(CH, ServerNameList(server_name_list=(entry,)), *standing.bodies().values())
 
 
 def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:

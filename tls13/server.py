@@ -17,7 +17,7 @@ from .cookie import NO_GROUP, RetryState, open_cookie, seal, unchanged_part
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .events import Session
-from .flow import Epoch, settle
+from .flow import APPLICATION, EARLY, HANDSHAKE, settle
 from .key_schedule import early_secret_without_psk
 from .negotiation import Choice, Negotiation
 from .record import record_size_limit
@@ -53,15 +53,18 @@ from .wire.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import ProtocolVersion
+from .wire.registry import TLS1_2, TLS1_3
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from .config import ConfigSelector, ServerConfig
     from .events import Tracer
     from .flow import Flow, Output
     from .key_schedule import EarlySecret, MainSecret, TrafficSecret
 
-SELECTED_TLS_1_3 = SelectedVersion(selected_version=ProtocolVersion.TLS1_3)
+SELECTED_TLS_1_3 = SelectedVersion(selected_version=TLS1_3)
+EVERY_SERVER_HELLO = Extensions.of(SH, SELECTED_TLS_1_3)
 
 
 class ServerHandshake(Negotiation):
@@ -90,14 +93,14 @@ class ServerHandshake(Negotiation):
         if self.select is not None:
             self.config = (yield from settle(self.select(hello))) or self.config
         choice = yield from self.negotiate(hello)
-        if Cookie.extension_type not in hello.extensions and (choice.needs_retry or self.config.always_retry):
+        if hello.extensions.get(Cookie) is None and (choice.needs_retry or self.config.always_retry):
             self.send_retry(hello, choice)
             hello = yield from self.read(ClientHello)
             self.output.stop_skipping()
-            if Cookie.extension_type not in hello.extensions:
+            if hello.extensions.get(Cookie) is None:
                 raise errors.BadCookie("the second ClientHello has none")
             choice = yield from self.negotiate(hello)
-        retried = Cookie.extension_type in hello.extensions
+        retried = hello.extensions.get(Cookie) is not None
         if choice.needs_retry:
             raise errors.KeyShareMismatch(f"the second ClientHello has no share for {choice.group}")
         self.output.require_record_boundary()  # 5.1: our keys change next, and nothing may be in between
@@ -113,12 +116,12 @@ class ServerHandshake(Negotiation):
         handshake_secret = early_secret.handshake(shared_secret)
         digest = self.transcript.digest()
         client_traffic, server_traffic = handshake_secret.traffic(digest)
-        self.output.write_secret(Epoch.HANDSHAKE, choice.suite, server_traffic)
+        self.output.write_secret(HANDSHAKE, choice.suite, server_traffic)
         if early_traffic is not None:
             self.output.limit_early_data(self.early_data_limit(choice))
-            self.output.read_secret(Epoch.EARLY, choice.suite, early_traffic)
+            self.output.read_secret(EARLY, choice.suite, early_traffic)
         else:
-            self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
+            self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
             if hello.extensions.get(EarlyDataIndication) is not None:
                 self.output.skip_early_data(self.config.max_skipped_early_data)
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
@@ -142,21 +145,21 @@ class ServerHandshake(Negotiation):
         self.half_rtt = self.config.half_rtt_data and not asks_client
         if early_traffic is not None:
             yield from self.read(EndOfEarlyData)
-            self.output.read_secret(Epoch.HANDSHAKE, choice.suite, client_traffic)
+            self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
         self.output.limit_records(limits[0], None)
 
         session = self.agreed(hello, choice, retried=retried)
         if asks_client:
             session = yield from self.authenticate_client(session)
         yield from self.read_finished(client_traffic)
-        self.output.read_secret(Epoch.APPLICATION, choice.suite, client_application)
+        self.output.read_secret(APPLICATION, choice.suite, client_application)
         self.finish(hello, session, main_secret)
         return session
 
     def negotiate(self, hello: ClientHello) -> Flow[Choice]:
         """Judge a ClientHello, the first or the second, and make every choice."""
         self.check_client_hello(hello)
-        self.early_data_offered |= EarlyDataIndication.extension_type in hello.extensions
+        self.early_data_offered |= hello.extensions.get(EarlyDataIndication) is not None
         state = self.open_retry(hello)
         choice = yield from self.choose(hello)
         if state is not None and choice.suite.code != state.cipher_suite:
@@ -225,7 +228,7 @@ class ServerHandshake(Negotiation):
 
     def send_server_hello(self, hello: ClientHello, choice: Choice) -> bytes | None:
         """Returns the shared secret of the key exchange; None for a PSK alone."""
-        bodies: list[ExtensionBody] = [SELECTED_TLS_1_3]
+        bodies: list[ExtensionBody] = []
         shared_secret = None
         if choice.group is not None and choice.client_share is not None:
             share, shared_secret = GROUPS[choice.group].encapsulate(choice.client_share.key_exchange)
@@ -237,10 +240,12 @@ class ServerHandshake(Negotiation):
                 bodies.append(CertWithExternPsk())
         self.send(
             ServerHello(
+                legacy_version=TLS1_2,
                 random=self.config.random(32),
                 legacy_session_id_echo=hello.legacy_session_id,
                 cipher_suite=choice.suite.code,
-                extensions=Extensions.of(SH, *bodies),
+                legacy_compression_method=0,
+                extensions=EVERY_SERVER_HELLO.followed_by(*bodies),
             )
         )
         return shared_secret
@@ -258,13 +263,13 @@ class ServerHandshake(Negotiation):
     def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
         extensions, shows_identity = hello.extensions, choice.identity is not None
         limit = server_type = client_type = hint = None
-        if RecordSizeLimit.extension_type in extensions:
+        if extensions.get(RecordSizeLimit) is not None:
             limit = self.config.record_size_limit
-        if choice.identity is not None and ServerCertTypes.extension_type in extensions:
+        if choice.identity is not None and extensions.get(ServerCertTypes) is not None:
             server_type = choice.identity.certificate_type
         # RFC 7250, section 4.2: left out where no certificate is asked for.
         asks = shows_identity and self.config.asks_in_handshake
-        if asks and ClientCertTypes.extension_type in extensions:
+        if asks and extensions.get(ClientCertTypes) is not None:
             client_type = self.client_certificate_type
         tickets = extensions.get(ClientTicketRequest)
         if tickets is not None:
@@ -299,7 +304,7 @@ class ServerHandshake(Negotiation):
         """Write under the application keys from now on; returns the secret to read under, later."""
         digest = self.transcript.digest()
         client_application, server_application, self.exporter_secret = main_secret.traffic(digest)
-        self.output.write_secret(Epoch.APPLICATION, choice.suite, server_application)
+        self.output.write_secret(APPLICATION, choice.suite, server_application)
         self.log_traffic("TRAFFIC_SECRET_0", hello.random, client_application, server_application)
         self.log_secret("EXPORTER_SECRET", hello.random, self.exporter_secret)
         return client_application
@@ -319,20 +324,30 @@ class ServerHandshake(Negotiation):
         selected = choice.selected
         ticket = selected.ticket if selected is not None else None
         self.authenticated_at = ticket.authenticated_at if ticket is not None else int(self.config.clock())
+        chain: tuple[x509.Certificate, ...] = ()
+        verified: tuple[x509.Certificate, ...] = ()
+        scheme, client_scheme, raw_public_key = choice.scheme, None, None
+        if ticket is not None:
+            chain, verified = ticket.peer_certificates(), ticket.verified_chain()
+            scheme, client_scheme = ticket.schemes()
+            raw_public_key = ticket.raw_public_key or None
+        # By position, in the order of its fields: with their names, this takes more than twice as long (628 ns, 238).
         return Session(
-            cipher_suite=choice.suite.code,
-            group=choice.group,
-            signature_scheme=ticket.schemes()[0] if ticket is not None else choice.scheme,
-            alpn_protocol=choice.alpn_protocol,
-            server_name=choice.server_name,
-            peer_certificates=ticket.peer_certificates() if ticket is not None else (),
-            verified_chain=ticket.verified_chain() if ticket is not None else (),
-            hello_retry_request=retried,
-            resumed=ticket is not None,
-            psk_identity=selected.psk.identity if selected is not None and ticket is None else None,
-            early_data=early_data,
-            client_scheme=ticket.schemes()[1] if ticket is not None else None,
-            raw_public_key=ticket.raw_public_key or None if ticket is not None else None,
+            choice.suite.code,
+            choice.group,
+            scheme,
+            choice.alpn_protocol,
+            choice.server_name,
+            chain,
+            verified,
+            retried,
+            ticket is not None,
+            selected.psk.identity if selected is not None and ticket is None else None,
+            early_data,
+            client_scheme,
+            None,  # ocsp_response
+            None,  # signed_certificate_timestamps
+            raw_public_key,
         )
 
     def authenticate_client(self, session: Session) -> Flow[Session]:
@@ -363,6 +378,6 @@ class ServerHandshake(Negotiation):
         # An external PSK is at hand anyway, and a ticket would not say whose connection it resumes.
         if usable and session.psk_identity is None:
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
-        if self.config.knows_clients and PostHandshakeAuth.extension_type in hello.extensions:
+        if self.config.knows_clients and hello.extensions.get(PostHandshakeAuth) is not None:
             self.handshake_transcript = self.transcript
         self.wind_up()

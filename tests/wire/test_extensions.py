@@ -244,6 +244,35 @@ def test_a_block_to_send_is_the_block_that_is_read() -> None:
     assert again.get(e.NamedGroupList) == groups
 
 
+def test_a_block_in_which_a_type_comes_twice_is_whole_until_it_is_judged() -> None:
+    """The version is judged before (section 4.3.1), and whoever looks at the message sees what was sent."""
+    pairs = ((0x1234, b"a"), (43, b"\2\3\4"), (0x1234, b"bc"))
+    message = NewSessionTicket(
+        ticket_lifetime=1, ticket_age_add=2, ticket_nonce=b"", ticket=b"t", extensions=Extensions(pairs, NST)
+    )
+    again = decode_handshake(message.to_handshake())
+    assert again == message
+    assert (again.extensions.raw, again.extensions.count, len(again.extensions)) == (pairs, 3, 3)
+    assert again.to_handshake() == message.to_handshake()
+    with pytest.raises(DuplicateExtension):
+        again.judge()
+
+
+def test_a_block_is_followed_by_more_extensions() -> None:
+    """The first one stays as it is: it begins every ClientHello of a config."""
+    groups, auth = e.NamedGroupList(named_group_list=(NamedGroup.x25519,)), e.PostHandshakeAuth()
+    first = Extensions.of(CH, groups)
+    longer = first.followed_by(auth)
+    assert longer == Extensions.of(CH, groups, auth)
+    assert longer.encoded() == Extensions(longer.raw, CH).encoded()
+    assert (longer.get(e.NamedGroupList), longer.get(e.PostHandshakeAuth)) == (groups, auth)
+    assert (first.types(), first.get(e.PostHandshakeAuth)) == ((10,), None)
+    other = e.NamedGroupList(named_group_list=(NamedGroup.secp256r1,))
+    replaced = longer.replacing(other, other.encode())
+    assert replaced == Extensions.of(CH, other, auth)
+    assert (replaced.get(e.NamedGroupList), longer.get(e.NamedGroupList)) == (other, groups)
+
+
 def test_a_block_shows_what_it_holds() -> None:
     shown = repr(judged(CH, (ExtensionType.cookie, b"\0\1x"), (0x0A0A, b"\1\2")))
     assert shown == "Extensions(Cookie(cookie=b'x'), GREASE_0x0a0a: 0102)"

@@ -25,7 +25,7 @@ from tls13.errors import (
     VersionNotOffered,
 )
 from tls13.wire.codec import Nested, Opaque, Struct, Vector
-from tls13.wire.extensions import BODIES, ExtensionBlock, Extensions, Place, SelectedVersion
+from tls13.wire.extensions import BODIES, ExtensionBlock, Extensions, OfferedPsks, Place, PskIdentity, SelectedVersion
 from tls13.wire.messages import (
     MESSAGES,
     RETRY_RANDOM,
@@ -375,3 +375,35 @@ def test_legacy_fields_are_constants() -> None:
         assert kind.defaults["legacy_version"] == answer.legacy_version == 0x0303
         assert kind.defaults["legacy_compression_method"] == answer.legacy_compression_method == 0
     assert HelloRetryRequest.defaults["random"] == RETRY_RANDOM
+
+
+# --- binders ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_hello_with_its_binders_is_what_its_fields_say() -> None:
+    """Section 4.3.11.2: a binder is over the message up to the list of binders. They are put into the encoded hello,
+    and that is what an encoder would have made of them."""
+    identities = tuple(PskIdentity(identity=name, obfuscated_ticket_age=7) for name in (b"one", b"another"))
+    empty = OfferedPsks(identities=identities, binders=(bytes(32), bytes(48)))
+    hello = ClientHello(
+        random=bytes(32),
+        legacy_session_id=b"",
+        cipher_suites=(CipherSuite.TLS_AES_128_GCM_SHA256,),
+        extensions=Extensions.of(Place.CH, SelectedVersion(selected_version=ProtocolVersion.TLS1_3), empty),
+    )
+    before = hello.to_handshake()
+    seen: list[bytes] = []
+    binders = (b"\x11" * 32, b"\x22" * 48)
+    bound = hello.bound(lambda truncated: (seen.append(truncated), binders)[1])
+    raw = bound.to_handshake()
+    assert raw == ClientHello(**vars(bound)).to_handshake()
+    assert ClientHello.decode(raw, 4) == bound
+    assert raw == before[: -2 - 33 - 49] + b"\0\x52" + b"\x20" + binders[0] + b"\x30" + binders[1]
+    assert seen == [before[: -2 - 33 - 49]]
+    assert bound.extensions.get(OfferedPsks) == empty.replace(binders=binders)
+    assert hello.to_handshake() == before
+
+
+def test_a_hello_without_a_psk_has_nothing_to_bind() -> None:
+    hello = ClientHello(random=bytes(32), legacy_session_id=b"", cipher_suites=(), extensions=Extensions((), Place.CH))
+    assert hello.bound(lambda truncated: (truncated,)) is hello

@@ -66,7 +66,7 @@ def structs() -> dict[str, type[Struct]]:
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Struct) and value.__module__ == module.__name__:
                 found[name] = value
-    for base in ("ExtensionBody", "HandshakeMessage"):
+    for base in ("EncodedOnce", "ExtensionBody", "HandshakeMessage"):
         del found[base]
     return found
 

@@ -101,6 +101,9 @@ def outcome(decode: Any, data: bytes, at: int, end: int) -> Any:
 def same(struct: type[Struct], data: bytes, at: int, end: int) -> None:
     found = outcome(struct.decode_at, data, at, end)
     assert found == outcome(lambda *scope: interpreted(struct, *scope), data, at, end)
+    everything = outcome(lambda data, at, end: (struct.decode(data[:end], at), end), data, at, end)
+    left = 0 if isinstance(found, str) else end - found[2]
+    assert everything == (f"{left} bytes left over after {struct.__name__}" if left else found)
 
 
 @st.composite

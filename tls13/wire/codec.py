@@ -315,7 +315,7 @@ class Struct:
             cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
             cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
         # Not its parent's, which may have been written already (written.py).
-        for name in {"decode_at", "encode"} - cls.__dict__.keys():
+        for name in {"decode", "decode_at", "encode"} - cls.__dict__.keys():
             setattr(cls, name, vars(Struct)[name])
 
     def __init__(self, **values: Any) -> None:
@@ -327,12 +327,12 @@ class Struct:
         _fill(self, values)
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """The struct that `data` holds, all of it. Raises DecodeError."""
-        value, end = cls.decode_at(data, 0, len(data))
-        if end != len(data):
-            raise DecodeError(f"{len(data) - end} bytes left over after {cls.__name__}")
-        return value
+    def decode(cls, data: bytes, at: int = 0) -> Self:
+        """The struct that `data` holds from `at` on, and nothing behind it. Raises DecodeError."""
+        from .written import write
+
+        write(cls, "decode")  # in the place of this
+        return cls.decode(data, at)
 
     @classmethod
     def decode_at(cls, data: bytes, at: int, end: int) -> tuple[Self, int]:
@@ -350,7 +350,7 @@ class Struct:
                 _, at = codec.decode(data, at, end)
             except DecodeError as error:
                 return DecodeError(f"{cls.__name__}.{name}: {error.detail}")
-        return DecodeError(cls.__name__)
+        return DecodeError(f"{end - at} bytes left over after {cls.__name__}")
 
     def encode(self) -> bytes:
         """Raises ConfigurationError if a value is out of its bounds."""

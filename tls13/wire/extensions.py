@@ -92,18 +92,20 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
 }
 
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
-_KNOWN: "dict[Place, dict[int, type[ExtensionBody]]]" = {place: {} for place in Place}
-"""The same, by place: what a message's extensions are looked up in."""
+_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], int]]]" = {place: {} for place in Place}
+"""The same, by place: what a message's extensions are looked up in. The number: up to so many bytes of extension_data,
+another connection's are likely to be the same."""
 
 
 class ExtensionBody(Struct):
-    """The extension_data of one extension, in the messages named by `places`."""
+    """The extension_data of one extension, in the messages named by `places`.
+
+    `repeats`: whether another connection's is likely to be the same, byte for byte.
+    """
 
     extension_type: ClassVar[ExtensionType]
     number: ClassVar[int]
     """The same, as `Extensions.raw` has it."""
-    repeats: ClassVar[bool] = True
-    """Whether another connection's is likely to be the same, byte for byte."""
 
     def __init_subclass__(
         cls,
@@ -114,11 +116,11 @@ class ExtensionBody(Struct):
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.repeats = repeats
         if type is not None:
             cls.extension_type, cls.number = type, int(type)
             for place in places:
-                BODIES[place, type] = _KNOWN[place][type] = cls
+                BODIES[place, type] = cls
+                _KNOWN[place][type] = cls, 64 if repeats else 0
 
 
 if TYPE_CHECKING:
@@ -126,15 +128,22 @@ if TYPE_CHECKING:
     class _Decode(Protocol):
         def __call__(self, body: type[T], data: bytes, /) -> T: ...
 
+    class _Get(Protocol):
+        def __call__(self, kind: type[T], /) -> T | None: ...
+
 
 decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
 """`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
+Pairs = tuple[tuple[int, bytes], ...]
+"""extension_type and extension_data of each."""
+
 _Bodies = dict[type[ExtensionBody], Any]
 """By their own types. Any: each is an instance of its key, which is more than a type checker can be told."""
 
 _NO_BODIES: _Bodies = {}
+_GET_NONE = _NO_BODIES.get
 
 
 class Extensions:
@@ -143,40 +152,50 @@ class Extensions:
     `block.get(KeyShareClientHello)` is the decoded body or None; what we do not know stays as bytes in `raw`.
     """
 
-    __slots__ = ("_bodies", "_data", "_encoded", "place", "raw")
+    __slots__ = ("_bodies", "_data", "_encoded", "_raw", "count", "get", "place")
 
-    def __init__(self, raw: "tuple[tuple[int, bytes], ...]", place: Place) -> None:
-        self.raw = raw
+    count: int
+    """How many extensions it holds."""
+    get: "_Get"
+    """The dict's own, of `_bodies`: a handshake asks 40 times, and another frame each time would cost as much again."""
+
+    def __init__(self, raw: "Pairs | dict[int, bytes]", place: Place) -> None:
         self.place = place
-        self._data = dict(raw)
+        self._raw = raw
+        self._data = raw if isinstance(raw, dict) else dict(raw)
+        self.count = len(raw)
         self._bodies = _NO_BODIES
+        self.get = _GET_NONE
         self._encoded: bytes | None = None
+
+    @property
+    def raw(self) -> "Pairs":
+        """The type and the extension_data of each, in the order of the wire."""
+        raw = self._raw
+        if isinstance(raw, dict):
+            raw = self._raw = tuple(raw.items())
+        return raw
+
+    def _know(self, bodies: _Bodies) -> "Extensions":
+        self.get = bodies.get
+        self._bodies = bodies  # last: another thread that sees it does not judge the block again
+        return self
 
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        known: _Bodies = {}
-        raw = []
-        for body in bodies:
-            known[type(body)] = body
-            raw.append((body.number, body.encode()))
-        self = cls(tuple(raw), place)
-        self._bodies = known
-        return self
+        return cls((), place).followed_by(*bodies)
 
-    @classmethod
-    def joined(cls, *blocks: "Extensions") -> "Extensions":
-        """A block to send of the extensions of these, which are for the same place."""
-        raw: list[tuple[int, bytes]] = []
-        known: _Bodies = {}
-        encoded = b""
-        for block in blocks:
-            raw += block.raw
-            known |= block._bodies
-            encoded += block.encoded()
-        self = cls(tuple(raw), blocks[0].place)
-        self._bodies, self._encoded = known, encoded
-        return self
+    def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
+        """A block to send: the extensions of this one, and then these, which are of other types."""
+        known, found, parts = self._bodies.copy(), self._data.copy(), [self.encoded()]
+        for body in bodies:
+            number, data = body.number, body.encode()
+            known[type(body)], found[number] = body, data
+            parts += _HEADER.pack(number, len(data)), data
+        longer = Extensions(found, self.place)._know(known)
+        longer._encoded = b"".join(parts)
+        return longer
 
     def encoded(self) -> bytes:
         """The extensions one after the other, as on the wire; made once, for a block may be sent many times."""
@@ -187,22 +206,18 @@ class Extensions:
 
     def ordered(self, key: "Callable[[int], bytes]") -> "Extensions":
         """The same block to send, in the order of what `key` makes of each extension's number."""
-        other = Extensions(tuple(sorted(self.raw, key=lambda one: key(one[0]))), self.place)
-        other._bodies = self._bodies
-        return other
+        raw = tuple(sorted(self.raw, key=lambda one: key(one[0])))
+        return Extensions(raw, self.place)._know(self._bodies)
 
-    def replacing(self, body: ExtensionBody) -> "Extensions":
-        """A block to send with another body in the place of the one of its type."""
-        number, data = body.number, body.encode()
-        changed = Extensions(tuple([(found, data if found == number else old) for found, old in self.raw]), self.place)
-        changed._bodies = {**self._bodies, type(body): body}
-        return changed
+    def replacing(self, body: ExtensionBody, data: bytes) -> "Extensions":
+        """A block to send with another body, which is encoded as `data`, in the place of the one of its type."""
+        found = {**self._data, body.number: data}
+        return Extensions(found, self.place)._know({**self._bodies, type(body): body})
 
     def extended(self, *raw: tuple[int, bytes], first: bool = False) -> "Extensions":
         """A block to send with more extensions, as bytes, at the end or at the beginning."""
-        longer = Extensions((*raw, *self.raw) if first else (*self.raw, *raw), self.place)
-        longer._bodies = self._bodies
-        return longer
+        longer = (*raw, *self.raw) if first else (*self.raw, *raw)
+        return Extensions(longer, self.place)._know(self._bodies)
 
     def judge(self) -> None:
         """Decode every body that we know and refuse duplicates and misplaced extensions.
@@ -210,34 +225,29 @@ class Extensions:
         Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
         message, because the version is looked at first (section 4.3.1).
         """
-        place, raw = self.place, self.raw
-        if not raw:
-            return
-        if len(self._data) != len(raw):
-            numbers = [number for number, _ in raw]
+        place, found = self.place, self._data
+        if not found or self._bodies is not _NO_BODIES:
+            return  # a message that comes again (messages.py) was judged the first time
+        if len(found) != self.count:
+            numbers = [number for number, _ in self.raw]
             twice = next(number for number in numbers if numbers.count(number) > 1)
             raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
         known = _KNOWN[place]
         bodies: _Bodies = {}
-        for number, data in raw:
-            body = known.get(number)
-            if body is None:
-                if number in ALLOWED and place not in ALLOWED[number]:
-                    raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
-            elif body.repeats and len(data) <= 64:
-                bodies[body] = decode_again(body, data)
-            else:
-                bodies[body] = body.decode(data)
-        self._bodies = bodies
+        for number, data in found.items():
+            entry = known.get(number)
+            if entry is not None:
+                body, repeats = entry
+                bodies[body] = decode_again(body, data) if len(data) <= repeats else body.decode(data)
+            elif number in ALLOWED and place not in ALLOWED[number]:
+                raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
+        self._know(bodies)
 
     def refuse_unasked(self, asked: "Collection[int]") -> None:
         """Every extension of a response must answer one that was sent (section 4.3); raises UnsupportedExtension."""
-        for number, _ in self.raw:
+        for number in self._data:
             if number not in asked:
                 raise errors.UnsupportedExtension(f"{ExtensionType(number)} in {self.place.value}")
-
-    def get(self, kind: type[T]) -> T | None:
-        return self._bodies.get(kind)
 
     def find(self, number: int) -> bytes | None:
         """extension_data of the extension of this type, undecoded."""
@@ -256,7 +266,7 @@ class Extensions:
         return iter(self.raw)
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return self.count
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Extensions) and (self.raw, self.place) == (other.raw, other.place)
@@ -268,6 +278,16 @@ class Extensions:
         bodies = self.bodies()
         shown = (str(bodies.get(number, f"{ExtensionType(number)}: {data.hex()}")) for number, data in self.raw)
         return f"Extensions({', '.join(shown)})"
+
+
+def _each(data: bytes, at: int, stop: int) -> Pairs:
+    """All extensions of a block in which one comes twice: what is wrong with it is said later, by `judge`."""
+    pairs = []
+    while at < stop:
+        number, length = _HEADER.unpack_from(data, at)
+        at += 4 + length
+        pairs.append((number, data[at - length : at]))
+    return tuple(pairs)
 
 
 class ExtensionBlock(Opaque):
@@ -294,17 +314,19 @@ class ExtensionBlock(Opaque):
             self.scope(data, at, end)  # says what is wrong
         if start == stop:
             return self.empty, stop
-        raw, at, header = [], start, _HEADER.unpack_from
+        found: dict[int, bytes] = {}
+        count, at, header = 0, start, _HEADER.unpack_from
         while at < stop:
-            start = at + 4
-            if start > stop:
+            body = at + 4
+            if body > stop:
                 raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
             number, length = header(data, at)
-            at = start + length
+            at = body + length
             if at > stop:
-                raise DecodeError(f"extension_data of {length} bytes where {stop - start} are left")
-            raw.append((number, data[start:at]))
-        return Extensions(tuple(raw), self.place), stop
+                raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
+            found[number] = data[body:at]
+            count += 1
+        return Extensions(found if len(found) == count else _each(data, start, stop), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
         super().encode(value.encoded(), out)
@@ -433,7 +455,12 @@ class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH],
     @property
     def binders_length(self) -> int:
         """Of the list of binders on the wire, in bytes: what no binder is over (section 4.3.11.2)."""
-        return 2 + sum([1 + len(binder) for binder in self.binders])
+        return 2 + len(self.binders) + sum(map(len, self.binders))
+
+    def listed_binders(self) -> bytes:
+        """That list."""
+        entries = b"".join([bytes((len(binder),)) + binder for binder in self.binders])
+        return len(entries).to_bytes(2, "big") + entries
 
 
 class SelectedPsk(ExtensionBody, type=ExtensionType.pre_shared_key, places=[SH], rfc_name="PreSharedKeyExtension"):

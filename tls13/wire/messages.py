@@ -30,9 +30,11 @@ from .extensions import (
     decode_again,
 )
 from .registry import (
+    PRE_SHARED_KEY,
+    SUPPORTED_VERSIONS,
+    TLS1_3,
     CertificateCompressionAlgorithm,
     CipherSuite,
-    ExtensionType,
     HandshakeType,
     KeyUpdateRequest,
     ProtocolVersion,
@@ -41,6 +43,13 @@ from .registry import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol, TypeVar
+
+    M = TypeVar("M", bound="HandshakeMessage")
+
+    class _Decode(Protocol):
+        def __call__(self, kind: "type[M]", raw: bytes, /) -> M: ...
+
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """SHA-256("HelloRetryRequest"): the Random that makes a ServerHello a HelloRetryRequest (section 4.2.3)."""
@@ -87,7 +96,24 @@ class HandshakeMessage(Struct):
             extensions.judge()
 
 
-class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
+class EncodedOnce(HandshakeMessage):
+    """One that keeps its encoding: a server shows it to everybody alike, or `ClientHello.bound` has made it."""
+
+    __slots__ = ("_encoded",)
+
+    if TYPE_CHECKING:
+        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
+
+    def to_handshake(self) -> bytes:
+        encoded: bytes | None = getattr(self, "_encoded", None)
+        return self.keep(super().to_handshake()) if encoded is None else encoded
+
+    def keep(self, encoded: bytes) -> bytes:
+        object.__setattr__(self, "_encoded", encoded)
+        return encoded
+
+
+class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
     """Section 4.2.2."""
 
     legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
@@ -104,38 +130,29 @@ class ClientHello(HandshakeMessage, msg_type=HandshakeType.client_hello):
         hosts = [one.host_name for one in names.server_name_list if one.name_type == 0] if names is not None else []
         return hosts[0].decode("ascii", "backslashreplace") if hosts else None
 
-    __slots__ = ("_encoded",)
-
-    if TYPE_CHECKING:
-        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
-
-    def to_handshake(self) -> bytes:
-        """What `bound` has put together already, if it has."""
-        encoded: bytes | None = getattr(self, "_encoded", None)
-        return super().to_handshake() if encoded is None else encoded
-
     def bound(self, binders: "Callable[[bytes], tuple[bytes, ...]]") -> Self:
         """This hello with other binders, as long as the ones that it has (section 4.3.11.2).
 
         `binders` makes them of the whole message but its end: the list of binders is its last part. So all but that
         list is encoded once, and what was bound is what is sent.
         """
-        offered = self.extensions.get(OfferedPsks)
-        if offered is None:
+        offered, data = self.extensions.get(OfferedPsks), self.extensions.find(PRE_SHARED_KEY)
+        if offered is None or data is None:
             return self
-        raw = self.to_handshake()
-        truncated = raw[: -offered.binders_length]
-        extensions = self.extensions.replacing(offered.replace(binders=binders(truncated)))
+        truncated = self.to_handshake()[: -offered.binders_length]
+        proven = offered.replace(binders=binders(truncated))
+        listed = proven.listed_binders()
+        extensions = self.extensions.replacing(proven, data[: -len(listed)] + listed)
         bound = self.replace(extensions=extensions)
-        object.__setattr__(bound, "_encoded", truncated + extensions.raw[-1][1][-offered.binders_length :])
+        bound.keep(truncated + listed)
         return bound
 
     def judge(self) -> None:
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
-        offered = self.extensions.find(ExtensionType.supported_versions)
+        offered = self.extensions.find(SUPPORTED_VERSIONS)
         if offered is None:
             raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
-        if ProtocolVersion.TLS1_3 not in decode_again(ClientVersions, offered).versions:
+        if TLS1_3 not in decode_again(ClientVersions, offered).versions:
             raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
@@ -155,13 +172,13 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
         self.extensions.judge()
 
     def _judge_version(self) -> None:
-        selected = self.extensions.find(ExtensionType.supported_versions)
+        selected = self.extensions.find(SUPPORTED_VERSIONS)
         if selected is None:
             if self.random[24:] in DOWNGRADE_SENTINELS:
                 raise errors.Downgrade(f"the server answers with {self.legacy_version}")
             raise errors.ProtocolVersionError(f"the server chose {self.legacy_version}")
         version = decode_again(SelectedVersion, selected).selected_version
-        if version != ProtocolVersion.TLS1_3:
+        if version != TLS1_3:
             raise errors.VersionNotOffered(version)
 
 
@@ -176,12 +193,12 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
     def judge(self) -> None:
-        if ExtensionType.supported_versions not in self.extensions:
+        if SUPPORTED_VERSIONS not in self.extensions:
             raise errors.NoVersionInRetry
         super().judge()
 
 
-class EncryptedExtensions(HandshakeMessage, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
+class EncryptedExtensions(EncodedOnce, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
     """Section 4.4.1."""
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
@@ -206,25 +223,11 @@ class CertificateEntry(Struct):
     extensions: Annotated[Extensions, ExtensionBlock(CT)] = NO_EXTENSIONS[CT]
 
 
-class Certificate(HandshakeMessage, msg_type=HandshakeType.certificate, repeats=2**13):
+class Certificate(EncodedOnce, msg_type=HandshakeType.certificate, repeats=2**13):
     """Section 4.5.1."""
-
-    __slots__ = ("_encoded",)
-
-    if TYPE_CHECKING:
-        _encoded: ClassVar[bytes]  # a slot of the instance; ClassVar says that it is no field
 
     certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)] = b""
     certificate_list: Annotated[tuple[CertificateEntry, ...], Vector(0, 2**24 - 1)]
-
-    def to_handshake(self) -> bytes:
-        """Encoded once: a server shows the same chain to everybody."""
-        try:
-            return self._encoded
-        except AttributeError:
-            encoded = super().to_handshake()
-            object.__setattr__(self, "_encoded", encoded)
-            return encoded
 
     def judge(self) -> None:
         for entry in self.certificate_list:
@@ -301,15 +304,9 @@ def message_class(raw: bytes) -> type[HandshakeMessage] | None:
     return kind
 
 
-def decode_body(kind: type[HandshakeMessage], body: bytes) -> HandshakeMessage:
-    """`kind.decode(body)`; a client that comes back is shown what it has read before: half a MiB is kept at most."""
-    return _decode_again(kind, body) if len(body) <= kind.repeats else kind.decode(body)
-
-
-_decode_again = cast(
-    "Callable[[type[HandshakeMessage], bytes], HandshakeMessage]",
-    lru_cache(64)(lambda kind, body: kind.decode(body)),
-)
+read_again = cast("_Decode", lru_cache(64)(lambda kind, raw: kind.decode(raw, 4)))
+"""`kind.decode(raw, 4)`, for a message of `kind.repeats` bytes at most: a client that comes back is shown what it has
+read before. Half a MiB is kept."""
 
 
 def decode_handshake(raw: bytes) -> HandshakeMessage:
@@ -317,4 +314,4 @@ def decode_handshake(raw: bytes) -> HandshakeMessage:
     kind = message_class(raw) if len(raw) >= 4 else None
     if kind is None or int.from_bytes(raw[1:4], "big") != len(raw) - 4:
         raise DecodeError(f"not a handshake message of TLS 1.3: {raw[:4].hex()}")
-    return kind.decode(raw[4:])
+    return kind.decode(raw, 4)

@@ -7,7 +7,7 @@ a name, so that it survives being read, shown and written again (RFC 9846, secti
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 """RFC 8701: values reserved for making sure that peers ignore what they do not know."""
@@ -227,3 +227,14 @@ class KeyUpdateRequest(CodePoint):
 
     update_not_requested = 0
     update_requested = 1
+
+
+SUPPORTED_VERSIONS: Final = ExtensionType.supported_versions
+PRE_SHARED_KEY: Final = ExtensionType.pre_shared_key
+TLS1_2: Final = ProtocolVersion.TLS1_2
+TLS1_3: Final = ProtocolVersion.TLS1_3
+HOST_NAME: Final = NameType.host_name
+X509: Final = CertificateType.X509
+PSK_KE: Final = PskKeyExchangeMode.psk_ke
+PSK_DHE_KE: Final = PskKeyExchangeMode.psk_dhe_ke
+"""What every handshake asks for: Python 3.11 takes 54 ns for a member of an enum, 4 for a name."""

@@ -29,9 +29,10 @@ that a person would have written for it is put down as text and compiled; `datac
 * Nothing is read before it is known to lie inside its scope.
 * Here it is only found *that* something is wrong. *What*, is found by interpreting (`Struct.refusal`): that may take
   its time, and so the words have one home.
+* `decode(data, at=0)` is the same for a struct that must be all that there is, as a message and an extension must.
 * A text is made of declarations alone: nothing that a peer sends is ever compiled.
 
-Nothing is compiled at import; and for a struct that is only ever read, `encode` is not.
+Nothing is compiled at import, and of each struct only what is used: where it is only ever read, `encode` is not.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ LOCALS = frozenset({"at", "data", "end", "first", "high", "item", "length", "sel
 
 
 def write(struct: type[Struct], name: str) -> None:
-    """Give it its own `decode_at` or `encode`. Two threads that both come first write the same."""
+    """Give it its own `decode`, `decode_at` or `encode`. Two threads that both come first write the same."""
     text = TEXTS[name](struct)
     names = NAMES | text.names
     exec(compile(text.text, f"<{struct.__name__}.{name}>", "exec"), names)  # noqa: S102  # of declarations alone
-    setattr(struct, name, staticmethod(names[name]) if name == "decode_at" else names[name])
+    setattr(struct, name, names[name] if name == "encode" else staticmethod(names[name]))
 
 
 class _Text:
@@ -149,19 +150,29 @@ def _out_of_bounds(codec: Opaque, length: str) -> Iterable[str]:
 
 
 class _Reading(_Text):
-    """decode_at(data, at, end): the struct, and where it ends."""
+    """decode_at(data, at, end): the struct that starts at `at`, and where it ends."""
+
+    head = "def decode_at(data, at, end):"
+    result = "self, at"
 
     def __init__(self, struct: type[Struct]) -> None:
         super().__init__(struct)
-        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
+        self.indent = (8 if self.may_be_wrong(struct) else 4) * " "
         values = [f'"{name}": {self.field(_local(name), codec, "end")}' for name, codec in struct.fields]
         self.unpack("end")
+        self.conclude(struct)
         self.indent = "    "
-        if _may_be_wrong(struct):
+        if self.may_be_wrong(struct):
             self.lines = ["    first = at", "    try:", *self.lines]
             self.say("except DecodeError:", f"    raise {self.kind}.refusal(data, first, end) from None")
         self.say(f"self = new({self.kind})", *_listed("fill(self, {", values, "})"))
-        self.text = self.finish("def decode_at(data, at, end):", "    return self, at")
+        self.text = self.finish(self.head, f"    return {self.result}")
+
+    def may_be_wrong(self, struct: type[Struct]) -> bool:
+        return _may_be_wrong(struct)
+
+    def conclude(self, struct: type[Struct]) -> None:
+        """Whatever follows it is another's."""
 
     def field(self, name: str, codec: Codec, end: str) -> str:
         """Read it into the variable `name`; what its value is, once the row that it stands in is unpacked."""
@@ -239,6 +250,20 @@ class _Reading(_Text):
         self.say(f"{name}.append({value})")
         self.indent = outside
         self.say(f"{name} = tuple({name})")
+
+
+class _ReadingAll(_Reading):
+    """decode(data, at=0): the struct that starts at `at`, which is all that there is."""
+
+    head = "def decode(data, at=0):\n    end = len(data)"
+    result = "self"
+
+    def may_be_wrong(self, struct: type[Struct]) -> bool:
+        return _may_be_wrong(struct) or not struct.fields
+
+    def conclude(self, struct: type[Struct]) -> None:
+        if not struct.fields or not isinstance(struct.fields[-1][1], Rest):
+            self.refuse_if("DecodeError", ["at != end"])
 
 
 class _Writing(_Text):
@@ -331,4 +356,8 @@ class _Writing(_Text):
         self.say(f'{name} = b"".join({name})')
 
 
-TEXTS: dict[str, Callable[[type[Struct]], _Reading | _Writing]] = {"decode_at": _Reading, "encode": _Writing}
+TEXTS: dict[str, Callable[[type[Struct]], _Reading | _Writing]] = {
+    "decode_at": _Reading,
+    "decode": _ReadingAll,
+    "encode": _Writing,
+}
