@@ -37,7 +37,7 @@ class Resumption(Replay):
         assert made == recorded.identities[0], "the ticket and its obfuscated age"
         emptied = hello.replace(extensions=hello.extensions.replacing(recorded.replace(binders=(UNBOUND,))))
         emptied.extensions.judge()
-        return Offer.of(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
+        return Offer(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
 
 
 class ResumingClient(ReplayClient):

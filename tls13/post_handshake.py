@@ -20,7 +20,6 @@ from .errors import UsageError
 from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
-from .trust import delegated
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
     CR,
@@ -380,7 +379,7 @@ class ServerAfterwards(Afterwards):
         )
         if shown.holder is None:
             return shown, None
-        holder, offered = self.signing_key(shown, shown.holder, delegated.CLIENT_CONTEXT)
+        holder, offered = self.signing_key(shown, shown.holder, server=False)
         return shown, (yield from self.read_certificate_verify(holder, offered, CLIENT_CONTEXT))
 
     def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:

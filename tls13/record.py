@@ -61,7 +61,8 @@ COMPACT_AT: Final = 2**17
 COPY_BELOW: Final = 1024
 """Bytes. A copy of less costs less than a view."""
 
-bytearray(2**21)  # glibc maps large buffers anew each time, page by page, until something as large has been freed once
+bytes(2**21)  # glibc maps large buffers anew each time, page by page, until something as large has been freed once.
+# Of these zeros (calloc's) no page is ever touched: 20 us. A bytearray writes its own, into 512 new pages: 1.3 ms.
 
 
 class RecordReader:
