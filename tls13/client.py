@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from . import errors
+from . import errors, events
 from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
-from .events import EarlyDataAccepted, EarlyDataRejected, Session
+from .events import Session
 from .flow import Epoch, settle
 from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
@@ -122,7 +122,7 @@ class ClientHandshake(Offering):
         alpn_protocol = self.negotiated(offer, parameters)
         accepted = self.early_data_accepted(agreed, parameters, alpn_protocol, possible=early_data_possible)
         if offer.early_data and offer.retry is None:
-            self.output.emit(EarlyDataAccepted() if accepted else EarlyDataRejected(retried=False))
+            self.output.emit(events.EarlyDataAccepted() if accepted else events.EarlyDataRejected(retried=False))
         if early_data_possible and not accepted:
             self.output.write_secret(Epoch.HANDSHAKE, agreed.suite, client_traffic)
 
@@ -237,7 +237,7 @@ class ClientHandshake(Offering):
             shares = {group: self.config.key_share_source(GROUPS[group])}
         if offer.early_data:
             self.output.write_plaintext()
-            self.output.emit(EarlyDataRejected(retried=True))
+            self.output.emit(events.EarlyDataRejected(retried=True))
         elif self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()
         return self.offer_again(offer, request, shares, cookie)

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from . import errors
+from . import errors, events
 from .authentication import CLIENT_CONTEXT, AuthenticatedFlow, Shown
 from .errors import UsageError
-from .events import ClientAuthenticated, TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
 from .wire.companions import CertificateStatusWanted
@@ -154,7 +153,7 @@ class ClientAfterwards(Afterwards):
         )
         secret.rest()  # there may never be another ticket
         self.remember_session(stored)
-        self.output.emit(TicketReceived(stored))
+        self.output.emit(events.TicketReceived(stored))
 
     def canonical_name(self) -> str:
         return self.server_name.canonical if self.server_name is not None else ""
@@ -364,7 +363,7 @@ class ServerAfterwards(Afterwards):
                 raw_public_key=shown.raw_public_key,
                 client_scheme=scheme,
             )
-        self.output.emit(ClientAuthenticated(context, shown.chain, verified))
+        self.output.emit(events.ClientAuthenticated(context, shown.chain, verified))
 
     def read_client_signature(
         self, message: Certificate, context: bytes = b""
