@@ -14,9 +14,10 @@ import tls13
 from tls13 import errors
 
 PACKAGE = Path(tls13.__file__).parent
-ROOMS = ["errors offences", "wire", "crypto", "key_schedule transcript record", "events", "flow", "trust resumption",
-         "cookie answers config", "authentication", "post_handshake server_afterwards grease", "negotiation offer",
-         "client server", "engine record_layer", "connection", "io", "stdlib lab", "explain", "cli"]  # fmt: skip
+ROOMS = ["errors offences transport_errors", "wire", "crypto", "key_schedule transcript record", "events rare_events",
+         "flow", "trust resumption", "cookie answers config server_config", "authentication",
+         "post_handshake server_afterwards grease", "negotiation offer", "client server", "engine record_layer",
+         "connection", "io", "stdlib lab", "explain", "cli"]  # fmt: skip
 """From the bottom up: a room imports from its own floor and those below (tls13/README.md)."""
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms.split()}
 OUTSIDE = {"socket", "asyncio", "select", "ssl", "time", "os", "random"}
@@ -87,8 +88,10 @@ def test_importing_tls13_loads_no_event_loop_and_no_second_tls() -> None:
 
 
 def test_a_client_loads_nothing_that_it_may_never_need() -> None:
-    """Not the server's side, and nothing of resumption, raw keys or the web PKI's own rules before they come up."""
-    names = ["tls13.server", "tls13.negotiation", "tls13.cookie",
+    """Not the server's side or a certificate of its own, nothing of resumption, raw keys, delegated credentials or the
+    web PKI's own rules, no rare event and no transport's exception, before they come up."""
+    names = ["tls13.server", "tls13.server_config", "tls13.negotiation", "tls13.cookie", "tls13.rare_events",
+             "tls13.transport_errors", "tls13.trust.identity", "tls13.trust.delegated",
              *(f"tls13.resumption.{name}" for name in ("tickets", "stores", "sessions", "state", "psk", "imported")),
              "tls13.trust.raw_keys", "tls13.trust.webpki"]  # fmt: skip
     client = "tls13.ClientConnection(tls13.ClientConfig(), server_hostname='example.com').data_to_send()"
@@ -117,9 +120,36 @@ def test_every_offence_is_found_where_errors_are() -> None:
     assert {kind.__module__ for kind in offences()} == {"tls13.errors"}
     found = run("from tls13.errors import *; print(BadFinished.__module__, BadFinished('x'))")
     assert found.startswith("tls13.errors Finished does not match")
+    assert run("from tls13 import errors; print({'BadFinished', 'WantRead'} <= set(dir(errors)))") == "True"
     assert isinstance(pickle.loads(pickle.dumps(errors.WrongHost("x"))), errors.WrongHost)
     with pytest.raises(AttributeError, match="NoSuchOffence"):
         errors.NoSuchOffence  # noqa: B018
+
+
+def test_what_a_transport_did_is_found_where_errors_are_and_without_the_offences() -> None:
+    found = run("import sys, tls13.io.opening; from tls13.errors import *; print(WantRead.__module__, WantRead('x'))")
+    assert found == "tls13.errors x"
+    assert run("import sys, tls13.io.opening; print('tls13.offences' in sys.modules)") == "False"
+    assert isinstance(pickle.loads(pickle.dumps(errors.NameNotFound("x"))), OSError)
+
+
+def test_a_rare_event_is_found_where_events_are() -> None:
+    """It is made late (tls13/rare_events.py); nobody should notice."""
+    assert run("from tls13.events import *; print(KeysUpdated.__module__, Tracer.__name__)") == "tls13.events Tracer"
+    event = tls13.KeysUpdated(answer_requested=True)
+    assert pickle.loads(pickle.dumps(event)) == event
+    assert isinstance(event, tls13.Event)
+    assert run("from tls13 import events; print({'Event', 'TicketReceived'} <= set(dir(events)))") == "True"
+    with pytest.raises(AttributeError, match="NoSuchEvent"):
+        tls13.events.NoSuchEvent  # noqa: B018
+
+
+def test_a_server_s_config_is_found_where_the_client_s_is() -> None:
+    assert run("from tls13.config import ClientAuth, ServerConfig; print(ServerConfig.__name__)") == "ServerConfig"
+    assert run("from tls13 import config; print('ServerConfig' in dir(config))") == "True"
+    assert pickle.loads(pickle.dumps(tls13.ClientAuth.LATER)) is tls13.ClientAuth.LATER
+    with pytest.raises(AttributeError, match="NoSuchConfig"):
+        tls13.config.NoSuchConfig  # noqa: B018
 
 
 @pytest.mark.parametrize("kind", offences(), ids=lambda kind: kind.__name__)

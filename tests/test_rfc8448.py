@@ -43,12 +43,12 @@ class Replay(ClientHandshake):
 
     def offer(self) -> Offer:
         hello = self.hello(0)
-        return Offer.of(hello, self.shares(hello), (), early_data=False)
+        return Offer(hello, self.shares(hello), (), early_data=False)
 
     def retry(self, offer, request) -> Offer:
         super().retry(offer, request)
         hello = self.hello(1)
-        return Offer.of(hello, self.shares(hello), (), early_data=False, retry=request)
+        return Offer(hello, self.shares(hello), (), early_data=False, retry=request)
 
 
 class ReplayClient(tls13.ClientConnection):

@@ -38,7 +38,7 @@ class Resumption(Replay):
         unbound = recorded.replace(binders=(UNBOUND,))
         emptied = hello.replace(extensions=hello.extensions.replacing(unbound, unbound.encode()))
         emptied.extensions.judge()
-        return Offer.of(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
+        return Offer(self.bound(emptied, psks), shares, psks, early_data=self.wants_early_data)
 
 
 class ResumingClient(ReplayClient):

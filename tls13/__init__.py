@@ -18,7 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .config import INSECURE_NO_VERIFICATION, ClientAuth, ClientConfig, ServerConfig
+from .config import INSECURE_NO_VERIFICATION, ClientConfig
 from .connection import ClientConnection, Connection, ServerConnection
 from .errors import (
     Abort,
@@ -28,33 +28,30 @@ from .errors import (
     ConfigurationError,
     ConnectionFailed,
     TLSError,
-    TransportError,
     TruncatedStream,
     UsageError,
 )
-from .events import (
-    AnswerAwaited,
-    ApplicationData,
-    ClientAuthenticated,
-    EarlyData,
-    EarlyDataAccepted,
-    EarlyDataRejected,
-    Event,
-    HandshakeCompleted,
-    KeysUpdated,
-    PeerClosed,
-    Session,
-    TicketReceived,
-    Tracer,
-)
+from .events import ApplicationData, HandshakeCompleted, PeerClosed, Session
 from .record import pad_to_multiple_of
-from .trust.identity import Identity
 from .trust.names import ServerName
 from .trust.store import TrustStore
 from .trust.verify import ChainVerifier, Profile
 from .wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
+    from .config import ClientAuth, ServerConfig
+    from .errors import TransportError
+    from .events import (
+        AnswerAwaited,
+        ClientAuthenticated,
+        EarlyData,
+        EarlyDataAccepted,
+        EarlyDataRejected,
+        Event,
+        KeysUpdated,
+        TicketReceived,
+        Tracer,
+    )
     from .io import aio
     from .io.keylog import KeyLogFile, key_log_from_environment
     from .io.memory import pump
@@ -69,6 +66,7 @@ if TYPE_CHECKING:
     from .stdlib.context import SSLContext, create_default_context
     from .stdlib.session import SSLSession
     from .trust.crl import CrlSet
+    from .trust.identity import Identity
 
 __version__ = "0.1.0"
 
@@ -83,9 +81,27 @@ _LATE = {
     "TLSSocket": "tls13.io.sockets",
     "connect": "tls13.io.opening",
     "wrap_socket": "tls13.io.opening",
+    "TransportError": "tls13.errors",
     "CrlSet": "tls13.trust.crl",
+    "Identity": "tls13.trust.identity",
+    "ClientAuth": "tls13.config",
+    "ServerConfig": "tls13.config",
     "ReplayGuard": "tls13.resumption.early_data",
     "import_psk": "tls13.resumption.imported",
+    **dict.fromkeys(
+        (
+            "AnswerAwaited",
+            "ClientAuthenticated",
+            "EarlyData",
+            "EarlyDataAccepted",
+            "EarlyDataRejected",
+            "Event",
+            "KeysUpdated",
+            "TicketReceived",
+            "Tracer",
+        ),
+        "tls13.events",
+    ),
     **dict.fromkeys(("ExternalPsk", "Psk"), "tls13.resumption.psk"),
     **dict.fromkeys(("SessionCache", "StoredSession"), "tls13.resumption.sessions"),
     **dict.fromkeys(("AsyncRedisStore", "MemoryStore", "RedisStore", "Store"), "tls13.resumption.stores"),

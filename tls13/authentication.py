@@ -15,13 +15,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import errors
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
-from .trust.delegated import NOT_ALLOWED, check
 from .trust.facts import facts
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -65,16 +64,23 @@ SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
 
 
-class Shown(NamedTuple):
+class Shown:
     """What the peer's Certificate says of it, parsed; nothing of it is believed yet."""
 
-    holder: KeyHolder | None
-    """Whose key signs; None: a client that has nothing to show."""
-    chain: tuple[x509.Certificate, ...] = ()
-    """Empty with a raw public key, too."""
-    raw_public_key: bytes | None = None
-    """SubjectPublicKeyInfo (RFC 7250); it is one that our config trusts."""
-    leaf_extensions: Extensions = NO_EXTENSIONS[CT]
+    def __init__(
+        self,
+        holder: KeyHolder | None,
+        chain: tuple[x509.Certificate, ...] = (),
+        raw_public_key: bytes | None = None,
+        leaf_extensions: Extensions = NO_EXTENSIONS[CT],
+    ) -> None:
+        self.holder = holder
+        """Whose key signs; None: a client that has nothing to show."""
+        self.chain = chain
+        """Empty with a raw public key, too."""
+        self.raw_public_key = raw_public_key
+        """SubjectPublicKeyInfo (RFC 7250); it is one that our config trusts."""
+        self.leaf_extensions = leaf_extensions
 
 
 NOTHING_SHOWN = Shown(None)
@@ -153,6 +159,8 @@ class AuthenticatedFlow(HandshakeFlow):
         if config.signed_certificate_timestamps:
             questions.append(TimestampsWanted())
         if config.delegated_credentials:
+            from .trust.delegated import NOT_ALLOWED  # few ask for them
+
             schemes = tuple(scheme for scheme in config.signature_schemes if scheme not in NOT_ALLOWED)
             questions.append(DelegatedCredentialSchemes(supported_signature_algorithms=schemes))
         return questions
@@ -266,18 +274,20 @@ class AuthenticatedFlow(HandshakeFlow):
         return status.response
 
     def signing_key(
-        self, shown: Shown, holder: KeyHolder, context: bytes
+        self, shown: Shown, holder: KeyHolder, *, server: bool
     ) -> tuple[KeyHolder, Collection[SignatureScheme]]:
         """Whose key signs, and with what: the certificate's, or that of a credential it delegates to (RFC 9345)."""
         offered = self.config.signature_schemes
         credential = shown.leaf_extensions.get(DelegatedCredential)
         if credential is None:
             return holder, offered
-        key = check(
+        from .trust import delegated  # few have one
+
+        key = delegated.check(
             credential,
             shown.chain[0],
             datetime.fromtimestamp(self.config.clock(), UTC),
-            context=context,
+            context=delegated.SERVER_CONTEXT if server else delegated.CLIENT_CONTEXT,
             algorithms=offered,
             credential_algorithms=offered,
         )

@@ -8,19 +8,18 @@ What goes into the ClientHello is in offer.py.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from . import errors
+from . import errors, events
 from .authentication import CLIENT_CONTEXT, NOTHING_SHOWN, SERVER_CONTEXT, Shown
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
-from .events import EarlyDataAccepted, EarlyDataRejected, Session
+from .events import Session
 from .flow import APPLICATION, EARLY, HANDSHAKE, settle
 from .key_schedule import early_secret_without_psk
 from .offer import Offer, Offering
 from .record import record_size_limit
 from .transcript import message_hash
-from .trust import delegated
 from .wire.companions import (
     CertWithExternPsk,
     ClientCertType,
@@ -61,17 +60,26 @@ if TYPE_CHECKING:
     from .trust.names import ServerName
 
 
-class Agreed(NamedTuple):
+class Agreed:
     """What ServerHello decided."""
 
-    suite: Suite
-    group: NamedGroup | None
-    psk: Psk | None
-    resumed: StoredSession | None
-    """What the PSK is from; None: an external PSK, or none."""
-    with_certificate: bool
-    """Whether the server shows a certificate: without a PSK, or beside an external one (RFC 8773)."""
-    handshake_secret: HandshakeSecret
+    def __init__(
+        self,
+        suite: Suite,
+        group: NamedGroup | None,
+        psk: Psk | None,
+        resumed: StoredSession | None,
+        with_certificate: bool,
+        handshake_secret: HandshakeSecret,
+    ) -> None:
+        self.suite = suite
+        self.group = group
+        self.psk = psk
+        self.resumed = resumed
+        """What the PSK is from; None: an external PSK, or none."""
+        self.with_certificate = with_certificate
+        """Whether the server shows a certificate: without a PSK, or beside an external one (RFC 8773)."""
+        self.handshake_secret = handshake_secret
 
 
 class ClientHandshake(Offering):
@@ -112,7 +120,7 @@ class ClientHandshake(Offering):
         alpn_protocol = self.negotiated(offer, parameters)
         accepted = self.early_data_accepted(agreed, parameters, alpn_protocol, possible=early_data_possible)
         if offer.early_data and offer.retry is None:
-            self.output.emit(EarlyDataAccepted() if accepted else EarlyDataRejected(retried=False))
+            self.output.emit(events.EarlyDataAccepted() if accepted else events.EarlyDataRejected(retried=False))
         if early_data_possible and not accepted:
             self.output.write_secret(HANDSHAKE, agreed.suite, client_traffic)
 
@@ -127,7 +135,7 @@ class ClientHandshake(Offering):
             shown, holder = self.accept_server_certificate(message, offer, parameters)
             verified = yield from self.verify_server(shown)
             ocsp_response = self.check_status(shown, verified)
-            holder, schemes = self.signing_key(shown, holder, delegated.SERVER_CONTEXT)
+            holder, schemes = self.signing_key(shown, holder, server=True)
             scheme = yield from self.read_certificate_verify(holder, schemes, SERVER_CONTEXT)
         yield from self.read_finished(server_traffic)
 
@@ -227,7 +235,7 @@ class ClientHandshake(Offering):
             shares = {group: self.config.key_share_source(GROUPS[group])}
         if offer.early_data:
             self.output.write_plaintext()
-            self.output.emit(EarlyDataRejected(retried=True))
+            self.output.emit(events.EarlyDataRejected(retried=True))
         elif self.config.middlebox_compatibility:
             self.output.send_change_cipher_spec()
         return self.offer_again(offer, request, shares, cookie)

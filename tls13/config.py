@@ -12,15 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
 from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES, SUITES
 from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
-from .trust.identity import Identities
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
@@ -28,14 +26,14 @@ from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGr
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from .resumption.early_data import ReplayGuard
     from .resumption.psk import Psk, Role
     from .resumption.sessions import SessionCache
-    from .resumption.tickets import Tickets
+    from .server_config import ClientAuth as ClientAuth
+    from .server_config import ServerConfig as ServerConfig
     from .trust.crl import CrlSet
-    from .trust.identity import Presentable
+    from .trust.identity import Identities, Presentable
     from .trust.verify import Verifier
-    from .wire.extensions import Extensions, OIDFilter
+    from .wire.extensions import Extensions
     from .wire.messages import CertificateRequest, ClientHello
 
     Clock = Callable[[], float]
@@ -67,21 +65,9 @@ def fresh_key_share(group: Group) -> KeyShare:
 DEFAULT_KEY_SHARES = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
 
 
-class ClientAuth(Enum):
-    """What a server does about client certificates, if it says whom to trust (client_trust)."""
-
-    REQUIRED = "required"
-    """In the handshake; without one it fails (certificate_required)."""
-    OPTIONAL = "optional"
-    """In the handshake; a client may decline."""
-    LATER = "later"
-    """Only when request_client_certificate is called (section 4.7.2)."""
-
-
+CLOCK: Final = time.time
+RANDOM: Final = os.urandom
 DEFAULT_PSK_MODES = (PskKeyExchangeMode.psk_dhe_ke,)
-MAX_AUTHORITIES = 16
-"""A store of more anchors is not listed in certificate_authorities: the list would be longer than the rest."""
-
 LIMITS = (
     "handshake_timeout",
     "max_handshake_message",
@@ -95,7 +81,7 @@ LIMITS = (
 )
 
 
-class _Config:
+class Config:
     """What both roles have in common. Subclasses set everything in __init__; nothing changes after."""
 
     cipher_suites: tuple[CipherSuite, ...]
@@ -112,7 +98,7 @@ class _Config:
         put("signature_schemes", _schemes(given["signature_schemes"]))
         put("alpn_protocols", tuple(_protocol(name) for name in given["alpn_protocols"]))
         for name in LIMITS:
-            put(name, _positive(name, given[name]))
+            put(name, positive(name, given[name]))
         put("psks", _psks(given["psks"], "client" if isinstance(self, ClientConfig) else "server"))
         put("tolerate_legacy_version", bool(given["tolerate_legacy_version"]))
         put("certificate_with_psk", bool(given["certificate_with_psk"]))
@@ -158,7 +144,7 @@ class _Config:
         raise AttributeError(f"a {type(self).__name__} does not change; use .replace({name}=...)")
 
 
-class ClientConfig(_Config):
+class ClientConfig(Config):
     """How a client speaks. All arguments are keywords.
 
     trust: whom to believe; the system's store by default. profile, crls: how chains are judged (tls13.trust).
@@ -234,8 +220,8 @@ class ClientConfig(_Config):
         tolerate_legacy_version: bool = False,
         padding: PaddingPolicy | None = None,
         key_log: KeyLog | None = None,
-        clock: Clock = time.time,
-        random: Random = os.urandom,
+        clock: Clock = CLOCK,
+        random: Random = RANDOM,
         key_share_source: KeyShareSource = fresh_key_share,
         handshake_timeout: float = 60.0,
         max_handshake_message: int = 2**17,
@@ -262,24 +248,24 @@ class ClientConfig(_Config):
             verifier = ChainVerifier(trust, profile=profile, crls=crls)
         put("verifier", verifier)
         put("trust", trust)
-        put("server_raw_keys", _raw_keys(server_raw_keys))
+        put("server_raw_keys", raw_keys(server_raw_keys))
         put("require_psk", bool(require_psk))
         put("needs_server_name", verifier is not None and not isinstance(verifier, NamelessVerifier))
         put("key_shares", self._key_shares(key_shares))
-        put("identities", _identities(identities, self.signature_schemes))
+        put("identities", chosen(identities, self.signature_schemes) if identities != () else ())
         put("choose_identity", choose_identity)
         put("post_handshake_auth", bool(post_handshake_auth))
         put("sessions", sessions)
         if psk_key_exchange_modes is None:
             psk_key_exchange_modes = DEFAULT_PSK_MODES if sessions is not None or psks else ()
-        put("psk_key_exchange_modes", _modes(psk_key_exchange_modes))
+        put("psk_key_exchange_modes", psk_modes(psk_key_exchange_modes))
         put("middlebox_compatibility", bool(middlebox_compatibility))
         put("grease", bool(grease))
         put("shuffle_extensions", bool(shuffle_extensions))
         if not 0 <= min_client_hello <= 2**14:
             raise ConfigurationError(f"min_client_hello is {min_client_hello} bytes; it is 0 to {2**14}")
         put("min_client_hello", min_client_hello)
-        put("record_size_limit", record_size_limit if record_size_limit is None else _record_size(record_size_limit))
+        put("record_size_limit", record_size_limit if record_size_limit is None else record_size(record_size_limit))
         if ticket_request is not None and not all(0 <= count <= 255 for count in ticket_request):
             raise ConfigurationError(f"ticket_request is {ticket_request}; each count is 0 to 255")
         put("ticket_request", ticket_request)
@@ -332,223 +318,9 @@ class ClientConfig(_Config):
         return tuple(group for group in self.groups if group in wanted)
 
 
-class ServerConfig(_Config):
-    """How a server speaks. All arguments are keywords; see ClientConfig for those not explained here.
+def chosen(given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]) -> Identities:
+    from .trust.identity import Identities  # few clients have one
 
-    identity: a certificate chain with its key (tls13.Identity), or several: the first whose names match the
-    client's server_name and whose key fits its signature_algorithms is used, else the first that fits. None: only
-    the PSKs authenticate this server.
-    select: is called with each first ClientHello and returns the config to go on with, None for this one, or an
-    awaitable of it. strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the
-    first. strict_alpn: refuse a client none of whose application protocols is ours (RFC 7301, section 3.2) instead of
-    going on without one.
-    client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
-    client_raw_keys: SubjectPublicKeyInfos (DER) of clients that need none (RFC 7250); client_auth: when to ask for
-    them. certificate_authorities (DER names; by default those of client_trust, if they are few), oid_filters: which to
-    ask for.
-    tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a
-    connection gets; max_tickets: at most, to a client that asks for another number. ticket_lifetime: seconds, 7 days
-    at most; max_session_age: seconds from the last verification of a certificate to the end of its tickets, and of
-    theirs.
-    find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
-    max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
-    from being accepted twice. half_rtt_data: let send_data work before the client's Finished.
-    cookie_key: 32 secret bytes that seal the HelloRetryRequest's cookie; several servers that share it can finish
-    each other's handshakes. always_retry: send a HelloRetryRequest even where it is not needed, to see that the
-    client can receive before anything is computed for it.
-    max_skipped_early_data: how many bytes of early data to skip where it is not accepted. max_key_shares: of a
-    ClientHello.
-    """
-
-    def __init__(
-        self,
-        identity: Presentable | Sequence[Presentable] | None,
-        *,
-        select: ConfigSelector | None = None,
-        client_trust: TrustStore | None = None,
-        client_profile: Profile = Profile.DEFAULT,
-        client_crls: CrlSet | None = None,
-        client_verifier: Verifier | None = None,
-        client_raw_keys: Collection[bytes] = (),
-        client_auth: ClientAuth = ClientAuth.REQUIRED,
-        certificate_authorities: Sequence[bytes] | None = None,
-        oid_filters: Sequence[OIDFilter] = (),
-        tickets: Tickets | Literal["sealed"] | None = "sealed",
-        ticket_count: int = 2,
-        ticket_lifetime: int = 7200,
-        max_session_age: int = 7 * 86400,
-        psks: Sequence[Psk] = (),
-        find_psk: PskFinder | None = None,
-        psk_key_exchange_modes: Sequence[PskKeyExchangeMode] | None = None,
-        max_tickets: int = 8,
-        record_size_limit: int = MAX_INNER_PLAINTEXT,
-        max_early_data: int = 0,
-        replay_guard: ReplayGuard | None = None,
-        half_rtt_data: bool = False,
-        cipher_suites: Sequence[CipherSuite] = DEFAULT_CIPHER_SUITES,
-        groups: Sequence[NamedGroup] = DEFAULT_GROUPS,
-        signature_schemes: Sequence[SignatureScheme] = DEFAULT_SIGNATURE_SCHEMES,
-        alpn_protocols: Sequence[str | bytes] = (),
-        strict_server_name: bool = False,
-        strict_alpn: bool = True,
-        cookie_key: bytes | None = None,
-        always_retry: bool = False,
-        certificate_compression: Sequence[CertificateCompressionAlgorithm] = (),
-        ocsp_stapling: bool = False,
-        signed_certificate_timestamps: bool = False,
-        delegated_credentials: bool = False,
-        certificate_with_psk: bool = False,
-        tolerate_legacy_version: bool = False,
-        padding: PaddingPolicy | None = None,
-        key_log: KeyLog | None = None,
-        clock: Clock = time.time,
-        random: Random = os.urandom,
-        key_share_source: KeyShareSource = fresh_key_share,
-        handshake_timeout: float = 60.0,
-        max_handshake_message: int = 2**17,
-        max_certificate_chain: int = 16,
-        max_certificate_chain_bytes: int = MAX_CHAIN_BYTES,
-        max_certificate_requests: int = 4,
-        max_skipped_early_data: int = 2**16,
-        max_key_shares: int = 16,
-        max_key_updates: int = 32,
-        max_warnings: int = 4,
-        max_empty_records: int = MAX_EMPTY_RECORDS,
-        max_extensions: int = 2**14,
-    ) -> None:
-        self._common(dict(locals()))
-        put = self.__dict__.__setitem__
-        put("identities", _identities(identity, self.signature_schemes))
-        if not self.identities and not psks and find_psk is None:
-            raise ConfigurationError("a server needs an identity (a certificate chain and its key), or PSKs")
-        put("select", select)
-        put("strict_server_name", bool(strict_server_name))
-        put("strict_alpn", bool(strict_alpn))
-        if cookie_key is not None and len(cookie_key) < 32:
-            raise ConfigurationError(f"cookie_key has {len(cookie_key)} bytes; it needs at least 32 random ones")
-        put("shares_cookie_key", cookie_key is not None)
-        put("cookie_key", cookie_key if cookie_key is not None else random(32))
-        put("always_retry", bool(always_retry))
-        put("max_skipped_early_data", max(0, max_skipped_early_data))
-        put("max_key_shares", _positive("max_key_shares", max_key_shares))
-        put("client_raw_keys", _raw_keys(client_raw_keys))
-        self._client_authentication(client_trust, client_profile, client_crls, client_verifier, client_auth)
-        put("certificate_authorities", self._authorities(client_trust, certificate_authorities))
-        put("oid_filters", tuple(oid_filters))
-        if self.oid_filters:
-            from .trust.filters import judge_filters
-
-            judge_filters(self.oid_filters)
-        put("tickets", _sealed(random) if tickets == "sealed" else tickets)
-        self._arguments["tickets"] = self.tickets  # a config that is made of this one opens the tickets of this one
-        put("ticket_count", max(0, ticket_count))
-        put("ticket_lifetime", _positive("ticket_lifetime", ticket_lifetime))
-        put("max_session_age", _positive("max_session_age", max_session_age))
-        put("find_psk", find_psk)
-        put(
-            "psk_key_exchange_modes",
-            _modes(DEFAULT_PSK_MODES if psk_key_exchange_modes is None else psk_key_exchange_modes),
-        )
-        self._early_data(max_early_data, replay_guard)
-        put("half_rtt_data", bool(half_rtt_data))
-        put("max_tickets", max(0, max_tickets))
-        put("record_size_limit", _record_size(record_size_limit))
-
-    identities: Identities
-    select: ConfigSelector | None
-    strict_server_name: bool
-    strict_alpn: bool
-    shares_cookie_key: bool
-    """Whether a first flight may be the second one of a handshake that another server began."""
-    cookie_key: bytes
-    always_retry: bool
-    client_verifier: Verifier | None
-    client_raw_keys: frozenset[bytes]
-    knows_clients: bool
-    """Whether there is anybody to believe; otherwise clients are never asked for a certificate."""
-    asks_in_handshake: bool
-    client_certificate_required: bool
-    client_policy: bytes
-    """A digest of what is demanded of clients: a ticket opens only under the one that it was issued under."""
-    certificate_authorities: tuple[bytes, ...]
-    oid_filters: tuple[OIDFilter, ...]
-    tickets: Tickets | None
-    ticket_count: int
-    ticket_lifetime: int
-    max_session_age: int
-    find_psk: PskFinder | None
-    max_early_data: int
-    replay_guard: ReplayGuard | None
-    half_rtt_data: bool
-    max_tickets: int
-    record_size_limit: int
-    max_skipped_early_data: int
-    max_key_shares: int
-
-    def _client_authentication(
-        self,
-        trust: TrustStore | None,
-        profile: Profile,
-        crls: CrlSet | None,
-        verifier: Verifier | None,
-        auth: ClientAuth,
-    ) -> None:
-        put = self.__dict__.__setitem__
-        if trust is not None and verifier is not None:
-            raise ConfigurationError("client_trust and client_verifier: give one of them")
-        if trust is not None:
-            verifier = ChainVerifier(trust, profile=profile, crls=crls)
-        put("client_verifier", verifier)
-        put("knows_clients", verifier is not None or bool(self.client_raw_keys))
-        put("asks_in_handshake", self.knows_clients and auth is not ClientAuth.LATER)
-        put("client_certificate_required", auth is ClientAuth.REQUIRED)
-        demand = b"none"
-        if self.knows_clients:
-            judge = verifier.fingerprint if verifier is not None else b""
-            demand = b"".join((auth.value.encode(), judge, *sorted(self.client_raw_keys)))
-        put("client_policy", hashlib.sha256(demand).digest())
-
-    @staticmethod
-    def _authorities(trust: TrustStore | None, given: Sequence[bytes] | None) -> tuple[bytes, ...]:
-        """By default the names of a small store: a client with several certificates can then choose."""
-        if given is not None:
-            return tuple(given)
-        if trust is None or trust.is_pinned or len(trust.certificates) > MAX_AUTHORITIES:
-            return ()
-        return tuple(dict.fromkeys(certificate.subject.public_bytes() for certificate in trust.certificates))
-
-    def _early_data(self, limit: int, guard: ReplayGuard | None) -> None:
-        """Section 8: no early data without something that keeps it from being accepted twice."""
-        put = self.__dict__.__setitem__
-        if not 0 <= limit < 2**32:
-            raise ConfigurationError(f"max_early_data is {limit}; it is a number of bytes below 2^32")
-        if limit and guard is None:
-            from .resumption.early_data import ReplayGuard
-
-            guard = ReplayGuard(started_at=self.clock())
-        if limit and self.tickets is None:
-            raise ConfigurationError("max_early_data without tickets: nobody could send any")
-        if limit and guard is not None and self.tickets is not None and self.tickets.shared and not guard.shared:
-            raise ConfigurationError(
-                "max_early_data with shared tickets needs a ReplayGuard with a shared store: otherwise each server "
-                "would accept the same early data once (RFC 9846, section 8)"
-            )
-        put("max_early_data", limit)
-        # What our own tickets allow must not end a connection only because it is rejected (4.3.10). In small records
-        # it takes more room than that.
-        put("max_skipped_early_data", max(self.max_skipped_early_data, 2 * limit))
-        put("replay_guard", guard)
-        if limit:
-            self._arguments["replay_guard"] = guard  # with the tickets goes the memory of what was taken with them
-
-
-def _sealed(random: Random) -> Tickets:
-    from .resumption.tickets import SealedTickets  # a client has no use for it
-
-    return SealedTickets(random=random)
-
-
-def _identities(given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]) -> Identities:
     if given is None:
         return Identities(())
     identities = Identities(given if isinstance(given, (list, tuple)) else (given,))
@@ -568,7 +340,7 @@ def _psks(given: Sequence[Psk], role: Role) -> dict[bytes, Psk]:
     return psks
 
 
-def _modes(wanted: Sequence[PskKeyExchangeMode]) -> tuple[PskKeyExchangeMode, ...]:
+def psk_modes(wanted: Sequence[PskKeyExchangeMode]) -> tuple[PskKeyExchangeMode, ...]:
     known = dict.fromkeys((PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke))
     return tuple(_known(wanted, known, PskKeyExchangeMode, "PSK key exchange mode")) if wanted else ()
 
@@ -611,7 +383,7 @@ def _padding(policy: PaddingPolicy | None) -> PaddingPolicy | None:
     return policy
 
 
-def _record_size(limit: int) -> int:
+def record_size(limit: int) -> int:
     if not MIN_RECORD_SIZE_LIMIT <= limit <= MAX_INNER_PLAINTEXT:
         raise ConfigurationError(
             f"record_size_limit is {limit} bytes; RFC 8449 has {MIN_RECORD_SIZE_LIMIT} to {MAX_INNER_PLAINTEXT}"
@@ -619,7 +391,7 @@ def _record_size(limit: int) -> int:
     return limit
 
 
-def _raw_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
+def raw_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
     if spkis == ():
         return frozenset()
     from .trust.raw_keys import known_keys
@@ -638,7 +410,23 @@ def _compression(wanted: Sequence[CertificateCompressionAlgorithm]) -> tuple[Cer
     return algorithms
 
 
-def _positive(name: str, value: float) -> float:
+def positive(name: str, value: float) -> float:
     if value <= 0:
         raise ConfigurationError(f"{name} is {value}; it must be positive")
     return value
+
+
+if not TYPE_CHECKING:
+    _LATE = ("ClientAuth", "ServerConfig")
+
+    def __getattr__(name: str) -> object:
+        """The server's half (server_config.py), for which few programs have a use (PEP 562)."""
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import server_config
+
+        globals()[name] = value = getattr(server_config, name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATE})

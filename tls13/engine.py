@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from . import errors
+from . import errors, events
 from .errors import Abort, AlertDescription
-from .events import AnswerAwaited, ApplicationData, EarlyData, HandshakeCompleted, KeysUpdated
+from .events import ApplicationData, HandshakeCompleted
 from .flow import APPLICATION, EARLY, INITIAL, dismiss, out_of_order
 from .wire.messages import KeyUpdate, message_class
 from .wire.registry import ContentType, HandshakeType, KeyUpdateRequest
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from .crypto.suites import Suite
-    from .events import Event, Session, Tracer
+    from .events import EarlyData, Event, Session, Tracer
     from .flow import Compose, Epoch, Flow, Handshake, Kinds
     from .key_schedule import TrafficSecret
 
@@ -42,24 +42,26 @@ new_tuple = tuple.__new__
 __new__ is a Python function around this."""
 
 
-class Carrier(Protocol):
-    """What carries handshake messages: a record layer, or QUIC."""
+if TYPE_CHECKING:  # a protocol is for the type checker alone, and takes a while to make
 
-    def send_handshake(self, raw: bytes, epoch: Epoch) -> None: ...
+    class Carrier(Protocol):
+        """What carries handshake messages: a record layer, or QUIC."""
 
-    def send_change_cipher_spec(self) -> None: ...
+        def send_handshake(self, raw: bytes, epoch: Epoch) -> None: ...
 
-    def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None: ...
+        def send_change_cipher_spec(self) -> None: ...
 
-    def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None: ...
+        def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None: ...
 
-    def write_plaintext(self) -> None: ...
+        def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None: ...
 
-    def skip_early_data(self, budget: int) -> None: ...
+        def write_plaintext(self) -> None: ...
 
-    def stop_skipping(self) -> None: ...
+        def skip_early_data(self, budget: int) -> None: ...
 
-    def limit_records(self, receive: int | None, send: int | None) -> None: ...
+        def stop_skipping(self) -> None: ...
+
+        def limit_records(self, receive: int | None, send: int | None) -> None: ...
 
 
 class Engine:
@@ -185,7 +187,7 @@ class Engine:
             # After the handshake nothing waits for one transaction's answer but that transaction.
             self._flow, self.waiting = (flow, True) if self.session is None else (None, False)
         self._questions[need] = flow
-        self.events.append(AnswerAwaited(need))
+        self.events.append(events.AnswerAwaited(need))
 
     def _complete(self, session: Session) -> None:
         self.session = session
@@ -223,7 +225,7 @@ class Engine:
         if requested and self.key_updates_sent < MAX_EPOCH:
             # Never set to False here: a writing thread that has just answered would answer again.
             self.key_update_owed = self.in_debt = True
-        self.events.append(KeysUpdated(answer_requested=requested))
+        self.events.append(events.KeysUpdated(answer_requested=requested))
 
     def receive_application_data(self, data: bytes) -> ApplicationData | EarlyData | None:
         """The content of an application data record: is it in order here, and what is it? None: it is empty."""
@@ -237,7 +239,7 @@ class Engine:
             self._tracer.record(False, ContentType.application_data, len(data), self.read_epoch)
         if not data:
             return None
-        return EarlyData(data) if early else new_tuple(ApplicationData, (data,))
+        return events.EarlyData(data) if early else new_tuple(ApplicationData, (data,))
 
     def _charge_early_data(self, size: int) -> None:
         """Section 4.3.10: as much as the ticket allowed."""
@@ -346,7 +348,7 @@ class Engine:
         self._buffer.clear()
         self.buffered = 0
         for event in self.events:
-            if isinstance(event, AnswerAwaited):
+            if isinstance(event, events.AnswerAwaited):
                 dismiss(event.awaitable)
         self.events.clear()
         self._owed.clear()

@@ -8,7 +8,8 @@ Every exception of this package derives from TLSError. There are four kinds:
   learner can tell a second HelloRetryRequest from a repeated Finished although both are "unexpected_message".
   They are written down in tls13/offences, and made when one of them is first needed.
 * AlertReceived: the peer ended the connection and said why.
-* What the transport did: TruncatedStream, and in tls13.io the exceptions that keep an OSError underneath.
+* What the transport did: TruncatedStream, and the exceptions of transport_errors.py, which keep an OSError underneath;
+  they, too, are made when one of them is first needed.
 
 An exception carries its alert as the class attribute `alert`. Nobody but engine.py reads it: that is the one
 place where an exception becomes bytes on the wire.
@@ -17,6 +18,7 @@ place where an exception becomes bytes on the wire.
 from __future__ import annotations
 
 from enum import IntEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from .offences import *  # noqa: F403  # what __getattr__ finds
+    from .transport_errors import *  # noqa: F403
 
 RFC = "RFC 9846"
 
@@ -148,65 +151,31 @@ class CloseNotifyInHandshake(TLSError):
     """The peer closed its side before the handshake was complete (RFC 9846, section 6.1)."""
 
 
-class TransportError(TLSError):
-    """Something beneath TLS failed. The OSError is the exception's `__cause__`, and its class is a base of ours."""
-
-
-class NameNotFound(TransportError, OSError):
-    """The host name has no address."""
-
-
-class ConnectionRefused(TransportError, ConnectionRefusedError):
-    """Nobody listens there."""
-
-
-class ConnectFailed(TransportError, OSError):
-    """The TCP connection could not be made, for a reason that has no class of its own."""
-
-
-class ConnectTimeout(TransportError, TimeoutError):
-    """The TCP connection was not made in time."""
-
-
-class HandshakeTimeout(TransportError, TimeoutError):
-    """The handshake was not complete in time."""
-
-
-class OperationTimeout(TransportError, TimeoutError):
-    """Nothing could be read or written within the socket's time-out. The connection is still good."""
-
-
-class ConnectionReset(TransportError, ConnectionResetError):
-    """The peer, or somebody in between, tore the TCP connection down."""
-
-
-class WantRead(TransportError, BlockingIOError):
-    """A non-blocking socket: call again when the descriptor is readable."""
-
-
-class WantWrite(TransportError, BlockingIOError):
-    """A non-blocking socket: call again, with the same data, when the descriptor is writable."""
-
-
 class ConnectionFailed(TLSError):
     """An earlier fatal error ended this connection; `__cause__` is that error."""
 
 
 if not TYPE_CHECKING:
+    _LATE = ("tls13.transport_errors", "tls13.offences")
+    """Sockets need the few; the many are slow to make."""
 
     def __getattr__(name: str) -> object:
-        """The offences, all of them as soon as one is asked for (PEP 562). They say that they are of this module."""
+        """What the transport did, and the offences: all of a kind as soon as one is asked for (PEP 562)."""
         if not name.startswith("__") or name == "__all__":  # "__path__" and its like are asked for by every import
-            from . import offences
-
-            for kind in vars(offences).values():
-                if isinstance(kind, type) and kind.__module__.startswith(offences.__name__):
-                    globals()[kind.__name__] = kind
-                    kind.__module__ = __name__
-            if name in globals():
-                return globals()[name]
+            for home in _LATE:
+                _take(home)
+                if name in globals():
+                    return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        __getattr__("Abort")
+        for home in _LATE:
+            _take(home)
         return sorted(globals())
+
+    def _take(home: str) -> None:
+        """The exceptions of this module or package say that they are of this one."""
+        for kind in vars(import_module(home)).values():
+            if isinstance(kind, type) and kind.__module__.startswith(home):
+                globals()[kind.__name__] = kind
+                kind.__module__ = __name__

@@ -1,18 +1,18 @@
 # No "from __future__ import annotations" here: NamedTuple compiles each annotation that it gets as a string.
-"""What a connection tells its user: events, the negotiated session, and the tracer that a learner may listen with."""
+"""What a connection tells its user: events, the negotiated session, and the tracer that a learner may listen with.
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+Most connections never say more than what is here. The other events, and what names them all, are in rare_events.py:
+a NamedTuple takes as long to make as a small module. They are found here all the same.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.x509 import Certificate
 
-from .errors import AlertDescription
 from .wire.registry import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
 if TYPE_CHECKING:
-    from .crypto.suites import Suite
-    from .flow import Epoch
-    from .resumption.sessions import StoredSession
+    from .rare_events import *  # noqa: F403  # what __getattr__ finds
 
 
 class Session(NamedTuple):
@@ -63,85 +63,21 @@ class PeerClosed(NamedTuple):
     """close_notify: the peer will send nothing more. Our own direction stays open (RFC 9846, section 6.1)."""
 
 
-class KeysUpdated(NamedTuple):
-    """The peer changed its sending keys (RFC 9846, section 4.7.3)."""
+if not TYPE_CHECKING:
 
-    answer_requested: bool
+    def __getattr__(name: str) -> object:
+        """The rare events, all of them as soon as one is asked for (PEP 562). They say that they are of this module."""
+        if not name.startswith("__") or name == "__all__":  # "__path__" and its like are asked for by every import
+            from . import rare_events
 
+            for rare in rare_events.__all__:
+                globals()[rare] = kind = getattr(rare_events, rare)
+                if isinstance(kind, type):
+                    kind.__module__ = __name__
+            if name in globals():
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-class EarlyData(NamedTuple):
-    """A server: data from before the handshake's end. Anybody can have recorded and sent it again (section 8), so act
-    on it only where doing so twice does no harm."""
-
-    data: bytes
-
-
-class EarlyDataAccepted(NamedTuple):
-    """A client: the server takes the early data."""
-
-
-class EarlyDataRejected(NamedTuple):
-    """A client: the server has thrown the early data away. It is never sent again unless you do so (4.3.10)."""
-
-    retried: bool
-    """Whether a HelloRetryRequest rejected it."""
-
-
-class TicketReceived(NamedTuple):
-    """A client: with this the next connection can be resumed (section 4.7.1)."""
-
-    session: "StoredSession"
-
-
-class ClientAuthenticated(NamedTuple):
-    """A server: the answer to request_client_certificate (section 4.7.2). No certificates: the client declined."""
-
-    context: bytes
-    """What request_client_certificate returned."""
-    peer_certificates: tuple[Certificate, ...]
-    verified_chain: tuple[Certificate, ...]
-
-
-class AnswerAwaited(NamedTuple):
-    """A callback or a store of the config has promised an answer: await it, and call `connection.answer(event, value)`
-    or `connection.answer_failed(event, error)`. tls13.aio does so by itself."""
-
-    awaitable: Awaitable[object]
-
-
-Event = (
-    HandshakeCompleted
-    | ApplicationData
-    | PeerClosed
-    | KeysUpdated
-    | EarlyData
-    | EarlyDataAccepted
-    | EarlyDataRejected
-    | TicketReceived
-    | ClientAuthenticated
-    | AnswerAwaited
-)
-
-
-class Tracer(Protocol):
-    """Whoever wants to watch. Called as things happen; `sent` is True for our own. A connection without a tracer
-    pays nothing for it. The bytes include secrets when `secret` is called: a tracer is for learning."""
-
-    def message(self, sent: bool, raw: bytes, epoch: "Epoch") -> None:
-        """A whole handshake message, header included, sent or accepted under this epoch's protection."""
-
-    def keys(self, sent: bool, epoch: "Epoch", suite: "Suite") -> None:
-        """From here on this direction's records are protected with this epoch's keys."""
-
-    def secret(self, label: str, secret: bytes) -> None:
-        """A secret was derived; `label` as in RFC 9850. What goes into the key schedule is told too, which no key log
-        has: "PSK" and "ECDHE" (the key exchange's shared secret)."""
-
-    def record(self, sent: bool, content_type: int, length: int, epoch: "Epoch") -> None:
-        """A record's content: its inner type and length in bytes (application data, alerts, change_cipher_spec)."""
-
-    def alert(self, sent: bool, description: AlertDescription | int) -> None:
-        """An alert, sent or received."""
-
-    def verified(self, chain: Sequence[Certificate]) -> None:
-        """The peer's chain was verified up to a trust anchor, the last of `chain`."""
+    def __dir__() -> list[str]:
+        __getattr__("Event")
+        return sorted(globals())

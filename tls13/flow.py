@@ -67,63 +67,64 @@ APPLICATION: Final = Epoch.APPLICATION
 """The same, for the path of every record and message: Python 3.11 takes 54 ns for a member of an enum, 4 for a name."""
 
 
-class Output(Protocol):
-    """Everything a flow may do."""
+if TYPE_CHECKING:  # protocols are for the type checker alone, and take a while to make
 
-    def send(self, raw: bytes) -> None:
-        """Send a whole handshake message under the current write keys."""
+    class Output(Protocol):
+        """Everything a flow may do."""
 
-    def send_change_cipher_spec(self) -> None:
-        """Middlebox compatibility mode (appendix E.4): a record that means nothing. Ignored under QUIC."""
+        def send(self, raw: bytes) -> None:
+            """Send a whole handshake message under the current write keys."""
 
-    def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        """From the next record on, read under this secret. Raises DataAcrossKeyChange (section 5.1)."""
+        def send_change_cipher_spec(self) -> None:
+            """Middlebox compatibility mode (appendix E.4): a record that means nothing. Ignored under QUIC."""
 
-    def write_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        """From the next record on, write under this secret."""
+        def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
+            """From the next record on, read under this secret. Raises DataAcrossKeyChange (section 5.1)."""
 
-    def write_plaintext(self) -> None:
-        """Back to no protection: ClientHello2 follows early data that a HelloRetryRequest has rejected (4.3.10)."""
+        def write_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
+            """From the next record on, write under this secret."""
 
-    def require_record_boundary(self) -> None:
-        """Nothing may follow the message just read: raises DataAcrossKeyChange (section 5.1)."""
+        def write_plaintext(self) -> None:
+            """Back to no protection: ClientHello2 follows early data that a HelloRetryRequest has rejected (4.3.10)."""
 
-    def skip_early_data(self, budget: int) -> None:
-        """Discard early data that the client sent although we do not accept it, up to `budget` bytes (4.3.10)."""
+        def require_record_boundary(self) -> None:
+            """Nothing may follow the message just read: raises DataAcrossKeyChange (section 5.1)."""
 
-    def stop_skipping(self) -> None:
-        """ClientHello2 is here: nothing more is skipped."""
+        def skip_early_data(self, budget: int) -> None:
+            """Discard early data that the client sent although we do not accept it, up to `budget` bytes (4.3.10)."""
 
-    def limit_early_data(self, limit: int) -> None:
-        """The most early data, in bytes, that the ticket allows: for the client to send, for the server to accept."""
+        def stop_skipping(self) -> None:
+            """ClientHello2 is here: nothing more is skipped."""
 
-    def limit_records(self, receive: int | None, send: int | None) -> None:
-        """RFC 8449: the largest TLSInnerPlaintext, in bytes, that we asked for and that the peer asked for."""
+        def limit_early_data(self, limit: int) -> None:
+            """The most early data, in bytes, that the ticket allows: to the client to send, to the server to accept."""
 
-    def owe(self, compose: Compose) -> None:
-        """After the handshake: let the writing side send these messages, together, before its next record."""
+        def limit_records(self, receive: int | None, send: int | None) -> None:
+            """RFC 8449: the largest TLSInnerPlaintext, in bytes, that we asked for and that the peer asked for."""
 
-    def receiving_secret(self) -> TrafficSecret:
-        """The secret that protects what is being read: the BaseKey of a post-handshake Finished (4.5.3)."""
+        def owe(self, compose: Compose) -> None:
+            """After the handshake: let the writing side send these messages, together, before its next record."""
 
-    def emit(self, event: Event) -> None:
-        """Let the user know."""
+        def receiving_secret(self) -> TrafficSecret:
+            """The secret that protects what is being read: the BaseKey of a post-handshake Finished (4.5.3)."""
 
+        def emit(self, event: Event) -> None:
+            """Let the user know."""
 
-class Handshake(Protocol):
-    """What an engine runs: a role's handshake, and what it does afterwards (section 4.7)."""
+    class Handshake(Protocol):
+        """What an engine runs: a role's handshake, and what it does afterwards (section 4.7)."""
 
-    def handshake(self) -> Flow[Session]:
-        """RFC 9846, section 2, figure 1."""
+        def handshake(self) -> Flow[Session]:
+            """RFC 9846, section 2, figure 1."""
 
-    def opening(self) -> Flow[None]:
-        """What is done once the handshake is complete: a server's tickets."""
+        def opening(self) -> Flow[None]:
+            """What is done once the handshake is complete: a server's tickets."""
 
-    def expected(self) -> Kinds:
-        """The messages that may come now, besides KeyUpdate."""
+        def expected(self) -> Kinds:
+            """The messages that may come now, besides KeyUpdate."""
 
-    def receive(self, raw: bytes) -> Flow[None]:
-        """The transaction that this message starts."""
+        def receive(self, raw: bytes) -> Flow[None]:
+            """The transaction that this message starts."""
 
 
 def settle(answer: T | Awaitable[T]) -> Flow[T]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
@@ -57,30 +57,28 @@ if TYPE_CHECKING:
     from .trust.names import ServerName
 
 
-class Offer(NamedTuple):
+class Offer:
     """A ClientHello and what it needs to be followed up."""
 
-    hello: ClientHello
-    shares: dict[NamedGroup, KeyShare]
-    """The private half of each key share."""
-    psks: tuple[Psk, ...]
-    early_data: bool
-    """Whether early data goes with it, under the first PSK."""
-    asked: frozenset[int]
-    """The extensions that may be answered: all that are sent but the reserved ones (RFC 8701, section 3.1)."""
-    retry: HelloRetryRequest | None = None
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         hello: ClientHello,
         shares: dict[NamedGroup, KeyShare],
         psks: tuple[Psk, ...],
         *,
         early_data: bool,
         retry: HelloRetryRequest | None = None,
-    ) -> Offer:
-        return cls(hello, shares, psks, early_data, _asked(hello.extensions.types()), retry)
+    ) -> None:
+        self.hello = hello
+        self.shares = shares
+        """The private half of each key share."""
+        self.psks = psks
+        self.early_data = early_data
+        """Whether early data goes with it, under the first PSK."""
+        self.retry = retry
+        """What this hello answers, if it is the second one."""
+        self.asked = _asked(hello.extensions.types())
+        """The extensions that may be answered: all that are sent but the reserved ones (RFC 8701, section 3.1)."""
 
 
 class Offering(ClientAfterwards):
@@ -183,7 +181,7 @@ class Offering(ClientAfterwards):
             legacy_compression_methods=b"\0",
             extensions=self.block(fresh, psks),
         )
-        return Offer.of(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
+        return Offer(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
 
     def offer_again(
         self, offer: Offer, request: HelloRetryRequest, shares: dict[NamedGroup, KeyShare], cookie: Cookie | None
@@ -199,7 +197,7 @@ class Offering(ClientAfterwards):
             fresh.append(cookie)
         hello = offer.hello.replace(extensions=self.block(fresh, offer.psks))
         bound = self.bound(hello, offer.psks)
-        return Offer.of(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
+        return Offer(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
 
     def standing_extensions(self) -> Extensions:
         """What every ClientHello of this config to this name says. A config does not change, so it is put together

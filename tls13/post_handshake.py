@@ -15,9 +15,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import errors
+from . import errors, events
 from .authentication import CLIENT_CONTEXT, AuthenticatedFlow
-from .events import TicketReceived
 from .flow import settle
 from .key_schedule import resumption_psk
 from .wire.extensions import CertificateAuthoritiesExtension, EarlyDataTicket, OIDFilterExtension
@@ -132,7 +131,7 @@ class ClientAfterwards(Afterwards):
             origin=origin,
         )
         self.remember_session(stored)
-        self.output.emit(TicketReceived(stored))
+        self.output.emit(events.TicketReceived(stored))
 
     def canonical_name(self) -> str:
         return self.server_name.canonical if self.server_name is not None else ""

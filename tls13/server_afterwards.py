@@ -9,16 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import errors
+from . import errors, events
 from .authentication import CLIENT_CONTEXT, Shown
 from .errors import UsageError
-from .events import ClientAuthenticated
 from .flow import settle
 from .key_schedule import resumption_psk
 from .post_handshake import Afterwards
 from .resumption.state import VERSION, Origin
 from .resumption.tickets import TicketState
-from .trust import delegated
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
     CR,
@@ -184,7 +182,7 @@ class ServerAfterwards(Afterwards):
                 raw_public_key=shown.raw_public_key,
                 client_scheme=scheme,
             )
-        self.output.emit(ClientAuthenticated(context, shown.chain, verified))
+        self.output.emit(events.ClientAuthenticated(context, shown.chain, verified))
 
     def read_client_signature(
         self, message: Certificate, context: bytes = b""
@@ -199,7 +197,7 @@ class ServerAfterwards(Afterwards):
         )
         if shown.holder is None:
             return shown, None
-        holder, offered = self.signing_key(shown, shown.holder, delegated.CLIENT_CONTEXT)
+        holder, offered = self.signing_key(shown, shown.holder, server=False)
         return shown, (yield from self.read_certificate_verify(holder, offered, CLIENT_CONTEXT))
 
     def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:

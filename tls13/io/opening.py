@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from ..config import ClientConfig, ServerConfig
+from ..config import ClientConfig
 from ..connection import ClientConnection, ServerConnection
 from ..errors import (
     ConfigurationError,
@@ -19,6 +19,7 @@ from ..errors import (
 from .sockets import TLSSocket
 
 if TYPE_CHECKING:
+    from ..config import ServerConfig
     from ..connection import Connection
     from ..events import Tracer
     from ..resumption.sessions import StoredSession

@@ -4,30 +4,33 @@ names, for the certificates that are believed without a chain and for the diagno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .. import errors
 from .facts import facts
-from .names import ServerName, certificate_names, check_readable, describe, read_extension
+from .names import certificate_names, check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from .names import ServerName
 
 SMALLEST_RSA: Final = 2048
 LARGEST_RSA: Final = 8192
 """Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
 
 
-class Question(NamedTuple):
+class Question:
     """What is asked of a chain: is it this server's (or a client's, or whatever server's it is), at this time?"""
 
-    name: ServerName | None
-    now: datetime
-    server: bool
+    def __init__(self, name: ServerName | None, now: datetime, *, server: bool) -> None:
+        self.name = name
+        self.now = now
+        self.server = server
 
     def check_name(self, leaf: x509.Certificate) -> None:
         """Raises WrongHost."""

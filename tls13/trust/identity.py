@@ -45,41 +45,43 @@ if TYPE_CHECKING:
     """The key file's password, or what to call for it: only if the key is encrypted, and only once."""
 
 
-class Presentable(Protocol):
-    """What a handshake needs of an identity. Identity is the careful one; a test may show something else."""
+if TYPE_CHECKING:  # a protocol is for the type checker alone, and takes a while to make
 
-    @property
-    def der_chain(self) -> tuple[bytes, ...]: ...
+    class Presentable(Protocol):
+        """What a handshake needs of an identity. Identity is the careful one; a test may show something else."""
 
-    @property
-    def signature_schemes(self) -> tuple[SignatureScheme, ...]: ...
+        @property
+        def der_chain(self) -> tuple[bytes, ...]: ...
 
-    @property
-    def leaf_extensions(self) -> tuple[ExtensionBody, ...]:
-        """What may go with the end-entity certificate, to a peer that asks for it: OCSP response, SCTs (4.5.1.1)."""
+        @property
+        def signature_schemes(self) -> tuple[SignatureScheme, ...]: ...
 
-    def sign(self, scheme: SignatureScheme, content: bytes) -> bytes | Awaitable[bytes]:
-        """The signature of a CertificateVerify over `content`, which is not hashed yet."""
+        @property
+        def leaf_extensions(self) -> tuple[ExtensionBody, ...]:
+            """What may go with the end-entity certificate, to who asks for it: OCSP response, SCTs (4.5.1.1)."""
 
-    def matches(self, server_name: str) -> bool: ...
+        def sign(self, scheme: SignatureScheme, content: bytes) -> bytes | Awaitable[bytes]:
+            """The signature of a CertificateVerify over `content`, which is not hashed yet."""
 
-    @property
-    def chain_signatures(self) -> tuple[frozenset[SignatureScheme], ...]:
-        """What each certificate of the chain is signed with, which may have two names; not self-signed ones."""
+        def matches(self, server_name: str) -> bool: ...
 
-    @property
-    def certificate_type(self) -> CertificateType:
-        """X509, or RawPublicKey: then der_chain is one SubjectPublicKeyInfo (RFC 7250)."""
+        @property
+        def chain_signatures(self) -> tuple[frozenset[SignatureScheme], ...]:
+            """What each certificate of the chain is signed with, which may have two names; not self-signed ones."""
 
-    @property
-    def delegated_credential(self) -> DelegatedCredential | None:
-        """One of `leaf_extensions`, whose key signs in place of the certificate's (RFC 9345)."""
+        @property
+        def certificate_type(self) -> CertificateType:
+            """X509, or RawPublicKey: then der_chain is one SubjectPublicKeyInfo (RFC 7250)."""
 
-    def issued_by(self, authorities: Collection[bytes]) -> bool:
-        """Whether one of these (DER distinguished names) has issued a certificate of the chain (4.3.4)."""
+        @property
+        def delegated_credential(self) -> DelegatedCredential | None:
+            """One of `leaf_extensions`, whose key signs in place of the certificate's (RFC 9345)."""
 
-    def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
-        """Whether the leaf has the extension values that a CertificateRequest asks for (4.3.5)."""
+        def issued_by(self, authorities: Collection[bytes]) -> bool:
+            """Whether one of these (DER distinguished names) has issued a certificate of the chain (4.3.4)."""
+
+        def satisfies(self, filters: Sequence[OIDFilter]) -> bool:
+            """Whether the leaf has the extension values that a CertificateRequest asks for (4.3.5)."""
 
 
 SMALLEST_RSA_KEY: Final = 2048

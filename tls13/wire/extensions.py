@@ -26,8 +26,6 @@ from .registry import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-T = TypeVar("T", bound="ExtensionBody")
-
 _HEADER = Layout(">HH")
 """extension_type, and the length of extension_data."""
 
@@ -122,6 +120,9 @@ class ExtensionBody(Struct):
                 BODIES[place, type] = cls
                 _KNOWN[place][type] = cls, 64 if repeats else 0
 
+
+T = TypeVar("T", bound=ExtensionBody)
+"""Behind the class: the bound as a string would be compiled, for 50 us."""
 
 if TYPE_CHECKING:
 

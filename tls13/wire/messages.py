@@ -185,11 +185,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
 class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     """Section 4.2.4: a ServerHello with one fixed Random."""
 
-    legacy_version: ProtocolVersion = ProtocolVersion.TLS1_2
     random: Annotated[bytes, Fixed(32, "Random")] = RETRY_RANDOM
-    legacy_session_id_echo: Annotated[bytes, Opaque(0, 32)]
-    cipher_suite: CipherSuite
-    legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
     def judge(self) -> None:
