@@ -236,7 +236,7 @@ def rejecting(server, reason):
         "other suite": lambda: server.replace(cipher_suites=[CipherSuite.TLS_CHACHA20_POLY1305_SHA256]),
         "other hash": lambda: server.replace(cipher_suites=[CipherSuite.TLS_AES_256_GCM_SHA384]),
         "other protocol": lambda: server.replace(alpn_protocols=["b"]),
-        "just started": lambda: server.replace(replay_guard=tls13.ReplayGuard(started_at=now - 19)),
+        "just started": lambda: server.replace(clock=lambda: now, replay_guard=tls13.ReplayGuard(started_at=now - 19)),
         "not fresh": lambda: server.replace(clock=lambda: now + 30),
         "store away": lambda: server.replace(replay_guard=tls13.ReplayGuard(Failing())),
         "retry": lambda: server.replace(groups=[NamedGroup.secp384r1]),
