@@ -225,11 +225,12 @@ def verdicts(done: dict) -> dict[str, str]:
 
 @pytest.mark.interop
 def test_a_long_road_is_seen_in_both_handshakes():
-    """80 ms there and back: TCP takes one of them, TLS one; the kernel has measured the same."""
-    network = travel(delay=0.04)["network"]
-    assert 80 <= network["tcp_info"]["least_rtt"] < 100
-    assert 80 <= network["times_ms"]["tcp"] < 130
-    assert 80 <= network["times_ms"]["tls"] < 150
+    """400 ms there and back: TCP takes one of them, TLS one; the kernel has measured the same. So long that a busy
+    machine does not look like one more."""
+    network = travel(delay=0.2)["network"]
+    assert 400 <= network["tcp_info"]["least_rtt"] < 600
+    assert 400 <= network["times_ms"]["tcp"] < 760
+    assert 400 <= network["times_ms"]["tls"] < 760
     assert 1.0 <= network["round_trips"]["tls_measured"] < 1.9
     assert network["tcp_info"]["retransmissions"] == 0
 
