@@ -64,15 +64,10 @@ class Connection:
     _layer_class = RecordLayer
     """The scripted peers of tls13.lab put their own in its place."""
 
-    def __init__(self, config: ClientConfig | ServerConfig, *, is_client: bool, tracer: Tracer | None) -> None:
+    def __init__(self, config: ClientConfig | ServerConfig, is_client: bool, tracer: Tracer | None) -> None:
         self.config = config
-        self._layer = self._layer_class(config, is_client=is_client, tracer=tracer)
-        self._engine = Engine(
-            self._layer,
-            max_message=config.max_handshake_message,
-            max_key_updates=config.max_key_updates,
-            tracer=tracer,
-        )
+        self._layer = self._layer_class(config, is_client, tracer)
+        self._engine = Engine(self._layer, config, tracer)
         self._deadline = config.clock() + config.handshake_timeout
         self._error: BaseException | None = None
         self._eof = False
@@ -399,7 +394,7 @@ class ClientConnection(Connection):
                 "server_hostname is missing: without it, any valid certificate of anybody would be accepted"
             )
         name = ServerName.parse(server_hostname) if server_hostname is not None else None
-        super().__init__(config, is_client=True, tracer=tracer)
+        super().__init__(config, True, tracer)
         self._handshake = self.make_handshake(config, name, tracer)
         self._handshake.remember(port, partition, session, early_data)
         self._engine.start(self._handshake)
@@ -449,7 +444,7 @@ class ServerConnection(Connection):
         self, config: ServerConfig, *, select: ConfigSelector | None = None, tracer: Tracer | None = None
     ) -> None:
         """`select` takes the place of the config's, for this connection."""
-        super().__init__(config, is_client=False, tracer=tracer)
+        super().__init__(config, False, tracer)
         self._select = select
         # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
         # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").

@@ -72,7 +72,7 @@ class RecordReader:
     """
 
     def __init__(
-        self, *, max_inner_plaintext: int = MAX_INNER_PLAINTEXT, max_empty_records: int = MAX_EMPTY_RECORDS
+        self, max_inner_plaintext: int = MAX_INNER_PLAINTEXT, max_empty_records: int = MAX_EMPTY_RECORDS
     ) -> None:
         self.ccs_allowed = False
         """From the first ClientHello to the peer's Finished a lone change_cipher_spec is dropped (section 5)."""
@@ -318,7 +318,7 @@ class RecordWriter:
     (section 5.4); it raises ConfigurationError when it asks for more than there is room for.
     """
 
-    def __init__(self, *, padding: Callable[[int, int], int] | None = None) -> None:
+    def __init__(self, padding: Callable[[int, int], int] | None = None) -> None:
         self.initial = True
         """Nothing is written yet: if a ClientHello comes now, it is the initial one (section 5.1)."""
         self.max_inner_plaintext = MAX_INNER_PLAINTEXT

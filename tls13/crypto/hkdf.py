@@ -3,7 +3,7 @@
 A secret of TLS 1.3 is an HMAC key and never anything else. HMAC(key, m) hashes the key, padded to a block and masked
 two ways, before m is even looked at. Most secrets are used for two or three messages at the same moment and then no
 more, so `two_hmacs` and `three_hmacs` take them together: they hash those two blocks once and copy the states for each
-message but one. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. Each
+message but one. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. It
 takes half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
 
 A call more for each HMAC would be a tenth of it, and a loop over any number of messages a fifth: so all three pad their
