@@ -167,8 +167,7 @@ class Connection:
         try:
             if engine.session is None and not layer.closed and self.config.clock() > self._deadline:
                 raise errors.HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
-            event = None
-            while event is None:
+            while True:
                 if engine.events or engine.buffered:
                     event = engine.advance()
                     reader.mid_message = engine.buffered > 0
@@ -184,11 +183,14 @@ class Connection:
                 content_type, fragment = record
                 if content_type == APPLICATION_DATA:
                     event = engine.receive_application_data(fragment)
+                    if event is not None:
+                        return event
                 elif content_type == HANDSHAKE:
                     engine.receive(fragment)
                 else:
                     event = self._receive_alert(fragment)
-            return event
+                    if event is not None:
+                        return event
         except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and it is raised again
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).

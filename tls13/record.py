@@ -161,10 +161,10 @@ class RecordReader:
         if self._error is not None:
             first = self._error.with_traceback(None)  # whose frames hold keys
             raise ConnectionFailed(f"this record stream has failed before: {first}") from first
-        buffer, record = self._buffer, None
+        buffer = self._buffer
         size = len(buffer)
         try:
-            while record is None:
+            while True:
                 start = self._start
                 body = start + HEADER_LENGTH
                 if body > size:
@@ -190,7 +190,8 @@ class RecordReader:
                     record = self._open_plaintext(outer_type, body, end)
                 else:
                     record = self._open_ciphertext(suite, start, body, end)
-            return record
+                if record is not None:
+                    return record
         except TLSError as error:
             self._error = error
             raise
