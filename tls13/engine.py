@@ -183,7 +183,7 @@ class Engine:
             need = flow.send(answer) if error is None else flow.throw(error)
         except StopIteration as done:
             if flow is self._flow:
-                self._flow, self.waiting = None, False
+                self._flow, self._need, self.waiting = None, (), False
             if self.session is None:
                 self._complete(done.value)
             return

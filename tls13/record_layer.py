@@ -42,7 +42,7 @@ class RecordLayer:
         self.writer = RecordWriter(config.padding)
         self.out = bytearray()
         """Whole records, for the stream."""
-        self.flight: list[bytes] = []
+        self.flight = b""
         """Handshake messages that may still share a record with the next ones (section 5.1)."""
         self.tracer = tracer
         self.alert_owed: AlertDescription | None = None
@@ -60,8 +60,7 @@ class RecordLayer:
     def finish_flight(self) -> None:
         """What comes next is of another type, or under another key, and shares no record with handshake messages."""
         if self.flight:
-            flight = b"".join(self.flight)
-            self.flight.clear()
+            flight, self.flight = self.flight, b""
             self.writer.write(HANDSHAKE, flight, self.out)
 
     def send_alert(self, level: int, description: AlertDescription) -> None:
@@ -101,7 +100,7 @@ class RecordLayer:
             self.alert_owed = alert
         else:
             self.writer = RecordWriter()
-            self.flight.clear()
+            self.flight = b""
         self.reader = RecordReader()
 
     # --- engine.Carrier -------------------------------------------------------------------------------------------
@@ -109,7 +108,7 @@ class RecordLayer:
     def send_handshake(self, raw: bytes, epoch: Epoch) -> None:
         if epoch is INITIAL:
             self.reader.ccs_allowed = True  # a ClientHello has been sent or received (section 5)
-        self.flight.append(raw)
+        self.flight += raw
 
     def send_change_cipher_spec(self) -> None:
         """Appendix E.4. Never protected, so it bypasses the writer's keys."""
