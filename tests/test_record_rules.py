@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import tls13
 from tests.conftest import records
 from tests.duel import ALERT, APPLICATION_DATA, CCS, HANDSHAKE, ROLES, Duel, plain, same
 from tls13 import errors
-from tls13.wire.messages import CertificateVerify, ClientHello, Finished, KeyUpdate, ServerHello
+from tls13.wire.messages import CertificateVerify, ClientHello, Finished, KeyUpdate, NewSessionTicket, ServerHello
 from tls13.wire.registry import KeyUpdateRequest, NamedGroup
 
 TELLS = KeyUpdate(request_update=KeyUpdateRequest.update_not_requested).to_handshake()
@@ -187,6 +188,21 @@ def test_a_message_before_a_key_change_ends_its_record(name, more, pair, server_
     else:
         made = pair(client_script=script, server=server)
         made.expect_refusal_by_server(errors.DataAcrossKeyChange)
+
+
+def test_messages_are_the_same_however_they_are_cut(quick_pair, client_config) -> None:
+    """Whole, in parts of any size, or with the beginning of the next behind their end."""
+    client = client_config.replace(sessions=tls13.SessionCache(), max_tickets=1000)
+    made = quick_pair(client=client, server_script=lambda m: m)
+    made.run()
+    one = NewSessionTicket(ticket_lifetime=1, ticket_age_add=1, ticket_nonce=b"", ticket=b"t")
+    sent = [one.replace(ticket_nonce=bytes([number]), ticket=bytes([number]) * 9**number) for number in range(1, 4)]
+    stream = b"".join(message.to_handshake() for message in sent)
+    for size in (*range(1, 60), len(stream) - 1, len(stream)):
+        for start in range(0, len(stream), size):
+            made.server.send_record(HANDSHAKE, stream[start : start + size])
+        seen = [event.session.ticket for event in made.run()[0] if isinstance(event, tls13.TicketReceived)]
+        assert seen == [message.ticket for message in sent]
 
 
 @pytest.mark.requirement("R230")

@@ -8,7 +8,7 @@ import pytest
 
 from tls13.crypto.suites import SHA256, SHA384
 from tls13.errors import InternalError
-from tls13.transcript import Transcript, message_hash
+from tls13.transcript import ENDED, Transcript, message_hash
 
 
 def test_the_hash_is_over_all_messages_whenever_it_became_known() -> None:
@@ -57,3 +57,9 @@ def test_misuse_is_found() -> None:
     transcript.start(SHA256)
     with pytest.raises(InternalError):
         transcript.start(SHA384)
+
+
+def test_an_ended_transcript_takes_and_gives_nothing() -> None:
+    for ask in (ENDED.digest, lambda: ENDED.update(b"late"), lambda: ENDED.fork().digest()):
+        with pytest.raises(InternalError):
+            ask()

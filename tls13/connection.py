@@ -64,15 +64,10 @@ class Connection:
     _layer_class = RecordLayer
     """The scripted peers of tls13.lab put their own in its place."""
 
-    def __init__(self, config: ClientConfig | ServerConfig, *, is_client: bool, tracer: Tracer | None) -> None:
+    def __init__(self, config: ClientConfig | ServerConfig, is_client: bool, tracer: Tracer | None) -> None:
         self.config = config
-        self._layer = self._layer_class(config, is_client=is_client, tracer=tracer)
-        self._engine = Engine(
-            self._layer,
-            max_message=config.max_handshake_message,
-            max_key_updates=config.max_key_updates,
-            tracer=tracer,
-        )
+        self._layer = self._layer_class(config, is_client, tracer)
+        self._engine = Engine(self._layer, config, tracer)
         self._deadline = config.clock() + config.handshake_timeout
         self._error: BaseException | None = None
         self._eof = False
@@ -172,8 +167,7 @@ class Connection:
         try:
             if engine.session is None and not layer.closed and self.config.clock() > self._deadline:
                 raise errors.HandshakeTooSlow(f"{self.config.handshake_timeout} seconds")
-            event = None
-            while event is None:
+            while True:
                 if engine.events or engine.buffered:
                     event = engine.advance()
                     reader.mid_message = engine.buffered > 0
@@ -189,11 +183,14 @@ class Connection:
                 content_type, fragment = record
                 if content_type == APPLICATION_DATA:
                     event = engine.receive_application_data(fragment)
+                    if event is not None:
+                        return event
                 elif content_type == HANDSHAKE:
                     engine.receive(fragment)
                 else:
                     event = self._receive_alert(fragment)
-            return event
+                    if event is not None:
+                        return event
         except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and it is raised again
             self._fail(error)
             # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
@@ -399,7 +396,7 @@ class ClientConnection(Connection):
                 "server_hostname is missing: without it, any valid certificate of anybody would be accepted"
             )
         name = ServerName.parse(server_hostname) if server_hostname is not None else None
-        super().__init__(config, is_client=True, tracer=tracer)
+        super().__init__(config, True, tracer)
         self._handshake = self.make_handshake(config, name, tracer)
         self._handshake.remember(port, partition, session, early_data)
         self._engine.start(self._handshake)
@@ -449,7 +446,7 @@ class ServerConnection(Connection):
         self, config: ServerConfig, *, select: ConfigSelector | None = None, tracer: Tracer | None = None
     ) -> None:
         """`select` takes the place of the config's, for this connection."""
-        super().__init__(config, is_client=False, tracer=tracer)
+        super().__init__(config, False, tracer)
         self._select = select
         # Section 5: before the first ClientHello a change_cipher_spec is out of order, unless that ClientHello is the
         # second one of a handshake that another server began (section 4.3.2: "MUST ignore these records").

@@ -29,6 +29,7 @@ from .wire.registry import ContentType, HandshakeType, KeyUpdateRequest
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .config import ClientConfig, ServerConfig
     from .crypto.suites import Suite
     from .events import EarlyData, Event, Session, Tracer
     from .flow import Compose, Epoch, Flow, Handshake, Kinds
@@ -67,9 +68,7 @@ if TYPE_CHECKING:  # a protocol is for the type checker alone, and takes a while
 class Engine:
     """One connection's handshake and what comes after it. Implements flow.Output."""
 
-    def __init__(
-        self, carrier: Carrier, *, max_message: int, max_key_updates: int, tracer: Tracer | None = None
-    ) -> None:
+    def __init__(self, carrier: Carrier, config: ClientConfig | ServerConfig, tracer: Tracer | None) -> None:
         self.session: Session | None = None
         self.read_epoch: Epoch = INITIAL
         self.write_epoch: Epoch = INITIAL
@@ -89,9 +88,10 @@ class Engine:
         """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
         self._carrier = carrier
         self._tracer = tracer
-        self._max_message = max_message
-        self._max_key_updates = max_key_updates
-        self._buffer = bytearray()
+        self._max_message = config.max_handshake_message
+        self._max_key_updates = config.max_key_updates
+        self._buffer: bytes | bytearray = b""
+        """A record's messages lie in it as they came; a bytearray joins those that are cut, however small the parts."""
         self._owed: list[Compose] = []
         self._handshake: Handshake | None = None
         self._flow: Flow[object] | None = None
@@ -118,8 +118,13 @@ class Engine:
 
     def receive(self, fragment: bytes) -> None:
         """Handshake bytes, in order; `advance` does the work."""
-        self._buffer += fragment
-        self.buffered = len(self._buffer)
+        if not self.buffered:
+            self._buffer = fragment
+        elif isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer + fragment)
+        else:
+            self._buffer += fragment
+        self.buffered += len(fragment)
 
     def advance(self) -> Event | None:
         """The next event: of what has happened already, or of the next whole messages in the buffer."""
@@ -157,10 +162,12 @@ class Engine:
         if end > size or end > self._max_message:
             self._refuse_early(buffer[0], end)
             return None
-        raw = bytes(buffer[:end])
-        del buffer[:end]
         self.buffered = size - end
-        return raw
+        if end == size:  # as at the end of most records
+            self._buffer = b""
+            return bytes(buffer)
+        self._buffer = buffer[end:]
+        return bytes(buffer[:end])
 
     def _refuse_early(self, msg_type: int, size: int) -> None:
         """A message that cannot be wanted is not waited for: its sender could make us store it for nothing."""
@@ -176,7 +183,7 @@ class Engine:
             need = flow.send(answer) if error is None else flow.throw(error)
         except StopIteration as done:
             if flow is self._flow:
-                self._flow, self.waiting = None, False
+                self._flow, self._need, self.waiting = None, (), False
             if self.session is None:
                 self._complete(done.value)
             return
@@ -292,8 +299,8 @@ class Engine:
         self._carrier.send_change_cipher_spec()
 
     def require_record_boundary(self) -> None:
-        if self._buffer:
-            raise errors.DataAcrossKeyChange(f"{len(self._buffer)} bytes")
+        if self.buffered:
+            raise errors.DataAcrossKeyChange(f"{self.buffered} bytes")
 
     def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         self.require_record_boundary()
@@ -345,8 +352,7 @@ class Engine:
         """Nothing goes on: no flow, no question, no secret (section 6)."""
         self._flow = self._handshake = None
         self._need, self.waiting = (), False
-        self._buffer.clear()
-        self.buffered = 0
+        self._buffer, self.buffered = b"", 0
         for event in self.events:
             if isinstance(event, events.AnswerAwaited):
                 dismiss(event.awaitable)

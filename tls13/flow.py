@@ -22,7 +22,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
 
 from . import errors
-from .transcript import Transcript
+from .transcript import ENDED, Transcript
 from .wire.messages import ClientHello, HandshakeMessage, HelloRetryRequest, ServerHello, message_class, read_again
 from .wire.registry import HandshakeType
 
@@ -186,18 +186,18 @@ class HandshakeFlow:
         return message
 
     def send(self, message: HandshakeMessage) -> None:
-        for raw in self.encoded(message):
-            self.last_sent = raw
-            self.transcript.update(raw)
-            self.output.send(raw)
+        raw = self.last_sent = message.to_handshake()
+        self.transcript.update(raw)
+        self.output.send(raw)
 
     def encoded(self, message: HandshakeMessage) -> Iterable[bytes]:
-        """What is sent for this message: its encoding; a scripted peer of tls13.lab has other ideas."""
+        """What goes out for this message, where more must be known than `send` does: its encoding; a scripted peer of
+        tls13.lab has other ideas."""
         return (message.to_handshake(),)
 
     def wind_up(self) -> None:
         """The handshake is complete: its transcript and its last messages have served their purpose."""
-        self.transcript = Transcript()
+        self.transcript = ENDED
         self.last_received = self.last_sent = b""
 
     def log_traffic(self, which: str, client_random: bytes, client: Secret, server: Secret) -> None:

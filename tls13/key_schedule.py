@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crypto.hkdf import Secret, first_block, hmac, hmacs
+from .crypto.hkdf import Secret, first_block, hmac, three_hmacs, two_hmacs
 
 if TYPE_CHECKING:
     from .crypto.suites import Hash, Suite
@@ -47,7 +47,7 @@ class TrafficSecret(Secret):
 
     def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
         """[sender]_write_key and [sender]_write_iv: HKDF-Expand-Label(self, "key" | "iv", "", length) (section 7.3)."""
-        key, iv = hmacs(self.hash, self.value, suite.key, suite.iv)
+        key, iv = two_hmacs(self.hash, self.value, suite.key, suite.iv)
         return key[: suite.key_length], iv[: suite.iv_length]
 
     def verify_data(self, transcript_hash: bytes) -> bytes:
@@ -74,7 +74,7 @@ class HandshakeTrafficSecret(TrafficSecret):
         self._finished_key = b""
 
     def traffic_keys(self, suite: Suite) -> tuple[bytes, bytes]:
-        key, iv, self._finished_key = hmacs(self.hash, self.value, suite.key, suite.iv, self.hash.finished)
+        key, iv, self._finished_key = three_hmacs(self.hash, self.value, suite.key, suite.iv, self.hash.finished)
         return key[: suite.key_length], iv[: suite.iv_length]
 
     def finished_key(self) -> bytes:
@@ -111,7 +111,7 @@ class EarlySecret(_Stage):
     def binder_key(self, label: bytes) -> TrafficSecret:
         """The BaseKey of a PSK binder (section 4.3.11.2): "res binder", "ext binder", or RFC 9258's "imp binder"."""
         hash = self.hash
-        key, self._salt = hmacs(hash, self.value, hash.labels[label] + hash.empty + b"\x01", hash.derived)
+        key, self._salt = two_hmacs(hash, self.value, hash.labels[label] + hash.empty + b"\x01", hash.derived)
         return TrafficSecret(hash, key)
 
     def client_early_traffic(self, transcript_hash: bytes) -> TrafficSecret:
@@ -135,7 +135,7 @@ class HandshakeSecret(_Stage):
     def traffic(self, transcript_hash: bytes) -> tuple[HandshakeTrafficSecret, HandshakeTrafficSecret]:
         """client_ and server_handshake_traffic_secret."""
         hash, labels, end = self.hash, self.hash.labels, transcript_hash + b"\x01"
-        client, server, self._salt = hmacs(
+        client, server, self._salt = three_hmacs(
             hash, self.value, labels[b"c hs traffic"] + end, labels[b"s hs traffic"] + end, hash.derived
         )
         return HandshakeTrafficSecret(hash, client), HandshakeTrafficSecret(hash, server)
@@ -153,7 +153,7 @@ class MainSecret(Secret):
     def traffic(self, transcript_hash: bytes) -> tuple[TrafficSecret, TrafficSecret, Secret]:
         """client_ and server_application_traffic_secret_0, and exporter_secret."""
         hash, labels, end = self.hash, self.hash.labels, transcript_hash + b"\x01"
-        client, server, exporter = hmacs(
+        client, server, exporter = three_hmacs(
             hash, self.value, labels[b"c ap traffic"] + end, labels[b"s ap traffic"] + end, labels[b"exp master"] + end
         )
         return TrafficSecret(hash, client), TrafficSecret(hash, server), Secret(hash, exporter)

@@ -72,7 +72,7 @@ class RecordReader:
     """
 
     def __init__(
-        self, *, max_inner_plaintext: int = MAX_INNER_PLAINTEXT, max_empty_records: int = MAX_EMPTY_RECORDS
+        self, max_inner_plaintext: int = MAX_INNER_PLAINTEXT, max_empty_records: int = MAX_EMPTY_RECORDS
     ) -> None:
         self.ccs_allowed = False
         """From the first ClientHello to the peer's Finished a lone change_cipher_spec is dropped (section 5)."""
@@ -161,10 +161,10 @@ class RecordReader:
         if self._error is not None:
             first = self._error.with_traceback(None)  # whose frames hold keys
             raise ConnectionFailed(f"this record stream has failed before: {first}") from first
-        buffer, record = self._buffer, None
+        buffer = self._buffer
         size = len(buffer)
         try:
-            while record is None:
+            while True:
                 start = self._start
                 body = start + HEADER_LENGTH
                 if body > size:
@@ -190,7 +190,8 @@ class RecordReader:
                     record = self._open_plaintext(outer_type, body, end)
                 else:
                     record = self._open_ciphertext(suite, start, body, end)
-            return record
+                if record is not None:
+                    return record
         except TLSError as error:
             self._error = error
             raise
@@ -318,7 +319,7 @@ class RecordWriter:
     (section 5.4); it raises ConfigurationError when it asks for more than there is room for.
     """
 
-    def __init__(self, *, padding: Callable[[int, int], int] | None = None) -> None:
+    def __init__(self, padding: Callable[[int, int], int] | None = None) -> None:
         self.initial = True
         """Nothing is written yet: if a ClientHello comes now, it is the initial one (section 5.1)."""
         self.max_inner_plaintext = MAX_INNER_PLAINTEXT

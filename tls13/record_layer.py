@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .flow import APPLICATION, INITIAL
 from .flow import HANDSHAKE as HANDSHAKE_EPOCH
-from .record import RecordReader, RecordWriter
+from .record import MAX_INNER_PLAINTEXT, RecordReader, RecordWriter
 from .wire.registry import ContentType
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ WARNING, FATAL = 1, 2
 class RecordLayer:
     """What carries one connection's handshake, alerts and data. Implements engine.Carrier."""
 
-    def __init__(self, config: ClientConfig | ServerConfig, *, is_client: bool, tracer: Tracer | None) -> None:
-        self.reader = RecordReader(max_empty_records=config.max_empty_records)
+    def __init__(self, config: ClientConfig | ServerConfig, is_client: bool, tracer: Tracer | None) -> None:
+        self.reader = RecordReader(MAX_INNER_PLAINTEXT, config.max_empty_records)
         self.reader.ccs_allowed = is_client
-        self.writer = RecordWriter(padding=config.padding)
+        self.writer = RecordWriter(config.padding)
         self.out = bytearray()
         """Whole records, for the stream."""
-        self.flight = bytearray()
+        self.flight = b""
         """Handshake messages that may still share a record with the next ones (section 5.1)."""
         self.tracer = tracer
         self.alert_owed: AlertDescription | None = None
@@ -60,7 +60,7 @@ class RecordLayer:
     def finish_flight(self) -> None:
         """What comes next is of another type, or under another key, and shares no record with handshake messages."""
         if self.flight:
-            flight, self.flight = self.flight, bytearray()
+            flight, self.flight = self.flight, b""
             self.writer.write(HANDSHAKE, flight, self.out)
 
     def send_alert(self, level: int, description: AlertDescription) -> None:
@@ -100,7 +100,7 @@ class RecordLayer:
             self.alert_owed = alert
         else:
             self.writer = RecordWriter()
-            self.flight.clear()
+            self.flight = b""
         self.reader = RecordReader()
 
     # --- engine.Carrier -------------------------------------------------------------------------------------------

@@ -10,13 +10,14 @@ stateless server can carry that in the cookie, and need not carry the ClientHell
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final
 
 from . import errors
 from .wire.registry import HandshakeType
 
 if TYPE_CHECKING:
     import hashlib
+    from collections.abc import Callable
 
     from .crypto.suites import Hash
 
@@ -24,49 +25,56 @@ if TYPE_CHECKING:
 class Transcript:
     """Hash(M1 || M2 || ...), over whole handshake messages with their headers."""
 
-    __slots__ = ("_hash", "_pending", "_running")
+    __slots__ = ("_hash", "_pending", "_running", "digest", "update")
+
+    update: Callable[[bytes], object]
+    """Add a whole handshake message, as it was sent or received: to the list, and to the hash once it is known. It is
+    their own method, as `digest` is the hash's: each is called a dozen times, and need not ask each time."""
+    digest: Callable[[], bytes]
+    """The hash over everything so far; the transcript goes on. InternalError before it is known."""
 
     def __init__(self) -> None:
-        self._pending: tuple[bytes, ...] = ()
+        self._pending: list[bytes] = []
         """What came before the hash was known."""
         self._hash: Hash | None = None
         self._running: hashlib._Hash | None = None
-
-    def update(self, message: bytes) -> None:
-        """Add a whole handshake message, as it was sent or received."""
-        if self._running is not None:
-            self._running.update(message)
-        else:
-            self._pending += (message,)
+        self.update = self._pending.append
+        self.digest = _unknown
 
     def start(self, hash: Hash) -> None:
         """The cipher suite, and so the hash, is known. Starting again with the same hash changes nothing."""
         if self._hash is None:
-            self._hash = hash
-            self._running = hash.new(b"".join(self._pending))
-            self._pending = ()
+            self._run(hash, hash.new(b"".join(self._pending)))
+            self._pending.clear()
         elif self._hash is not hash:
             raise errors.InternalError("the transcript's hash cannot change")
 
+    def _run(self, hash: Hash, running: hashlib._Hash) -> None:
+        self._hash, self._running = hash, running
+        self.update, self.digest = running.update, running.digest
+
     def retry(self, hash: Hash) -> None:
         """A HelloRetryRequest is the second message: replace the first, ClientHello1, by message_hash (4.1)."""
-        client_hello1, *rest = self._pending
-        self._pending = (message_hash(hash, hash.new(client_hello1).digest()), *rest)
+        self._pending[0] = message_hash(hash, hash.new(self._pending[0]).digest())
         self.start(hash)
 
-    def digest(self) -> bytes:
-        """The hash over everything so far; the transcript goes on."""
-        if self._running is None:
-            raise errors.InternalError("the transcript's hash is asked for before the cipher suite is known")
-        return self._running.digest()
-
-    def fork(self) -> Self:
+    def fork(self) -> Transcript:
         """A transcript that goes its own way from here: binders, post-handshake authentication."""
-        fork = type(self)()
-        fork._pending = self._pending
-        fork._hash = self._hash
-        fork._running = self._running.copy() if self._running is not None else None
+        fork = Transcript()
+        if self._hash is not None and self._running is not None:
+            fork._run(self._hash, self._running.copy())
+        else:
+            fork._pending.extend(self._pending)
         return fork
+
+
+def _unknown(message: bytes = b"") -> bytes:
+    raise errors.InternalError("the transcript is asked for before the cipher suite is known, or when it has ended")
+
+
+ENDED: Final = Transcript()
+"""In the place of one that has served its purpose: whoever still asks it is told so."""
+ENDED.update = ENDED.digest = _unknown
 
 
 def message_hash(hash: Hash, digest: bytes) -> bytes:

@@ -8,7 +8,7 @@ import hmac
 import pytest
 
 from tests.vectors_reader import RFC8448, unhex
-from tls13.crypto.hkdf import Secret, extract, hkdf_label, hmacs
+from tls13.crypto.hkdf import Secret, extract, hkdf_label, three_hmacs, two_hmacs
 from tls13.crypto.suites import SHA256, SHA384
 from tls13.errors import UsageError
 
@@ -69,20 +69,32 @@ def test_every_extract_of_rfc_8448(name) -> None:
         assert extract(SHA256, unhex(one["salt"]), unhex(one["ikm"])).value.hex() == one["secret"]
 
 
-@pytest.mark.parametrize("hash", [SHA256, SHA384])
-@pytest.mark.parametrize("length", [0, 1, 32, 48, 64, 65, 128, 129, 200])
+LENGTHS = (0, 1, 32, 48, 64, 65, 128)
+KEYS = [(hash, length) for hash in (SHA256, SHA384) for length in LENGTHS if length <= hash.block_size]
+"""Of a block at most: the keys of section 7.1 are hashes. A longer salt, RFC 5869's A.2, is `extract`'s to hash."""
+
+
+@pytest.mark.parametrize(("hash", "length"), KEYS)
 def test_hmac_is_the_standard_librarys(hash, length) -> None:
     key = bytes(range(length))
     for data in (b"", b"data", bytes(1000)):
         assert Secret(hash, key).hmac(data) == hmac.digest(key, data, hash.name)
 
 
-@pytest.mark.parametrize("hash", [SHA256, SHA384])
-@pytest.mark.parametrize("length", [0, 32, 64, 128, 129])
-@pytest.mark.parametrize("messages", [(b"one",), (b"one", b""), (b"one", bytes(1000), b"one", b"two")])
+@pytest.mark.parametrize(("hash", "length"), KEYS)
+@pytest.mark.parametrize("messages", [(b"one", b"", bytes(1000)), (b"", bytes(1000), b"one"), (bytes(999), b"1", b"2")])
 def test_several_hmacs_under_one_key_are_those_of_each_message(hash, length, messages) -> None:
     key = bytes(range(length))
-    assert hmacs(hash, key, *messages) == [hmac.digest(key, message, hash.name) for message in messages]
+    expected = tuple(hmac.digest(key, message, hash.name) for message in messages)
+    assert three_hmacs(hash, key, *messages) == expected
+    assert two_hmacs(hash, key, *messages[:2]) == expected[:2]
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 127, 128, 129, 200])
+@pytest.mark.parametrize("hash", [SHA256, SHA384])
+def test_a_salt_may_be_longer_than_a_block(hash, length) -> None:
+    salt = bytes(range(length))
+    assert extract(hash, salt, b"ikm").value == hmac.digest(salt, b"ikm", hash.name)
 
 
 def test_long_output_is_hkdf_expand() -> None:

@@ -2,11 +2,13 @@
 
 A secret of TLS 1.3 is an HMAC key and never anything else. HMAC(key, m) hashes the key, padded to a block and masked
 two ways, before m is even looked at. Most secrets are used for two or three messages at the same moment and then no
-more, so `hmacs` takes them together: it hashes those two blocks once and copies the states for each message but the
-last. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. Either takes
-half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
+more, so `two_hmacs` and `three_hmacs` take them together: they hash those two blocks once and copy the states for each
+message but one. Nothing that is prepared from a secret outlives the call. A single message needs no copies: `hmac`. It
+takes half as long as hmac.digest, which looks the hash up by its name, or as HKDFExpand does.
 
-A call more for each HMAC would be a tenth of it, so both pad their keys (RFC 2104, section 2) on the spot.
+A call more for each HMAC would be a tenth of it, and a loop over any number of messages a fifth: so all three pad their
+keys on the spot (RFC 2104, section 2), and say straight on what they do. Their keys are no longer than a block, as
+every output of the hash; `extract`, whose salt may be anything, hashes a longer one first.
 
 What is expanded is, but for a transcript hash, always the same: the labels are put together once for each hash.
 """
@@ -27,32 +29,38 @@ OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def hmac(hash: Hash, key: bytes, data: bytes) -> bytes:
-    """HMAC-Hash(key, data), RFC 2104."""
-    new, size = hash.new, hash.block_size
-    block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
+    """HMAC-Hash(key, data), RFC 2104, under a key of a block at most."""
+    new, block = hash.new, key.ljust(hash.block_size, b"\0")
     inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
     inner.update(data)
     outer.update(inner.digest())
     return outer.digest()
 
 
-def hmacs(hash: Hash, key: bytes, *messages: bytes) -> list[bytes]:
-    """HMAC-Hash(key, .) of each of these, of which there is one at least."""
-    new, size = hash.new, hash.block_size
-    block = (key if len(key) <= size else new(key).digest()).ljust(size, b"\0")  # RFC 2104, section 2
+def two_hmacs(hash: Hash, key: bytes, first: bytes, second: bytes) -> tuple[bytes, bytes]:
+    """HMAC-Hash(key, .) of both, under a key of a block at most."""
+    new, block = hash.new, key.ljust(hash.block_size, b"\0")
     inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
-    *others, last = messages
-    found = []
-    for message in others:
-        of_message = inner.copy()
-        of_message.update(message)
-        of_digest = outer.copy()
-        of_digest.update(of_message.digest())
-        found.append(of_digest.digest())
-    inner.update(last)
+    inner_2, outer_2 = inner.copy(), outer.copy()
+    inner.update(first)
     outer.update(inner.digest())
-    found.append(outer.digest())
-    return found
+    inner_2.update(second)
+    outer_2.update(inner_2.digest())
+    return outer.digest(), outer_2.digest()
+
+
+def three_hmacs(hash: Hash, key: bytes, first: bytes, second: bytes, third: bytes) -> tuple[bytes, bytes, bytes]:
+    """HMAC-Hash(key, .) of all three, under a key of a block at most."""
+    new, block = hash.new, key.ljust(hash.block_size, b"\0")
+    inner, outer = new(block.translate(INNER_PAD)), new(block.translate(OUTER_PAD))
+    inner_2, outer_2, inner_3, outer_3 = inner.copy(), outer.copy(), inner.copy(), outer.copy()
+    inner.update(first)
+    outer.update(inner.digest())
+    inner_2.update(second)
+    outer_2.update(inner_2.digest())
+    inner_3.update(third)
+    outer_3.update(inner_3.digest())
+    return outer.digest(), outer_2.digest(), outer_3.digest()
 
 
 class Secret:
@@ -116,5 +124,6 @@ def first_block(label: bytes, context: bytes, length: int) -> bytes:
 
 
 def extract(hash: Hash, salt: bytes, input_keying_material: bytes) -> Secret:
-    """HKDF-Extract(salt, IKM): RFC 5869, section 2.2."""
-    return Secret(hash, hmac(hash, salt, input_keying_material))
+    """HKDF-Extract(salt, IKM): RFC 5869, section 2.2. Of a salt longer than a block HMAC takes the hash (RFC 2104)."""
+    key = salt if len(salt) <= hash.block_size else hash.new(salt).digest()
+    return Secret(hash, hmac(hash, key, input_keying_material))

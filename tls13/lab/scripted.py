@@ -19,7 +19,7 @@ from ..connection import ClientConnection, Connection, ServerConnection
 from ..record_layer import RecordLayer
 from ..server import ServerHandshake
 from ..wire.extensions import Extensions
-from ..wire.messages import HandshakeMessage
+from ..wire.messages import EncodedOnce, HandshakeMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,6 +56,10 @@ class _ScriptedClientHandshake(ClientHandshake):
         super().__init__(config, name, output, tracer)
         self.script = script
 
+    def send(self, message: HandshakeMessage) -> None:
+        for raw in self.encoded(message):
+            super().send(_as_it_is(raw))
+
     def encoded(self, message: HandshakeMessage) -> list[bytes]:
         return _scripted(self.script, message)
 
@@ -64,6 +68,10 @@ class _ScriptedServerHandshake(ServerHandshake):
     def __init__(self, script: Script, config: ServerConfig, output: Output, tracer: Tracer | None) -> None:
         super().__init__(config, output, tracer)
         self.script = script
+
+    def send(self, message: HandshakeMessage) -> None:
+        for raw in self.encoded(message):
+            super().send(_as_it_is(raw))
 
     def encoded(self, message: HandshakeMessage) -> list[bytes]:
         return _scripted(self.script, message)
@@ -75,6 +83,13 @@ def _scripted(script: Script, message: HandshakeMessage) -> list[bytes]:
         return []
     items = [answer] if isinstance(answer, (bytes, HandshakeMessage)) else list(answer)
     return [item if isinstance(item, bytes) else item.to_handshake() for item in items]
+
+
+def _as_it_is(raw: bytes) -> HandshakeMessage:
+    """A message of which this is the encoding, whatever it holds."""
+    message = EncodedOnce()
+    message.keep(raw)
+    return message
 
 
 class ScriptedClient(ClientConnection):
