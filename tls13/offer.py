@@ -293,11 +293,9 @@ class Offering(ClientAfterwards):
         if not psks:
             return None
         now = self.config.clock()
-        identities = [
-            PskIdentity(identity=psk.identity, obfuscated_ticket_age=psk.obfuscated_ticket_age(now)) for psk in psks
-        ]
+        identities = [PskIdentity(psk.identity, psk.obfuscated_ticket_age(now)) for psk in psks]
         binders = [bytes(psk.hash.digest_size) for psk in psks]
-        return OfferedPsks(identities=tuple(identities), binders=tuple(binders))
+        return OfferedPsks(tuple(identities), tuple(binders))
 
     def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
         """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""
@@ -325,6 +323,6 @@ def _named(standing: Extensions, name: bytes | None) -> Extensions:
 
 def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:
     """In the order of supported_groups (4.3.8); a reserved group's share is one byte that nobody can use (RFC 8701)."""
-    entries = [KeyShareEntry(group=group, key_exchange=b"\0") for group in grease.groups]
-    entries += [KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items()]
-    return KeyShareClientHello(client_shares=tuple(entries))
+    entries = [KeyShareEntry(group, b"\0") for group in grease.groups]
+    entries += [KeyShareEntry(group, share.public) for group, share in shares.items()]
+    return KeyShareClientHello(tuple(entries))

@@ -2,7 +2,7 @@
 
 A struct of the RFC is declared once:
 
-    class KeyShareEntry(Struct):                            struct {
+    class KeyShareEntry(Struct, kw_only=False):             struct {
         group: NamedGroup                                       NamedGroup group;
         key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]    opaque key_exchange<1..2^16-1>;
                                                             } KeyShareEntry;
@@ -308,13 +308,19 @@ def _is_class_variable(annotation: Any) -> bool:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Struct:
-    """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value."""
+    """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value.
+
+    The fields are given by name; of a short struct that says kw_only=False to the type checkers, in their order, which
+    takes half the time: a class cannot be called by names without making a dict of them.
+    """
 
     fields: ClassVar[tuple[tuple[str, Codec], ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
     rfc_name: ClassVar[str] = ""
+    unwritten: ClassVar[dict[str, Any]]
+    """What stands, until it is first called, in the place of each function that written.py makes."""
 
-    def __init_subclass__(cls, *, rfc_name: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, rfc_name: str = "", kw_only: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         annotations: dict[str, Any] = cls.__annotations__
         cls.rfc_name = rfc_name or cls.__name__
@@ -323,17 +329,21 @@ class Struct:
             cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
             cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
         # Not its parent's, which may have been written already (written.py).
-        for name in ("decode", "decode_at", "encode"):
+        for name, unwritten in cls.unwritten.items():
             if name not in cls.__dict__:
-                setattr(cls, name, vars(Struct)[name])
+                setattr(cls, name, unwritten)
 
-    def __init__(self, **values: Any) -> None:
-        if len(values) != len(self.fields):
-            values = {**self.defaults, **values}
-            if len(values) != len(self.fields):
-                wrong = sorted(values.keys() ^ dict(self.fields).keys())
-                raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
-        _fill(self, values)
+    def __init__(self, *values: Any, **named: Any) -> None:
+        from .written import write
+
+        write(type(self), "__init__")  # in the place of this
+        vars(type(self))["__init__"](self, *values, **named)
+
+    @classmethod
+    def incomplete(cls, given: dict[str, Any]) -> TypeError:
+        """Which fields were not given, neither by name nor by a default."""
+        wrong = sorted(name for name, value in given.items() if value is None)
+        return TypeError(f"{cls.__name__}: missing or unknown: {', '.join(wrong)}")
 
     @classmethod
     def decode(cls, data: bytes, at: int = 0) -> Self:
@@ -370,23 +380,31 @@ class Struct:
 
     def unwritable(self) -> ConfigurationError:
         """Which bound is not kept: found by writing the fields again, one by one."""
+        out = bytearray()
         for name, codec in self.fields:
             try:
-                codec.encode(getattr(self, name), bytearray())
+                codec.encode(getattr(self, name), out)
             except ConfigurationError as error:
                 return error
-        return ConfigurationError(f"{type(self).__name__} cannot be written")
+        # Every field can be written: then it is the length of the whole, in `struct Handshake`.
+        return ConfigurationError(f"a {type(self).__name__} of {len(out)} bytes; the limit is {2**24 - 1}")
 
     @classmethod
     def python(cls) -> str:
         """The text of the functions that read and write this struct (written.py)."""
         from .written import TEXTS
 
-        return "\n\n".join([text(cls).text for text in TEXTS.values()])
+        return "\n\n".join([TEXTS[name](cls).text for name in cls.unwritten])
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return type(self)(**{**self.__dict__, **changes})
+        values = {**self.__dict__, **changes}
+        if len(values) != len(self.__dict__):
+            unknown = sorted(values.keys() - self.__dict__.keys())
+            raise TypeError(f"{type(self).__name__}: unknown: {', '.join(unknown)}")
+        copy = object.__new__(type(self))
+        _fill(copy, values)
+        return copy
 
     @classmethod
     def rfc(cls) -> str:
@@ -409,3 +427,5 @@ class Struct:
 
 _fill: Callable[[Struct, dict[str, Any]], None] = vars(Struct)["__dict__"].__set__
 """Gives a struct all its fields at once; there is no other way, for __setattr__ refuses."""
+
+Struct.unwritten = {name: vars(Struct)[name] for name in ("decode_at", "decode", "__init__", "encode")}

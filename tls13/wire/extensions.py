@@ -399,14 +399,14 @@ class NamedGroupList(ExtensionBody, type=ExtensionType.supported_groups, places=
     named_group_list: Annotated[tuple[NamedGroup, ...], Vector(2, 2**16 - 1)]
 
 
-class KeyShareEntry(Struct):
+class KeyShareEntry(Struct, kw_only=False):
     """Section 4.3.8."""
 
     group: NamedGroup
     key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]
 
 
-class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH], repeats=False):
+class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH], repeats=False, kw_only=False):
     """Section 4.3.8. An empty list asks the server to choose a group."""
 
     client_shares: Annotated[tuple[KeyShareEntry, ...], Vector(0, 2**16 - 1)]
@@ -418,7 +418,7 @@ class KeyShareHelloRetryRequest(ExtensionBody, type=ExtensionType.key_share, pla
     selected_group: NamedGroup
 
 
-class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH], repeats=False):
+class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH], repeats=False, kw_only=False):
     """Section 4.3.8."""
 
     server_share: KeyShareEntry
@@ -440,14 +440,14 @@ class EarlyDataTicket(ExtensionBody, type=ExtensionType.early_data, places=[NST]
     max_early_data_size: uint32
 
 
-class PskIdentity(Struct):
+class PskIdentity(Struct, kw_only=False):
     """Section 4.3.11. obfuscated_ticket_age in milliseconds, plus ticket_age_add, modulo 2^32."""
 
     identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
     obfuscated_ticket_age: uint32
 
 
-class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False):
+class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False, kw_only=False):
     """Section 4.3.11, the client's arm of PreSharedKeyExtension."""
 
     identities: Annotated[tuple[PskIdentity, ...], Vector(7, 2**16 - 1)]

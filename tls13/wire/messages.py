@@ -6,11 +6,10 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from .. import errors
-from ..errors import ConfigurationError, DecodeError
+from ..errors import DecodeError
 from .codec import Fixed, Opaque, Rest, Struct, Vector, uint8, uint24, uint32
 from .extensions import (
     CH,
@@ -63,9 +62,6 @@ MAX_TICKET_LIFETIME = 604800
 NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
 
 
-_HEADER = Layout(">I")
-
-
 class HandshakeMessage(Struct):
     """The body of `Handshake`: what follows msg_type and length."""
 
@@ -83,11 +79,12 @@ class HandshakeMessage(Struct):
 
     def to_handshake(self) -> bytes:
         """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
-        body = self.encode()
-        length = len(body)
-        if length >= 2**24:
-            raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
-        return _HEADER.pack(self.header | length) + body
+        from .written import write
+
+        write(type(self), "to_handshake")  # in the place of this
+        return self.to_handshake()
+
+    unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "to_handshake": to_handshake}
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
@@ -106,7 +103,16 @@ class EncodedOnce(HandshakeMessage):
 
     def to_handshake(self) -> bytes:
         encoded: bytes | None = getattr(self, "_encoded", None)
-        return self.keep(super().to_handshake()) if encoded is None else encoded
+        return self.keep(self.put_together()) if encoded is None else encoded
+
+    def put_together(self) -> bytes:
+        """What is kept."""
+        from .written import write
+
+        write(type(self), "put_together")  # in the place of this
+        return self.put_together()
+
+    unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "put_together": put_together}
 
     def keep(self, encoded: bytes) -> bytes:
         object.__setattr__(self, "_encoded", encoded)
@@ -238,14 +244,14 @@ class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_
     compressed_certificate_message: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
-class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify):
+class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify, kw_only=False):
     """Section 4.5.2."""
 
     algorithm: SignatureScheme
     signature: Annotated[bytes, Opaque(0, 2**16 - 1)]
 
 
-class Finished(HandshakeMessage, msg_type=HandshakeType.finished):
+class Finished(HandshakeMessage, msg_type=HandshakeType.finished, kw_only=False):
     """Section 4.5.3."""
 
     verify_data: Annotated[bytes, Rest("Hash.length")]
