@@ -32,13 +32,13 @@ from .wire.companions import (
 )
 from .wire.extensions import (
     CT,
+    NO_EXTENSIONS,
     CertificateAuthoritiesExtension,
     Extensions,
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
 from .wire.messages import (
-    NO_EXTENSIONS,
     Certificate,
     CertificateEntry,
     CertificateVerify,

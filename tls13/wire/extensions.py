@@ -7,9 +7,8 @@ extension twice, a known extension in a message that must not carry it, and an a
 """
 
 from enum import Enum
-from functools import lru_cache
 from struct import Struct as Layout
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
 
 from .. import errors
 from ..errors import DecodeError
@@ -90,9 +89,31 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
 }
 
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
-_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], int]]]" = {place: {} for place in Place}
-"""The same, by place: what a message's extensions are looked up in. The number: up to so many bytes of extension_data,
-another connection's are likely to be the same."""
+_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], Repeated | None]]]" = {place: {} for place in Place}
+"""The same, by place: what a message's extensions are looked up in; and those read before, of a body that repeats."""
+
+MOST_KEPT = 128
+"""Of each body, as many and of as many bytes."""
+
+
+class Repeated(dict[bytes, Any]):
+    """Bodies by their extension_data: most clients say the same each time. Any: each is of the class that was given.
+
+    A dict that knows what to do where it does not know is asked without a call; an lru_cache takes twice as long.
+    When it is full it begins anew: a peer that thinks of hundreds costs the others one more reading.
+    """
+
+    def __init__(self, body: "type[ExtensionBody]") -> None:
+        super().__init__()
+        self.body = body
+
+    def __missing__(self, data: bytes) -> "ExtensionBody":
+        body = self.body.decode(data)
+        if len(data) <= MOST_KEPT:
+            if len(self) >= MOST_KEPT:
+                self.clear()
+            self[data] = body
+        return body
 
 
 class ExtensionBody(Struct):
@@ -104,6 +125,8 @@ class ExtensionBody(Struct):
     extension_type: ClassVar[ExtensionType]
     number: ClassVar[int]
     """The same, as `Extensions.raw` has it."""
+    repeated: ClassVar[Repeated]
+    """Those read before, by their extension_data."""
 
     def __init_subclass__(
         cls,
@@ -116,9 +139,10 @@ class ExtensionBody(Struct):
         super().__init_subclass__(**kwargs)
         if type is not None:
             cls.extension_type, cls.number = type, int(type)
+            cls.repeated = Repeated(cls)
             for place in places:
                 BODIES[place, type] = cls
-                _KNOWN[place][type] = cls, 64 if repeats else 0
+                _KNOWN[place][type] = cls, cls.repeated if repeats else None
 
 
 T = TypeVar("T", bound=ExtensionBody)
@@ -126,15 +150,8 @@ T = TypeVar("T", bound=ExtensionBody)
 
 if TYPE_CHECKING:
 
-    class _Decode(Protocol):
-        def __call__(self, body: type[T], data: bytes, /) -> T: ...
-
     class _Get(Protocol):
         def __call__(self, kind: type[T], /) -> T | None: ...
-
-
-decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
-"""`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
 Pairs = tuple[tuple[int, bytes], ...]
@@ -185,17 +202,18 @@ class Extensions:
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        return cls((), place).followed_by(*bodies)
+        return NO_EXTENSIONS[place].followed_by(*bodies)
 
     def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
         """A block to send: the extensions of this one, and then these, which are of other types."""
-        known, found, parts = self._bodies.copy(), self._data.copy(), [self.encoded()]
+        known, found, encoded = self._bodies.copy(), self._data.copy(), self.encoded()
         for body in bodies:
             number, data = body.number, body.encode()
-            known[type(body)], found[number] = body, data
-            parts += _HEADER.pack(number, len(data)), data
+            known[type(body)] = body
+            found[number] = data
+            encoded += _HEADER.pack(number, len(data)) + data
         longer = Extensions(found, self.place)._know(known)
-        longer._encoded = b"".join(parts)
+        longer._encoded = encoded
         return longer
 
     def encoded(self) -> bytes:
@@ -238,8 +256,8 @@ class Extensions:
         for number, data in found.items():
             entry = known.get(number)
             if entry is not None:
-                body, repeats = entry
-                bodies[body] = decode_again(body, data) if len(data) <= repeats else body.decode(data)
+                body, repeated = entry
+                bodies[body] = repeated[data] if repeated is not None else body.decode(data)
             elif number in ALLOWED and place not in ALLOWED[number]:
                 raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
         self._know(bodies)
@@ -281,6 +299,9 @@ class Extensions:
         return f"Extensions({', '.join(shown)})"
 
 
+NO_EXTENSIONS = {place: Extensions((), place) for place in Place}
+
+
 def _each(data: bytes, at: int, stop: int) -> Pairs:
     """All extensions of a block in which one comes twice: what is wrong with it is said later, by `judge`."""
     pairs = []
@@ -304,7 +325,7 @@ class ExtensionBlock(Opaque):
         self.lowest = 0
         self.may_be_missing = floor > 0
         """Such a hello may even end before its extensions: it, too, reaches the version rule."""
-        self.empty = Extensions((), place)
+        self.empty = NO_EXTENSIONS[place]
 
     def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
         if at == end and self.may_be_missing:
@@ -316,17 +337,18 @@ class ExtensionBlock(Opaque):
         if start == stop:
             return self.empty, stop
         found: dict[int, bytes] = {}
-        count, at, header = 0, start, _HEADER.unpack_from
-        while at < stop:
-            body = at + 4
-            if body > stop:
-                raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
+        count, at, last, header = 0, start, stop - 4, _HEADER.unpack_from
+        while at <= last:
             number, length = header(data, at)
+            body = at + 4
             at = body + length
-            if at > stop:
-                raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
             found[number] = data[body:at]
             count += 1
+        # An extension that sticks out ends the loop, and is refused here: one comparison for each is enough.
+        if at > stop:
+            raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
+        if at < stop:
+            raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
         return Extensions(found if len(found) == count else _each(data, start, stop), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:

@@ -17,6 +17,7 @@ from .extensions import (
     CT,
     EE,
     HRR,
+    NO_EXTENSIONS,
     NST,
     SH,
     ClientVersions,
@@ -26,7 +27,6 @@ from .extensions import (
     SelectedVersion,
     ServerNameList,
     SignatureSchemeList,
-    decode_again,
 )
 from .registry import (
     PRE_SHARED_KEY,
@@ -58,8 +58,6 @@ DOWNGRADE_SENTINELS = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 
 MAX_TICKET_LIFETIME = 604800
 """Seconds: 7 days (section 4.7.1)."""
-
-NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
 
 
 class HandshakeMessage(Struct):
@@ -115,8 +113,11 @@ class EncodedOnce(HandshakeMessage):
     unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "put_together": put_together}
 
     def keep(self, encoded: bytes) -> bytes:
-        object.__setattr__(self, "_encoded", encoded)
+        _keep(self, encoded)
         return encoded
+
+
+_keep: "Callable[[EncodedOnce, bytes], None]" = vars(EncodedOnce)["_encoded"].__set__
 
 
 class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
@@ -145,7 +146,7 @@ class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
         offered, data = self.extensions.get(OfferedPsks), self.extensions.find(PRE_SHARED_KEY)
         if offered is None or data is None:
             return self
-        truncated = self.to_handshake()[: -offered.binders_length]
+        truncated = self.put_together()[: -offered.binders_length]
         proven = offered.replace(binders=binders(truncated))
         listed = proven.listed_binders()
         extensions = self.extensions.replacing(proven, data[: -len(listed)] + listed)
@@ -158,7 +159,7 @@ class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
         offered = self.extensions.find(SUPPORTED_VERSIONS)
         if offered is None:
             raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
-        if TLS1_3 not in decode_again(ClientVersions, offered).versions:
+        if TLS1_3 not in ClientVersions.repeated[offered].versions:
             raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
@@ -183,7 +184,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
             if self.random[24:] in DOWNGRADE_SENTINELS:
                 raise errors.Downgrade(f"the server answers with {self.legacy_version}")
             raise errors.ProtocolVersionError(f"the server chose {self.legacy_version}")
-        version = decode_again(SelectedVersion, selected).selected_version
+        version = SelectedVersion.repeated[selected].selected_version
         if version != TLS1_3:
             raise errors.VersionNotOffered(version)
 
