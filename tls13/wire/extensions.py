@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
 
 from .. import errors
 from ..errors import DecodeError
-from .codec import Opaque, Rest, Struct, Vector, uint16, uint32
+from .codec import Opaque, Repeated, Rest, Struct, Vector, uint16, uint32
 from .registry import (
     ExtensionType,
     NamedGroup,
@@ -92,29 +92,6 @@ BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
 _KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], Repeated | None]]]" = {place: {} for place in Place}
 """The same, by place: what a message's extensions are looked up in; and those read before, of a body that repeats."""
 
-MOST_KEPT = 128
-"""Of each body, as many and of as many bytes."""
-
-
-class Repeated(dict[bytes, Any]):
-    """Bodies by their extension_data: most clients say the same each time. Any: each is of the class that was given.
-
-    A dict that knows what to do where it does not know is asked without a call; an lru_cache takes twice as long.
-    When it is full it begins anew: a peer that thinks of hundreds costs the others one more reading.
-    """
-
-    def __init__(self, body: "type[ExtensionBody]") -> None:
-        super().__init__()
-        self.body = body
-
-    def __missing__(self, data: bytes) -> "ExtensionBody":
-        body = self.body.decode(data)
-        if len(data) <= MOST_KEPT:
-            if len(self) >= MOST_KEPT:
-                self.clear()
-            self[data] = body
-        return body
-
 
 class ExtensionBody(Struct):
     """The extension_data of one extension, in the messages named by `places`.
@@ -139,7 +116,7 @@ class ExtensionBody(Struct):
         super().__init_subclass__(**kwargs)
         if type is not None:
             cls.extension_type, cls.number = type, int(type)
-            cls.repeated = Repeated(cls)
+            cls.repeated = Repeated(lambda data: cls.decode(data))  # not yet the written one (written.py)
             for place in places:
                 BODIES[place, type] = cls
                 _KNOWN[place][type] = cls, cls.repeated if repeats else None

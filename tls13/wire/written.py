@@ -39,7 +39,7 @@ Nothing is compiled at import, and of each struct only what is used: where it is
 from __future__ import annotations
 
 from struct import Struct as Layout
-from struct import error, pack, unpack_from
+from struct import error, pack
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, DecodeError
@@ -62,9 +62,11 @@ NAMES: dict[str, Any] = {
     "fill": vars(Struct)["__dict__"].__set__,
     "new": object.__new__,
     "pack": pack,
-    "unpack_from": unpack_from,
 }
 """What every text may use. `fill` gives an instance all its fields at once, and no other field ever."""
+
+SUFFIXES = ("_", "_codec", "_end", "_high", "_read", "_written")
+"""Of the names that are made up for a field."""
 
 LOCALS = frozenset({"at", "data", "end", "first", "high", "item", "length", "self"})
 
@@ -121,7 +123,7 @@ class _Text:
 
 def _local(name: str) -> str:
     """The variable for a field, unlike all that are made up here."""
-    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(("_", "_codec", "_end", "_high"))
+    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(SUFFIXES)
     return f"{name}_" if taken else name
 
 
@@ -216,10 +218,9 @@ class _Reading(_Text):
     def vector(self, name: str, codec: Opaque, end: str) -> None:
         stop = self.scope(name, codec, end)
         match codec:
-            case CodePointVector(element=element):
+            case CodePointVector():
                 self.refuse_if("DecodeError", ["length % 2"])
-                numbers = 'unpack_from(f">{length // 2}H", data, at)'
-                self.say(f"{name} = tuple(map({self.mean(element.type_name, element.member)}, {numbers}))")
+                self.say(f"{name} = {self.mean(f'{name}_read', codec.read)}[data[at:{stop}]]")
             case Vector(element=Enumerated(size=1, type_name=kind, member=member)):
                 self.say(f"{name} = tuple(map({self.mean(kind, member)}, data[at:{stop}]))")
             case Vector():
@@ -362,6 +363,8 @@ class _Writing(_Text):
         match codec:
             case ExtensionBlock():
                 self.say(f"{name} = {value}.encoded()")
+            case CodePointVector():
+                self.say(f"{name} = {self.mean(f'{name}_written', codec.written)}[tuple({value})]")
             case Vector(element=Enumerated(size=size)):
                 self.copy(name, value)
                 self.say(f'{name} = pack(f">{{len({name})}}{LETTERS[size]}", *{name})')
