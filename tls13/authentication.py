@@ -32,13 +32,13 @@ from .wire.companions import (
 )
 from .wire.extensions import (
     CT,
+    NO_EXTENSIONS,
     CertificateAuthoritiesExtension,
     Extensions,
     SignatureSchemeList,
     SignatureSchemeListCert,
 )
 from .wire.messages import (
-    NO_EXTENSIONS,
     Certificate,
     CertificateEntry,
     CertificateVerify,
@@ -142,11 +142,11 @@ class AuthenticatedFlow(HandshakeFlow):
     ) -> Flow[CertificateVerify]:
         """Section 4.5.2: our signature over everything up to our Certificate. Whoever has the key may take its time."""
         signature = yield from settle(identity.sign(scheme, signed_content(context, transcript_hash)))
-        return CertificateVerify(algorithm=scheme, signature=signature)
+        return CertificateVerify(scheme, signature)
 
     def finished(self, base_key: TrafficSecret, transcript_hash: bytes) -> Finished:
         """Section 4.5.3: a MAC over everything so far, under the traffic secret of our direction."""
-        return Finished(verify_data=base_key.verify_data(transcript_hash))
+        return Finished(base_key.verify_data(transcript_hash))
 
     # --- the peer's, and what we ask of it ----------------------------------------------------------------------------
 

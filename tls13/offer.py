@@ -65,7 +65,6 @@ class Offer:
         hello: ClientHello,
         shares: dict[NamedGroup, KeyShare],
         psks: tuple[Psk, ...],
-        *,
         early_data: bool,
         retry: HelloRetryRequest | None = None,
     ) -> None:
@@ -160,14 +159,18 @@ class Offering(ClientAfterwards):
 
     def offered_psks(self) -> tuple[Psk, ...]:
         """The ticket first, for early data goes with the first (4.3.10); then those that both sides were given."""
-        suites = self.config.cipher_suites
-        given = [psk for psk in self.config.psks.values() if any(SUITES[code].hash is psk.hash for code in suites)]
-        return (self.stored.as_psk(), *given) if self.stored is not None else tuple(given)
+        resumed = (self.stored.as_psk(),) if self.stored is not None else ()
+        if not self.config.psks:
+            return resumed
+        hashes = [SUITES[code].hash for code in self.config.cipher_suites]
+        return (*resumed, *[psk for psk in self.config.psks.values() if psk.hash in hashes])
 
     def offer(self) -> Offer:
         """The first ClientHello, with a fresh key share for each group of `config.key_shares` (4.3.8)."""
         config = self.config
-        shares = {group: config.key_share_source(GROUPS[group]) for group in config.key_shares}
+        shares: dict[NamedGroup, KeyShare] = {}
+        for group in config.key_shares:
+            shares[group] = config.key_share_source(GROUPS[group])
         psks = self.offered_psks()
         fresh: list[ExtensionBody] = [_key_share(shares, self.grease)]
         if self.wants_early_data:
@@ -177,11 +180,11 @@ class Offering(ClientAfterwards):
             random=config.random(32),
             # Appendix E.4: a non-empty session id makes this look like a resumption of TLS 1.2.
             legacy_session_id=config.random(32) if config.middlebox_compatibility else b"",
-            cipher_suites=(*self.grease.cipher_suites, *config.cipher_suites),
+            cipher_suites=self.grease.cipher_suites + config.cipher_suites,
             legacy_compression_methods=b"\0",
             extensions=self.block(fresh, psks),
         )
-        return Offer(self.bound(hello, psks), shares, psks, early_data=self.wants_early_data)
+        return Offer(self.bound(hello, psks), shares, psks, self.wants_early_data)
 
     def offer_again(
         self, offer: Offer, request: HelloRetryRequest, shares: dict[NamedGroup, KeyShare], cookie: Cookie | None
@@ -197,7 +200,7 @@ class Offering(ClientAfterwards):
             fresh.append(cookie)
         hello = offer.hello.replace(extensions=self.block(fresh, offer.psks))
         bound = self.bound(hello, offer.psks)
-        return Offer(bound, shares, offer.psks, early_data=offer.early_data, retry=request)
+        return Offer(bound, shares, offer.psks, offer.early_data, request)
 
     def standing_extensions(self) -> Extensions:
         """What every ClientHello of this config to this name says. A config does not change, so it is put together
@@ -293,20 +296,20 @@ class Offering(ClientAfterwards):
         if not psks:
             return None
         now = self.config.clock()
-        identities = [
-            PskIdentity(identity=psk.identity, obfuscated_ticket_age=psk.obfuscated_ticket_age(now)) for psk in psks
-        ]
+        identities = [PskIdentity(psk.identity, psk.obfuscated_ticket_age(now)) for psk in psks]
         binders = [bytes(psk.hash.digest_size) for psk in psks]
-        return OfferedPsks(identities=tuple(identities), binders=tuple(binders))
+        return OfferedPsks(tuple(identities), tuple(binders))
 
     def bound(self, hello: ClientHello, psks: tuple[Psk, ...]) -> ClientHello:
         """The ClientHello with its binders: each over all that comes before them, with its PSK's hash (4.3.11.2)."""
+        if not psks:
+            hello.keep(hello.put_together())  # at once: to find that nothing is kept yet takes an AttributeError
+            return hello
+        return hello.bound(partial(self.binders, psks))
 
-        def binders(truncated: bytes) -> tuple[bytes, ...]:
-            transcript = self.transcript_prefix + truncated
-            return tuple([psk.binder(psk.hash.new(transcript).digest()) for psk in psks])
-
-        return hello.bound(binders) if psks else hello
+    def binders(self, psks: tuple[Psk, ...], truncated: bytes) -> tuple[bytes, ...]:
+        transcript = self.transcript_prefix + truncated
+        return tuple([psk.binder(psk.hash.new(transcript).digest()) for psk in psks])
 
 
 @lru_cache(64)
@@ -325,6 +328,7 @@ def _named(standing: Extensions, name: bytes | None) -> Extensions:
 
 def _key_share(shares: dict[NamedGroup, KeyShare], grease: Grease) -> KeyShareClientHello:
     """In the order of supported_groups (4.3.8); a reserved group's share is one byte that nobody can use (RFC 8701)."""
-    entries = [KeyShareEntry(group=group, key_exchange=b"\0") for group in grease.groups]
-    entries += [KeyShareEntry(group=group, key_exchange=share.public) for group, share in shares.items()]
-    return KeyShareClientHello(client_shares=tuple(entries))
+    entries = [KeyShareEntry(group, share.public) for group, share in shares.items()]
+    if grease.groups:
+        entries[:0] = [KeyShareEntry(group, b"\0") for group in grease.groups]
+    return KeyShareClientHello(tuple(entries))

@@ -232,8 +232,8 @@ class ServerHandshake(Negotiation):
         shared_secret = None
         if choice.group is not None and choice.client_share is not None:
             share, shared_secret = GROUPS[choice.group].encapsulate(choice.client_share.key_exchange)
-            entry = KeyShareEntry(group=choice.group, key_exchange=share)
-            bodies.append(KeyShareServerHello(server_share=entry))
+            entry = KeyShareEntry(choice.group, share)
+            bodies.append(KeyShareServerHello(entry))
         if choice.selected is not None:
             bodies.append(SelectedPsk(selected_identity=choice.selected.position))
             if choice.identity is not None:

@@ -20,6 +20,7 @@ from .resumption.tickets import TicketState
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
     CR,
+    NO_EXTENSIONS,
     NST,
     CertificateAuthoritiesExtension,
     EarlyDataTicket,
@@ -31,7 +32,6 @@ from .wire.extensions import (
 )
 from .wire.messages import (
     MAX_TICKET_LIFETIME,
-    NO_EXTENSIONS,
     Certificate,
     CertificateRequest,
     CompressedCertificate,

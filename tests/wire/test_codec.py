@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import pack
 from typing import Annotated
 
 import pytest
@@ -14,7 +15,9 @@ from tls13.wire import companions as c
 from tls13.wire import extensions as e
 from tls13.wire import messages as m
 from tls13.wire.codec import (
+    MOST_REPEATED,
     Codec,
+    CodePointVector,
     Enumerated,
     Fixed,
     Opaque,
@@ -284,3 +287,25 @@ def test_a_peer_cannot_fill_our_memory_with_numbers_of_its_own() -> None:
     seen = {number: member(number) for number in range(2**16)}
     assert all(made == number for number, made in seen.items())
     assert sum(member(number) is made for number, made in seen.items()) <= 1024
+
+
+# --- what is kept of what peers send ------------------------------------------------------------------------
+
+
+def test_a_peer_cannot_make_us_keep_much() -> None:
+    """Lists and bodies that were read are kept for the next one who says the same: few, and short ones."""
+    suites = dict(m.ClientHello.fields)["cipher_suites"]
+    assert isinstance(suites, CodePointVector)
+    for number in range(1000):
+        codes = (number, 0x1301)
+        assert suites.read[pack(">2H", *codes)] == codes
+        assert suites.written[codes] == pack(">2H", *codes)
+        assert e.ClientVersions.repeated[pack(">B2H", 4, *codes)].versions == codes
+        for kept in (suites.read, suites.written, e.ClientVersions.repeated):
+            assert len(kept) <= MOST_REPEATED
+    long = bytes(2 * MOST_REPEATED)
+    assert suites.read[long] == (0,) * MOST_REPEATED
+    assert long not in suites.read
+    with pytest.raises(DecodeError):
+        e.ClientVersions.repeated[b""]
+    assert b"" not in e.ClientVersions.repeated

@@ -19,7 +19,7 @@ from tls13.resumption.tickets import TicketState
 from tls13.wire import written
 from tls13.wire.codec import Codec, Fixed, Nested, Opaque, Rest, Struct, UInt, Vector
 from tls13.wire.extensions import ExtensionBlock, KeyShareEntry, ProtocolNameList
-from tls13.wire.messages import CertificateEntry, CompressedCertificate
+from tls13.wire.messages import Certificate, CertificateEntry, CompressedCertificate, Finished
 from tls13.wire.registry import CipherSuite, NamedGroup, PskKeyExchangeMode
 
 
@@ -241,6 +241,31 @@ def test_a_vector_of_names_is_a_loop() -> None:
 def test_nothing_is_compiled_at_import() -> None:
     program = "import sys, tls13, tls13.wire.companions; sys.exit('tls13.wire.written' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_struct_is_made_by_names_or_in_its_order() -> None:
+    entry = KeyShareEntry(NamedGroup.x25519, b"x")
+    assert entry == KeyShareEntry(key_exchange=b"x", group=NamedGroup.x25519) == KeyShareEntry.decode(entry.encode())
+
+
+@pytest.mark.parametrize("given", [{"group": 29}, {"group": 29, "key_exchange": None}], ids=["left out", "None"])
+def test_a_field_that_is_not_given_is_named(given: Any) -> None:
+    for _ in range(2):  # the first time and, by then written, again
+        with pytest.raises(TypeError, match=r"KeyShareEntry: missing or unknown: key_exchange$"):
+            KeyShareEntry(**given)
+    with pytest.raises(TypeError, match="colour"):
+        KeyShareEntry(29, b"x", colour="red")  # type: ignore[call-arg]  # what this is about
+
+
+def test_a_message_that_its_header_cannot_count_is_not_written() -> None:
+    """Section 4: uint24 length."""
+    Finished(b"x" * (2**24 - 1)).to_handshake()
+    with pytest.raises(ConfigurationError, match="a Finished of 16777216 bytes; the limit is 16777215"):
+        Finished(b"x" * 2**24).to_handshake()
+    huge = CertificateEntry(cert_data=b"x" * (2**24 - 9))
+    Certificate(certificate_list=(huge,)).encode()
+    with pytest.raises(ConfigurationError, match="a Certificate of 16777217 bytes; the limit is 16777215"):
+        Certificate(certificate_list=(huge,), certificate_request_context=b"x").to_handshake()
 
 
 def test_a_struct_does_not_take_the_functions_of_its_parent() -> None:

@@ -26,6 +26,8 @@ from ..wire.registry import NamedGroup
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    MlKemPrivateKey = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
+
     class MontgomeryKey(Protocol):
         """X25519PrivateKey and X448PrivateKey."""
 
@@ -42,18 +44,20 @@ class KeyShare:
     RFC 9846, section 4.3.8: a key share MUST NOT be reused; so `finish` raises UsageError the second time.
     """
 
-    __slots__ = ("_finish", "public")
+    __slots__ = ("_exchange", "_private", "public")
 
-    def __init__(self, public: bytes, finish: Callable[[bytes], bytes]) -> None:
+    def __init__(self, public: bytes, exchange: Callable[[Any, bytes], bytes], private: object) -> None:
         self.public = public
-        self._finish: Callable[[bytes], bytes] | None = finish
+        self._exchange = exchange
+        """Makes the secret of `private` and the server's share."""
+        self._private: object | None = private
 
     def finish(self, server_share: bytes) -> bytes:
         """The shared secret. Raises InvalidKeyShare."""
-        finish, self._finish = self._finish, None
-        if finish is None:
+        private, self._private = self._private, None
+        if private is None:
             raise UsageError("a key share is used for one key exchange only")
-        return finish(server_share)
+        return self._exchange(private, server_share)
 
     def __repr__(self) -> str:
         return f"<KeyShare: {len(self.public)} bytes public>"
@@ -97,11 +101,9 @@ class DiffieHellman(Group):
     def fresh(self) -> tuple[object, bytes]:
         """A private key and its public share."""
 
-    def _share(self, private: object, public: bytes) -> KeyShare:
-        return KeyShare(public, lambda server_share: self.exchange(private, server_share))
-
     def generate(self) -> KeyShare:
-        return self._share(*self.fresh())
+        private, public = self.fresh()
+        return KeyShare(public, self.exchange, private)
 
     def encapsulate(self, client_share: bytes) -> tuple[bytes, bytes]:
         private, public = self.fresh()
@@ -129,7 +131,7 @@ class Montgomery(DiffieHellman):
 
     def from_private(self, private: bytes) -> KeyShare:
         key = self._load(private)
-        return self._share(key, key.public_key().public_bytes_raw())
+        return KeyShare(key.public_key().public_bytes_raw(), self.exchange, key)
 
     def exchange(self, private: MontgomeryKey, peer_share: bytes) -> bytes:  # type: ignore[override]  # its own keys
         self.check_length(peer_share, self.client_share_length)
@@ -155,7 +157,7 @@ class Weierstrass(DiffieHellman):
 
     def from_private(self, private: bytes) -> KeyShare:
         key = ec.derive_private_key(int.from_bytes(private, "big"), self.curve)
-        return self._share(key, _point(key))
+        return KeyShare(_point(key), self.exchange, key)
 
     def exchange(self, private: ec.EllipticCurvePrivateKey, peer_share: bytes) -> bytes:  # type: ignore[override]  # its own keys
         self.check_length(peer_share, self.client_share_length)
@@ -218,13 +220,14 @@ class Hybrid(Group):
         """ML-KEM's seed d || z (64 bytes), then the curve's private key."""
         return self._share(self.kem.private.from_seed_bytes(private[:64]), self.curve.from_private(private[64:]))
 
-    def _share(self, kem: mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey, curve: KeyShare) -> KeyShare:
-        def finish(server_share: bytes) -> bytes:
-            self.check_length(server_share, self.server_share_length)
-            ciphertext, point = self._split(server_share, self.kem.ciphertext_length)
-            return self._join(kem.decapsulate(ciphertext), curve.finish(point))
+    def _share(self, kem: MlKemPrivateKey, curve: KeyShare) -> KeyShare:
+        return KeyShare(self._join(kem.public_key().public_bytes_raw(), curve.public), self._exchange, (kem, curve))
 
-        return KeyShare(self._join(kem.public_key().public_bytes_raw(), curve.public), finish)
+    def _exchange(self, private: tuple[MlKemPrivateKey, KeyShare], server_share: bytes) -> bytes:
+        self.check_length(server_share, self.server_share_length)
+        ciphertext, point = self._split(server_share, self.kem.ciphertext_length)
+        kem, curve = private
+        return self._join(kem.decapsulate(ciphertext), curve.finish(point))
 
     def encapsulate(self, client_share: bytes) -> tuple[bytes, bytes]:
         self.check_length(client_share, self.client_share_length)

@@ -2,7 +2,7 @@
 
 A struct of the RFC is declared once:
 
-    class KeyShareEntry(Struct):                            struct {
+    class KeyShareEntry(Struct, kw_only=False):             struct {
         group: NamedGroup                                       NamedGroup group;
         key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]    opaque key_exchange<1..2^16-1>;
                                                             } KeyShareEntry;
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, cached_property
-from struct import unpack_from
+from struct import pack, unpack_from
 from typing import Annotated, Any, ClassVar, NoReturn, Self, dataclass_transform, get_origin
 
 from ..errors import ConfigurationError, DecodeError
@@ -153,6 +153,31 @@ class Rest(Codec):
         return f"opaque {name}[{self.length_name}]"
 
 
+MOST_REPEATED = 64
+"""Of what is read or written again: of each kind as many, and none that is longer. A peer may fill it with 32 code
+points that nobody knows in each: that is half a MiB."""
+
+
+class Repeated(dict[Any, Any]):
+    """What was read or written before, and is likely to come again: most clients say the same each time.
+
+    A dict that knows what to do where it does not know is asked without a call; an lru_cache takes twice as long.
+    When it is full it begins anew: a peer that thinks of hundreds costs the others one more reading.
+    """
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, key: Any) -> Any:
+        made = self.make(key)
+        if len(key) <= MOST_REPEATED:
+            if len(self) >= MOST_REPEATED:
+                self.clear()
+            self[key] = made
+        return made
+
+
 def _size_of(ceiling: int) -> int:
     """How many bytes the length of a vector takes (section 3.4: as many as the ceiling needs)."""
     return (ceiling.bit_length() + 7) // 8
@@ -255,17 +280,29 @@ class Vector(Opaque):
 
 
 class CodePointVector(Vector):
-    """A vector of 16-bit code points, unpacked in one call: the lists of a ClientHello are made of them."""
+    """A vector of 16-bit code points, unpacked in one call: the lists of a ClientHello are made of them, and most
+    clients have the same ones."""
 
     def __init__(self, vector: Vector, element: Enumerated) -> None:
         super().__init__(vector.floor, vector.ceiling, element)
         self.element: Enumerated = element
 
+    @cached_property
+    def read(self) -> Repeated:
+        """The code points that an even number of bytes holds."""
+        member = self.element.member
+        return Repeated(lambda data: tuple(map(member, unpack_from(f">{len(data) // 2}H", data))))
+
+    @cached_property
+    def written(self) -> Repeated:
+        """The bytes of a tuple of code points, or struct.error."""
+        return Repeated(lambda codes: pack(f">{len(codes)}H", *codes))
+
     def decode(self, data: bytes, at: int, end: int) -> tuple[Any, int]:
         start, stop = self.scope(data, at, end)
         if (stop - start) % 2:
             raise DecodeError(f"a vector of {stop - start} bytes cannot hold {self.type_name} of 2 bytes each")
-        return tuple(map(self.element.member, unpack_from(f">{(stop - start) // 2}H", data, start))), stop
+        return self.read[data[start:stop]], stop
 
 
 class Nested(Codec):
@@ -308,13 +345,19 @@ def _is_class_variable(annotation: Any) -> bool:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Struct:
-    """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value."""
+    """A struct of the RFC. Subclasses only declare fields; instances are immutable and compare by value.
+
+    The fields are given by name; of a short struct that says kw_only=False to the type checkers, in their order, which
+    takes half the time: a class cannot be called by names without making a dict of them.
+    """
 
     fields: ClassVar[tuple[tuple[str, Codec], ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
     rfc_name: ClassVar[str] = ""
+    unwritten: ClassVar[dict[str, Any]]
+    """What stands, until it is first called, in the place of each function that written.py makes."""
 
-    def __init_subclass__(cls, *, rfc_name: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, rfc_name: str = "", kw_only: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         annotations: dict[str, Any] = cls.__annotations__
         cls.rfc_name = rfc_name or cls.__name__
@@ -323,17 +366,21 @@ class Struct:
             cls.fields = tuple({**dict(cls.fields), **{n: codec_for(kind) for n, kind in declared.items()}}.items())
             cls.defaults = {**cls.defaults, **{name: cls.__dict__[name] for name in declared if name in cls.__dict__}}
         # Not its parent's, which may have been written already (written.py).
-        for name in ("decode", "decode_at", "encode"):
+        for name, unwritten in cls.unwritten.items():
             if name not in cls.__dict__:
-                setattr(cls, name, vars(Struct)[name])
+                setattr(cls, name, unwritten)
 
-    def __init__(self, **values: Any) -> None:
-        if len(values) != len(self.fields):
-            values = {**self.defaults, **values}
-            if len(values) != len(self.fields):
-                wrong = sorted(values.keys() ^ dict(self.fields).keys())
-                raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
-        _fill(self, values)
+    def __init__(self, *values: Any, **named: Any) -> None:
+        from .written import write
+
+        write(type(self), "__init__")  # in the place of this
+        vars(type(self))["__init__"](self, *values, **named)
+
+    @classmethod
+    def incomplete(cls, given: dict[str, Any]) -> TypeError:
+        """Which fields were not given, neither by name nor by a default."""
+        wrong = sorted(name for name, value in given.items() if value is None)
+        return TypeError(f"{cls.__name__}: missing or unknown: {', '.join(wrong)}")
 
     @classmethod
     def decode(cls, data: bytes, at: int = 0) -> Self:
@@ -370,23 +417,31 @@ class Struct:
 
     def unwritable(self) -> ConfigurationError:
         """Which bound is not kept: found by writing the fields again, one by one."""
+        out = bytearray()
         for name, codec in self.fields:
             try:
-                codec.encode(getattr(self, name), bytearray())
+                codec.encode(getattr(self, name), out)
             except ConfigurationError as error:
                 return error
-        return ConfigurationError(f"{type(self).__name__} cannot be written")
+        # Every field can be written: then it is the length of the whole, in `struct Handshake`.
+        return ConfigurationError(f"a {type(self).__name__} of {len(out)} bytes; the limit is {2**24 - 1}")
 
     @classmethod
     def python(cls) -> str:
         """The text of the functions that read and write this struct (written.py)."""
         from .written import TEXTS
 
-        return "\n\n".join([text(cls).text for text in TEXTS.values()])
+        return "\n\n".join([TEXTS[name](cls).text for name in cls.unwritten])
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return type(self)(**{**self.__dict__, **changes})
+        values = {**self.__dict__, **changes}
+        if len(values) != len(self.__dict__):
+            unknown = sorted(values.keys() - self.__dict__.keys())
+            raise TypeError(f"{type(self).__name__}: unknown: {', '.join(unknown)}")
+        copy = object.__new__(type(self))
+        _fill(copy, values)
+        return copy
 
     @classmethod
     def rfc(cls) -> str:
@@ -409,3 +464,5 @@ class Struct:
 
 _fill: Callable[[Struct, dict[str, Any]], None] = vars(Struct)["__dict__"].__set__
 """Gives a struct all its fields at once; there is no other way, for __setattr__ refuses."""
+
+Struct.unwritten = {name: vars(Struct)[name] for name in ("decode_at", "decode", "__init__", "encode")}

@@ -7,13 +7,12 @@ extension twice, a known extension in a message that must not carry it, and an a
 """
 
 from enum import Enum
-from functools import lru_cache
 from struct import Struct as Layout
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
 
 from .. import errors
 from ..errors import DecodeError
-from .codec import Opaque, Rest, Struct, Vector, uint16, uint32
+from .codec import Opaque, Repeated, Rest, Struct, Vector, uint16, uint32
 from .registry import (
     ExtensionType,
     NamedGroup,
@@ -90,9 +89,8 @@ ALLOWED: "dict[int, frozenset[Place]]" = {
 }
 
 BODIES: "dict[tuple[Place, int], type[ExtensionBody]]" = {}
-_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], int]]]" = {place: {} for place in Place}
-"""The same, by place: what a message's extensions are looked up in. The number: up to so many bytes of extension_data,
-another connection's are likely to be the same."""
+_KNOWN: "dict[Place, dict[int, tuple[type[ExtensionBody], Repeated | None]]]" = {place: {} for place in Place}
+"""The same, by place: what a message's extensions are looked up in; and those read before, of a body that repeats."""
 
 
 class ExtensionBody(Struct):
@@ -104,6 +102,8 @@ class ExtensionBody(Struct):
     extension_type: ClassVar[ExtensionType]
     number: ClassVar[int]
     """The same, as `Extensions.raw` has it."""
+    repeated: ClassVar[Repeated]
+    """Those read before, by their extension_data."""
 
     def __init_subclass__(
         cls,
@@ -116,9 +116,10 @@ class ExtensionBody(Struct):
         super().__init_subclass__(**kwargs)
         if type is not None:
             cls.extension_type, cls.number = type, int(type)
+            cls.repeated = Repeated(lambda data: cls.decode(data))  # not yet the written one (written.py)
             for place in places:
                 BODIES[place, type] = cls
-                _KNOWN[place][type] = cls, 64 if repeats else 0
+                _KNOWN[place][type] = cls, cls.repeated if repeats else None
 
 
 T = TypeVar("T", bound=ExtensionBody)
@@ -126,15 +127,8 @@ T = TypeVar("T", bound=ExtensionBody)
 
 if TYPE_CHECKING:
 
-    class _Decode(Protocol):
-        def __call__(self, body: type[T], data: bytes, /) -> T: ...
-
     class _Get(Protocol):
         def __call__(self, kind: type[T], /) -> T | None: ...
-
-
-decode_again = cast("_Decode", lru_cache(512)(lambda body, data: body.decode(data)))
-"""`body.decode(data)`, for what is short and comes again and again: most clients say the same each time."""
 
 
 Pairs = tuple[tuple[int, bytes], ...]
@@ -185,17 +179,18 @@ class Extensions:
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        return cls((), place).followed_by(*bodies)
+        return NO_EXTENSIONS[place].followed_by(*bodies)
 
     def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
         """A block to send: the extensions of this one, and then these, which are of other types."""
-        known, found, parts = self._bodies.copy(), self._data.copy(), [self.encoded()]
+        known, found, encoded = self._bodies.copy(), self._data.copy(), self.encoded()
         for body in bodies:
             number, data = body.number, body.encode()
-            known[type(body)], found[number] = body, data
-            parts += _HEADER.pack(number, len(data)), data
+            known[type(body)] = body
+            found[number] = data
+            encoded += _HEADER.pack(number, len(data)) + data
         longer = Extensions(found, self.place)._know(known)
-        longer._encoded = b"".join(parts)
+        longer._encoded = encoded
         return longer
 
     def encoded(self) -> bytes:
@@ -238,8 +233,8 @@ class Extensions:
         for number, data in found.items():
             entry = known.get(number)
             if entry is not None:
-                body, repeats = entry
-                bodies[body] = decode_again(body, data) if len(data) <= repeats else body.decode(data)
+                body, repeated = entry
+                bodies[body] = repeated[data] if repeated is not None else body.decode(data)
             elif number in ALLOWED and place not in ALLOWED[number]:
                 raise errors.MisplacedExtension(f"{ExtensionType(number)} in {place.value}")
         self._know(bodies)
@@ -281,6 +276,9 @@ class Extensions:
         return f"Extensions({', '.join(shown)})"
 
 
+NO_EXTENSIONS = {place: Extensions((), place) for place in Place}
+
+
 def _each(data: bytes, at: int, stop: int) -> Pairs:
     """All extensions of a block in which one comes twice: what is wrong with it is said later, by `judge`."""
     pairs = []
@@ -304,7 +302,7 @@ class ExtensionBlock(Opaque):
         self.lowest = 0
         self.may_be_missing = floor > 0
         """Such a hello may even end before its extensions: it, too, reaches the version rule."""
-        self.empty = Extensions((), place)
+        self.empty = NO_EXTENSIONS[place]
 
     def decode(self, data: bytes, at: int, end: int) -> "tuple[Any, int]":
         if at == end and self.may_be_missing:
@@ -316,17 +314,18 @@ class ExtensionBlock(Opaque):
         if start == stop:
             return self.empty, stop
         found: dict[int, bytes] = {}
-        count, at, header = 0, start, _HEADER.unpack_from
-        while at < stop:
-            body = at + 4
-            if body > stop:
-                raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
+        count, at, last, header = 0, start, stop - 4, _HEADER.unpack_from
+        while at <= last:
             number, length = header(data, at)
+            body = at + 4
             at = body + length
-            if at > stop:
-                raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
             found[number] = data[body:at]
             count += 1
+        # An extension that sticks out ends the loop, and is refused here: one comparison for each is enough.
+        if at > stop:
+            raise DecodeError(f"extension_data of {length} bytes where {stop - body} are left")
+        if at < stop:
+            raise DecodeError(f"an extension needs at least 4 bytes where {stop - at} are left")
         return Extensions(found if len(found) == count else _each(data, start, stop), self.place), stop
 
     def encode(self, value: Any, out: bytearray) -> None:
@@ -399,14 +398,14 @@ class NamedGroupList(ExtensionBody, type=ExtensionType.supported_groups, places=
     named_group_list: Annotated[tuple[NamedGroup, ...], Vector(2, 2**16 - 1)]
 
 
-class KeyShareEntry(Struct):
+class KeyShareEntry(Struct, kw_only=False):
     """Section 4.3.8."""
 
     group: NamedGroup
     key_exchange: Annotated[bytes, Opaque(1, 2**16 - 1)]
 
 
-class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH], repeats=False):
+class KeyShareClientHello(ExtensionBody, type=ExtensionType.key_share, places=[CH], repeats=False, kw_only=False):
     """Section 4.3.8. An empty list asks the server to choose a group."""
 
     client_shares: Annotated[tuple[KeyShareEntry, ...], Vector(0, 2**16 - 1)]
@@ -418,7 +417,7 @@ class KeyShareHelloRetryRequest(ExtensionBody, type=ExtensionType.key_share, pla
     selected_group: NamedGroup
 
 
-class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH], repeats=False):
+class KeyShareServerHello(ExtensionBody, type=ExtensionType.key_share, places=[SH], repeats=False, kw_only=False):
     """Section 4.3.8."""
 
     server_share: KeyShareEntry
@@ -440,14 +439,14 @@ class EarlyDataTicket(ExtensionBody, type=ExtensionType.early_data, places=[NST]
     max_early_data_size: uint32
 
 
-class PskIdentity(Struct):
+class PskIdentity(Struct, kw_only=False):
     """Section 4.3.11. obfuscated_ticket_age in milliseconds, plus ticket_age_add, modulo 2^32."""
 
     identity: Annotated[bytes, Opaque(1, 2**16 - 1)]
     obfuscated_ticket_age: uint32
 
 
-class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False):
+class OfferedPsks(ExtensionBody, type=ExtensionType.pre_shared_key, places=[CH], repeats=False, kw_only=False):
     """Section 4.3.11, the client's arm of PreSharedKeyExtension."""
 
     identities: Annotated[tuple[PskIdentity, ...], Vector(7, 2**16 - 1)]

@@ -6,11 +6,10 @@ comes from: first the version (section 4.3.1: "prior to processing the rest"), t
 """
 
 from functools import lru_cache
-from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from .. import errors
-from ..errors import ConfigurationError, DecodeError
+from ..errors import DecodeError
 from .codec import Fixed, Opaque, Rest, Struct, Vector, uint8, uint24, uint32
 from .extensions import (
     CH,
@@ -18,6 +17,7 @@ from .extensions import (
     CT,
     EE,
     HRR,
+    NO_EXTENSIONS,
     NST,
     SH,
     ClientVersions,
@@ -27,7 +27,6 @@ from .extensions import (
     SelectedVersion,
     ServerNameList,
     SignatureSchemeList,
-    decode_again,
 )
 from .registry import (
     PRE_SHARED_KEY,
@@ -60,11 +59,6 @@ DOWNGRADE_SENTINELS = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 MAX_TICKET_LIFETIME = 604800
 """Seconds: 7 days (section 4.7.1)."""
 
-NO_EXTENSIONS = {place: Extensions((), place) for place in (CH, SH, HRR, EE, CR, CT, NST)}
-
-
-_HEADER = Layout(">I")
-
 
 class HandshakeMessage(Struct):
     """The body of `Handshake`: what follows msg_type and length."""
@@ -83,11 +77,12 @@ class HandshakeMessage(Struct):
 
     def to_handshake(self) -> bytes:
         """The whole `struct Handshake`: msg_type, uint24 length, body. Raises ConfigurationError if it is too long."""
-        body = self.encode()
-        length = len(body)
-        if length >= 2**24:
-            raise ConfigurationError(f"a {type(self).__name__} of {length} bytes; the limit is {2**24 - 1}")
-        return _HEADER.pack(self.header | length) + body
+        from .written import write
+
+        write(type(self), "to_handshake")  # in the place of this
+        return self.to_handshake()
+
+    unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "to_handshake": to_handshake}
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
@@ -106,11 +101,23 @@ class EncodedOnce(HandshakeMessage):
 
     def to_handshake(self) -> bytes:
         encoded: bytes | None = getattr(self, "_encoded", None)
-        return self.keep(super().to_handshake()) if encoded is None else encoded
+        return self.keep(self.put_together()) if encoded is None else encoded
+
+    def put_together(self) -> bytes:
+        """What is kept."""
+        from .written import write
+
+        write(type(self), "put_together")  # in the place of this
+        return self.put_together()
+
+    unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "put_together": put_together}
 
     def keep(self, encoded: bytes) -> bytes:
-        object.__setattr__(self, "_encoded", encoded)
+        _keep(self, encoded)
         return encoded
+
+
+_keep: "Callable[[EncodedOnce, bytes], None]" = vars(EncodedOnce)["_encoded"].__set__
 
 
 class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
@@ -139,7 +146,7 @@ class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
         offered, data = self.extensions.get(OfferedPsks), self.extensions.find(PRE_SHARED_KEY)
         if offered is None or data is None:
             return self
-        truncated = self.to_handshake()[: -offered.binders_length]
+        truncated = self.put_together()[: -offered.binders_length]
         proven = offered.replace(binders=binders(truncated))
         listed = proven.listed_binders()
         extensions = self.extensions.replacing(proven, data[: -len(listed)] + listed)
@@ -152,7 +159,7 @@ class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
         offered = self.extensions.find(SUPPORTED_VERSIONS)
         if offered is None:
             raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
-        if TLS1_3 not in decode_again(ClientVersions, offered).versions:
+        if TLS1_3 not in ClientVersions.repeated[offered].versions:
             raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
         self.extensions.judge()
 
@@ -177,7 +184,7 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
             if self.random[24:] in DOWNGRADE_SENTINELS:
                 raise errors.Downgrade(f"the server answers with {self.legacy_version}")
             raise errors.ProtocolVersionError(f"the server chose {self.legacy_version}")
-        version = decode_again(SelectedVersion, selected).selected_version
+        version = SelectedVersion.repeated[selected].selected_version
         if version != TLS1_3:
             raise errors.VersionNotOffered(version)
 
@@ -238,14 +245,14 @@ class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_
     compressed_certificate_message: Annotated[bytes, Opaque(1, 2**24 - 1)]
 
 
-class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify):
+class CertificateVerify(HandshakeMessage, msg_type=HandshakeType.certificate_verify, kw_only=False):
     """Section 4.5.2."""
 
     algorithm: SignatureScheme
     signature: Annotated[bytes, Opaque(0, 2**16 - 1)]
 
 
-class Finished(HandshakeMessage, msg_type=HandshakeType.finished):
+class Finished(HandshakeMessage, msg_type=HandshakeType.finished, kw_only=False):
     """Section 4.5.3."""
 
     verify_data: Annotated[bytes, Rest("Hash.length")]

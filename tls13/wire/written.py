@@ -1,9 +1,9 @@
 """The Python that a declaration stands for.
 
 A declaration (codec.py) could be interpreted: ask the codec of each field, one after the other. That is right but slow,
-two or three calls for each field of each message. So when a struct is read or written for the first time, the function
-that a person would have written for it is put down as text and compiled; `dataclasses` makes its `__init__` so, too.
-`KeyShareEntry.python()` shows it:
+two or three calls for each field of each message. So when a struct is read, made or written for the first time, the
+function that a person would have written for it is put down as text and compiled, as `dataclasses` does it.
+`KeyShareEntry.python()` shows them all. The first:
 
     as_HH = Layout(">HH")
 
@@ -30,6 +30,7 @@ that a person would have written for it is put down as text and compiled; `datac
 * Here it is only found *that* something is wrong. *What*, is found by interpreting (`Struct.refusal`): that may take
   its time, and so the words have one home.
 * `decode(data, at=0)` is the same for a struct that must be all that there is, as a message and an extension must.
+* `to_handshake()` is `encode()` with the header of a message before it: one join, and no body that is copied again.
 * A text is made of declarations alone: nothing that a peer sends is ever compiled.
 
 Nothing is compiled at import, and of each struct only what is used: where it is only ever read, `encode` is not.
@@ -38,7 +39,7 @@ Nothing is compiled at import, and of each struct only what is used: where it is
 from __future__ import annotations
 
 from struct import Struct as Layout
-from struct import error, pack, unpack_from
+from struct import error, pack
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, DecodeError
@@ -61,19 +62,21 @@ NAMES: dict[str, Any] = {
     "fill": vars(Struct)["__dict__"].__set__,
     "new": object.__new__,
     "pack": pack,
-    "unpack_from": unpack_from,
 }
 """What every text may use. `fill` gives an instance all its fields at once, and no other field ever."""
+
+SUFFIXES = ("_", "_codec", "_end", "_high", "_read", "_written")
+"""Of the names that are made up for a field."""
 
 LOCALS = frozenset({"at", "data", "end", "first", "high", "item", "length", "self"})
 
 
 def write(struct: type[Struct], name: str) -> None:
-    """Give it its own `decode`, `decode_at` or `encode`. Two threads that both come first write the same."""
+    """Give it its own `decode` or the like: one of TEXTS. Two threads that both come first write the same."""
     text = TEXTS[name](struct)
     names = NAMES | text.names
     exec(compile(text.text, f"<{struct.__name__}.{name}>", "exec"), names)  # noqa: S102  # of declarations alone
-    setattr(struct, name, names[name] if name == "encode" else staticmethod(names[name]))
+    setattr(struct, name, staticmethod(names[name]) if name.startswith("decode") else names[name])
 
 
 class _Text:
@@ -120,7 +123,7 @@ class _Text:
 
 def _local(name: str) -> str:
     """The variable for a field, unlike all that are made up here."""
-    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(("_", "_codec", "_end", "_high"))
+    taken = name in LOCALS or name in NAMES or name.startswith("as_") or name.endswith(SUFFIXES)
     return f"{name}_" if taken else name
 
 
@@ -215,10 +218,9 @@ class _Reading(_Text):
     def vector(self, name: str, codec: Opaque, end: str) -> None:
         stop = self.scope(name, codec, end)
         match codec:
-            case CodePointVector(element=element):
+            case CodePointVector():
                 self.refuse_if("DecodeError", ["length % 2"])
-                numbers = 'unpack_from(f">{length // 2}H", data, at)'
-                self.say(f"{name} = tuple(map({self.mean(element.type_name, element.member)}, {numbers}))")
+                self.say(f"{name} = {self.mean(f'{name}_read', codec.read)}[data[at:{stop}]]")
             case Vector(element=Enumerated(size=1, type_name=kind, member=member)):
                 self.say(f"{name} = tuple(map({self.mean(kind, member)}, data[at:{stop}]))")
             case Vector():
@@ -266,38 +268,75 @@ class _ReadingAll(_Reading):
             self.refuse_if("DecodeError", ["at != end"])
 
 
+class _Making(_Text):
+    """__init__(self, ...): the fields, by name or in their order. None stands for one that is not given: no field of
+    any struct can be None."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        super().__init__(struct)
+        names = [name for name, _ in struct.fields]
+        given = [f"{name}={self.default(struct, name)}" for name in names]
+        self.indent = "    "
+        if missing := [f"{name} is None" for name in names if name not in struct.defaults]:
+            self.say(f"if {' or '.join(missing)}:")
+            self.say(f"    raise {self.kind}.incomplete(locals())")
+        self.say(*_listed("fill(self, {", [f'"{name}": {name}' for name in names], "})"))
+        self.text = self.finish("\n".join(_listed("def __init__(", ["self", *given], "):")))
+
+    def default(self, struct: type[Struct], name: str) -> str:
+        return self.mean(f"{name}_default", struct.defaults[name]) if name in struct.defaults else "None"
+
+
 class _Writing(_Text):
     """encode(self): the bytes."""
+
+    head = "def encode(self):"
 
     def __init__(self, struct: type[Struct]) -> None:
         super().__init__(struct)
         self.parts: list[str] = []
-        self.indent = (8 if _may_be_wrong(struct) else 4) * " "
+        self.sizes: list[str] = []
+        """How long each part is."""
+        may_be_wrong = self.may_be_wrong(struct)
+        self.indent = (8 if may_be_wrong else 4) * " "
+        self.begin(struct)
         for name, codec in struct.fields:
             self.field(_local(name), codec, f"self.{name}")
         self.pack()
+        self.conclude()
         if len(self.parts) > 2:
             self.say(*_listed('return b"".join((', self.parts, "))"))
         else:
             self.say(f"return {self.sum()}")
         self.indent = "    "
-        if _may_be_wrong(struct):
+        if may_be_wrong:
             self.lines = ["    try:", *self.lines]
             self.say("except (ConfigurationError, error):", "    raise self.unwritable() from None")
-        self.text = self.finish("def encode(self):")
+        self.text = self.finish(self.head)
+
+    def may_be_wrong(self, struct: type[Struct]) -> bool:
+        return _may_be_wrong(struct)
+
+    def begin(self, struct: type[Any]) -> None:
+        """Nothing stands before it."""
+
+    def conclude(self) -> None:
+        """How long the whole is, the parts will say."""
 
     def pack(self) -> None:
         """Write what stands side by side here."""
         if self.row:
             self.parts.append(f"{self.layout()}.pack({', '.join(self.row)})")
+            self.sizes.append(str(Layout(">" + self.letters).size))
             self.letters, self.row = "", []
 
     def sum(self) -> str:
         return " + ".join(self.parts) or 'b""'
 
-    def add(self, part: str) -> None:
+    def add(self, name: str, part: str) -> None:
         self.pack()
         self.parts.append(part)
+        self.sizes.append(f"len({name})")
 
     def field(self, name: str, codec: Codec, value: str) -> None:
         match codec:
@@ -310,20 +349,22 @@ class _Writing(_Text):
             case UInt(size=1 | 2 | 4 | 8) | Enumerated():
                 self.take(LETTERS[codec.size], value)
             case Nested():
-                self.add(f"{value}.encode()")
+                self.add(name, f"{value}.encode()")
             case Rest():
-                self.add(value)
+                self.add(name, value)
             case Opaque() if not _is_deep(codec):
                 self.vector(name, codec, value)
             case _:
                 self.say(f"{name} = bytearray()", f"{self.mean(f'{name}_codec', codec)}.encode({value}, {name})")
-                self.add(name)
+                self.add(name, name)
 
     def vector(self, name: str, codec: Opaque, value: str) -> None:
         """The bytes of the vector into the variable `name`, then its length and these bytes into the whole."""
         match codec:
             case ExtensionBlock():
                 self.say(f"{name} = {value}.encoded()")
+            case CodePointVector():
+                self.say(f"{name} = {self.mean(f'{name}_written', codec.written)}[tuple({value})]")
             case Vector(element=Enumerated(size=size)):
                 self.copy(name, value)
                 self.say(f'{name} = pack(f">{{len({name})}}{LETTERS[size]}", *{name})')
@@ -339,7 +380,7 @@ class _Writing(_Text):
             self.take("BH", f"{length} >> 16", f"{length} & 0xFFFF")
         else:
             self.take(LETTERS[codec.size], length)
-        self.add(name)
+        self.add(name, name)
 
     def copy(self, name: str, value: str) -> None:
         if name != value:
@@ -347,17 +388,48 @@ class _Writing(_Text):
 
     def elements(self, name: str, element: Codec, value: str) -> None:
         self.say(f"{name} = []", f"for item in {value}:")
-        outside = self.indent, self.parts, self.letters, self.row
-        self.indent, self.parts, self.letters, self.row = self.indent + "    ", [], "", []
+        outside = self.indent, self.parts, self.sizes, self.letters, self.row
+        self.indent, self.parts, self.sizes, self.letters, self.row = self.indent + "    ", [], [], "", []
         self.field("item", element, "item")
         self.pack()
         self.say(f"{name}.append({self.sum()})")
-        self.indent, self.parts, self.letters, self.row = outside
+        self.indent, self.parts, self.sizes, self.letters, self.row = outside
         self.say(f'{name} = b"".join({name})')
 
 
-TEXTS: dict[str, Callable[[type[Struct]], _Reading | _Writing]] = {
+class _WritingWhole(_Writing):
+    """to_handshake(self): the same behind the header of `struct Handshake`, which says how long it is."""
+
+    head = "def to_handshake(self):"
+
+    def may_be_wrong(self, struct: type[Struct]) -> bool:
+        return True
+
+    def begin(self, struct: type[Any]) -> None:
+        self.take("I", f"{struct.header:#x} | length")
+
+    def conclude(self) -> None:
+        fixed = sum(int(size) for size in self.sizes if size.isdigit()) - 4
+        lengths = [size for size in self.sizes if not size.isdigit()]
+        self.say(f"length = {' + '.join([*([str(fixed)] if fixed else []), *lengths]) or '0'}")
+        self.refuse_if("ConfigurationError", ["length > 0xFFFFFF"])
+
+    def add(self, name: str, part: str) -> None:
+        self.copy(name, part)
+        super().add(name, name)
+
+
+class _WritingOnce(_WritingWhole):
+    """put_together(self): the same, for a message that keeps it."""
+
+    head = "def put_together(self):"
+
+
+TEXTS: dict[str, Callable[[type[Any]], _Reading | _Making | _Writing]] = {
     "decode_at": _Reading,
     "decode": _ReadingAll,
+    "__init__": _Making,
     "encode": _Writing,
+    "to_handshake": _WritingWhole,
+    "put_together": _WritingOnce,
 }
