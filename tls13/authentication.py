@@ -242,7 +242,7 @@ class AuthenticatedFlow(HandshakeFlow):
 
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
-        return Shown(chain[0], chain, leaf_extensions=message.certificate_list[0].extensions)
+        return Shown(chain[0], chain, None, message.certificate_list[0].extensions)
 
     def read_certificate_verify(
         self, holder: KeyHolder, offered: Collection[SignatureScheme], context: bytes

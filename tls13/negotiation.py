@@ -14,8 +14,9 @@ from . import errors
 from .crypto.suites import SUITES
 from .flow import settle
 from .server_afterwards import ServerAfterwards
-from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
+from .wire.companions import CertWithExternPsk, ClientCertTypes, DelegatedCredentialSchemes, ServerCertTypes
 from .wire.extensions import (
+    CertificateAuthoritiesExtension,
     EarlyDataIndication,
     Extensions,
     KeyShareClientHello,
@@ -26,6 +27,7 @@ from .wire.extensions import (
     PskKeyExchangeModes,
     ServerNameList,
     SignatureSchemeList,
+    SignatureSchemeListCert,
 )
 from .wire.registry import (
     HOST_NAME,
@@ -54,6 +56,19 @@ PRINTABLE = bytes(range(0x21, 0x7F))
 
 X509_ALONE = (X509,)
 """What a client may be shown, and what it has, if it does not say (RFC 7250, section 4.1)."""
+
+ASKED_OF_IDENTITIES = (
+    SignatureSchemeList.number,
+    SignatureSchemeListCert.number,
+    CertificateAuthoritiesExtension.number,
+    ServerCertTypes.number,
+    DelegatedCredentialSchemes.number,
+)
+"""The extensions by which a client says what certificate it wants to see, besides server_name."""
+
+MAX_ANSWERS = 256
+MAX_ASKED = 512
+"""How many answers to that are kept, and for questions of how many bytes: a client thinks of them."""
 
 MAX_IDENTITIES = 8
 """How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
@@ -191,18 +206,17 @@ class Negotiation(ServerAfterwards):
 
     def choose_suite(self, hello: ClientHello) -> Suite:
         """Our most wanted suite of the client's; where both sides know an external PSK, one with its hash (4.3.11)."""
-        common = [code for code in self.config.cipher_suites if code in hello.cipher_suites]
-        if not common:
-            raise errors.NoCommonCipherSuite(
-                f"the client offers {', '.join(code.name for code in hello.cipher_suites)}"
-            )
-        psks = hello.extensions.get(OfferedPsks)
-        if psks is not None and self.config.psks:
-            hashes = [psk.hash for offered in psks.identities if (psk := self.config.psks.get(offered.identity))]
-            for code in common:
-                if SUITES[code].hash in hashes:
+        config, offered = self.config, hello.cipher_suites
+        psks = hello.extensions.get(OfferedPsks) if config.psks else None
+        if psks is not None:
+            hashes = [psk.hash for one in psks.identities if (psk := config.psks.get(one.identity))]
+            for code in config.cipher_suites:
+                if code in offered and SUITES[code].hash in hashes:
                     return SUITES[code]
-        return SUITES[common[0]]
+        for code in config.cipher_suites:
+            if code in offered:
+                return SUITES[code]
+        raise errors.NoCommonCipherSuite(f"the client offers {', '.join(code.name for code in offered)}")
 
     def choose_group(self, extensions: Extensions) -> tuple[NamedGroup | None, KeyShareEntry | None]:
         """Our most wanted group among the client's shares; else, for a retry, among the groups it supports.
@@ -210,10 +224,11 @@ class Negotiation(ServerAfterwards):
         No group at all is an offence only if no PSK can do without one (4.2.1).
         """
         supported, key_share = extensions.get(NamedGroupList), extensions.get(KeyShareClientHello)
-        shares = {entry.group: entry for entry in key_share.client_shares} if key_share is not None else {}
+        shares = key_share.client_shares if key_share is not None else ()
         for group in self.config.groups:
-            if group in shares:
-                return group, shares[group]
+            for entry in shares:
+                if entry.group == group:
+                    return group, entry
         offered = supported.named_group_list if supported is not None else ()
         for group in self.config.groups:
             if group in offered:
@@ -272,13 +287,13 @@ class Negotiation(ServerAfterwards):
     def may_resume(self, ticket: TicketState, server_name: str | None, alpn_protocol: bytes | None) -> bool:
         """A ticket must not lead around authentication: it opens only what the same name and the same demands on the
         client would have opened (CVE-2025-23419), and only as long as the client's certificate is good."""
-        now = self.config.clock()
+        now, origin = self.config.clock(), ticket.origin
         return (
             not ticket.expired(now)
-            and now < ticket.chain_expires_at
+            and now < origin.chain_expires_at
             and compare_digest(ticket.policy, self.config.client_policy)
             and ticket.server_name == (server_name or "").lower()
-            and ticket.alpn_protocol == (alpn_protocol or b"")
+            and origin.alpn_protocol == (alpn_protocol or b"")
         )
 
     def check_binder(self, psk: Psk, psks: OfferedPsks, index: int) -> None:
@@ -310,20 +325,39 @@ class Negotiation(ServerAfterwards):
         names = extensions.get(ServerNameList)
         if names is None:
             return None
-        hosts = [entry.host_name for entry in names.server_name_list if entry.name_type == HOST_NAME]
-        if len(hosts) > 1:
-            raise errors.IllegalParameter("server_name holds more than one host_name")
-        if not hosts:
+        host: bytes | None = None
+        for entry in names.server_name_list:
+            if entry.name_type == HOST_NAME:
+                if host is not None:
+                    raise errors.IllegalParameter("server_name holds more than one host_name")
+                host = entry.host_name
+        if host is None:
             return None
-        if hosts[0].translate(None, PRINTABLE):
-            raise errors.IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {hosts[0]!r}")
-        return hosts[0].decode("ascii")
+        if host.translate(None, PRINTABLE):
+            raise errors.IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {host!r}")
+        return host.decode("ascii")
 
     def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
-        """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme.
+        """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme; and
+        whether it is for this name.
 
-        Of several, one that comes from an authority that the client names is taken first (4.3.4).
+        It follows from the config and from what is `asked`, and from nothing else. Most clients ask alike, so the last
+        answers are kept: to find one again takes a quarter of the time.
         """
+        asked = (name, tuple(map(extensions.find, ASKED_OF_IDENTITIES)))
+        answers = self.config.identity_answers
+        answer = answers.get(asked)
+        if answer is None:
+            answer = self.find_identity(extensions, name)
+            size = sum(len(part) for part in (name, *asked[1]) if part is not None)
+            if self.config.identities.never_change and size <= MAX_ASKED:
+                if len(answers) >= MAX_ANSWERS:
+                    answers.clear()
+                answers[asked] = answer
+        return answer
+
+    def find_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
+        """Of several, one that comes from an authority that the client names is taken first (4.3.4)."""
         identities = self.config.identities
         if not identities:
             raise errors.NoCertificate

@@ -93,14 +93,15 @@ class ServerHandshake(Negotiation):
         if self.select is not None:
             self.config = (yield from settle(self.select(hello))) or self.config
         choice = yield from self.negotiate(hello)
-        if hello.extensions.get(Cookie) is None and (choice.needs_retry or self.config.always_retry):
+        retried = hello.extensions.get(Cookie) is not None
+        if not retried and (choice.needs_retry or self.config.always_retry):
             self.send_retry(hello, choice)
             hello = yield from self.read(ClientHello)
             self.output.stop_skipping()
             if hello.extensions.get(Cookie) is None:
                 raise errors.BadCookie("the second ClientHello has none")
             choice = yield from self.negotiate(hello)
-        retried = hello.extensions.get(Cookie) is not None
+            retried = True
         if choice.needs_retry:
             raise errors.KeyShareMismatch(f"the second ClientHello has no share for {choice.group}")
         self.output.require_record_boundary()  # 5.1: our keys change next, and nothing may be in between

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from struct import unpack
 from typing import TYPE_CHECKING
 
 from . import errors, events
@@ -82,17 +83,17 @@ class ServerAfterwards(Afterwards):
         lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
         if session is None or secret is None or tickets is None or lifetime <= 0:
             return
-        origin = Origin.of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
+        origin = Origin.of(session, (session.server_name or "").lower(), config.client_policy)
         extensions, limit = NO_EXTENSIONS[NST], config.max_early_data
         if limit:
             extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=limit))
-        for _ in range(count):
+        for ticket_age_add in unpack(f">{count}I", config.random(4 * count)):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
             state = TicketState(
-                version=VERSION,  # it is the default, but a struct that is given all its fields is made sooner
+                version=VERSION,  # its default, but a struct that is given all its fields is made sooner
                 psk=resumption_psk(secret, nonce),
-                ticket_age_add=int.from_bytes(config.random(4), "big"),
+                ticket_age_add=ticket_age_add,
                 ticket_lifetime=lifetime,
                 max_early_data_size=limit,
                 made_at_ms=int(now * 1000),
@@ -104,7 +105,7 @@ class ServerAfterwards(Afterwards):
                 break
             message = NewSessionTicket(
                 ticket_lifetime=lifetime,
-                ticket_age_add=state.ticket_age_add,
+                ticket_age_add=ticket_age_add,
                 ticket_nonce=nonce,
                 ticket=ticket,
                 extensions=extensions,
@@ -161,9 +162,9 @@ class ServerAfterwards(Afterwards):
     def receive(self, raw: bytes) -> Flow[None]:
         """An answer to a CertificateRequest: three messages, or two without a certificate (4.7.2)."""
         if raw[0] == CompressedCertificate.msg_type:
-            message = self.decompressed(CompressedCertificate.decode(raw[4:]))
+            message = self.decompressed(CompressedCertificate.decode(raw, 4))
         else:
-            message = Certificate.decode(raw[4:])
+            message = Certificate.decode(raw, 4)
             message.judge()
         context = message.certificate_request_context
         transcript = self.requests.pop(context, None)

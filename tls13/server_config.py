@@ -182,8 +182,11 @@ class ServerConfig(Config):
         put("half_rtt_data", bool(half_rtt_data))
         put("max_tickets", max(0, max_tickets))
         put("record_size_limit", record_size(record_size_limit))
+        put("identity_answers", {})
 
     identities: Identities
+    identity_answers: dict[tuple[str | None, tuple[bytes | None, ...]], tuple[Presentable, SignatureScheme, bool]]
+    """Which of them its connections have found, for clients that ask alike (Negotiation.choose_identity)."""
     select: ConfigSelector | None
     strict_server_name: bool
     strict_alpn: bool

@@ -14,7 +14,7 @@ from typing import Annotated, Final, NamedTuple, Self
 from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
 from ..wire.codec import Opaque, Struct, Vector, uint8, uint16
-from .psk import Psk, PskKind
+from .psk import RESUMPTION, Psk
 from .state import LONGEST_TICKET, VERSION, Resumable
 
 
@@ -32,8 +32,8 @@ class StoredSession(Resumable):
         return Psk(
             self.ticket,
             self.psk,
-            SUITES[self.cipher_suite].hash,
-            PskKind.RESUMPTION,
+            SUITES[self.origin.cipher_suite].hash,
+            RESUMPTION,
             ticket_age_add=self.ticket_age_add,
             received_at=self.made_at_ms / 1000,
         )

@@ -61,7 +61,7 @@ class Origin(Struct):
     """The chain that was believed, up to the trust anchor."""
 
     @classmethod
-    def of(cls, session: "Session", *, server_name: str, terms: bytes) -> "Origin":
+    def of(cls, session: "Session", server_name: str, terms: bytes) -> "Origin":
         """`server_name` in its canonical spelling, or empty."""
         return _origin_of(
             session.cipher_suite,
@@ -165,7 +165,7 @@ class Resumable(Struct):
     def expired(self, now: float) -> bool:
         """Whether the ticket is past its lifetime, or 7 days (section 4.7.1), or from the future."""
         age = now - self.made_at_ms / 1000
-        return not -60 <= age <= min(self.ticket_lifetime, MAX_TICKET_LIFETIME)
+        return not -60 <= age <= self.ticket_lifetime or age > MAX_TICKET_LIFETIME
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, of its own or of its origin."""
@@ -198,14 +198,14 @@ class _Kept:
         self.expires_at = min((int(one.not_valid_after_utc.timestamp()) for one in verified), default=NEVER)
 
 
-_KEPT: dict[tuple[int, ...], _Kept] = {}
+_KEPT: dict[tuple[int, tuple[int, ...]], _Kept] = {}
 """Every connection to a server asks the same of the same chain. By identity: to compare or hash certificates by their
 bytes takes longer than all the rest of a ticket, and `parse_chain` gives the same objects."""
 
 
 def _kept(certificates: Certificates) -> _Kept:
     chain, verified = certificates
-    identity = (len(chain), *map(id, chain), *map(id, verified))
+    identity = (len(chain), tuple(map(id, chain + verified)))
     kept = _KEPT.get(identity)
     if kept is None:
         kept = _Kept(certificates)
