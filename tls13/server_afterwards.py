@@ -16,7 +16,7 @@ from .errors import UsageError
 from .flow import settle
 from .key_schedule import resumption_psk
 from .post_handshake import Afterwards
-from .resumption.state import VERSION, Origin
+from .resumption.state import Origin
 from .resumption.tickets import TicketState
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
@@ -90,16 +90,8 @@ class ServerAfterwards(Afterwards):
         for ticket_age_add in unpack(f">{count}I", config.random(4 * count)):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
-            state = TicketState(
-                version=VERSION,  # its default, but a struct that is given all its fields is made sooner
-                psk=resumption_psk(secret, nonce),
-                ticket_age_add=ticket_age_add,
-                ticket_lifetime=lifetime,
-                max_early_data_size=limit,
-                made_at_ms=int(now * 1000),
-                authenticated_at=self.authenticated_at,
-                origin=origin,
-            )
+            psk = resumption_psk(secret, nonce)
+            state = TicketState.issued(psk, ticket_age_add, lifetime, limit, now, self.authenticated_at, origin)
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
                 break
