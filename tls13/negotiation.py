@@ -14,9 +14,8 @@ from . import errors
 from .crypto.suites import SUITES
 from .flow import settle
 from .server_afterwards import ServerAfterwards
-from .wire.companions import CertWithExternPsk, ClientCertTypes, DelegatedCredentialSchemes, ServerCertTypes
+from .wire.companions import CertWithExternPsk, ClientCertTypes, ServerCertTypes
 from .wire.extensions import (
-    CertificateAuthoritiesExtension,
     EarlyDataIndication,
     Extensions,
     KeyShareClientHello,
@@ -27,7 +26,6 @@ from .wire.extensions import (
     PskKeyExchangeModes,
     ServerNameList,
     SignatureSchemeList,
-    SignatureSchemeListCert,
 )
 from .wire.registry import (
     HOST_NAME,
@@ -56,19 +54,6 @@ PRINTABLE = bytes(range(0x21, 0x7F))
 
 X509_ALONE = (X509,)
 """What a client may be shown, and what it has, if it does not say (RFC 7250, section 4.1)."""
-
-ASKED_OF_IDENTITIES = (
-    SignatureSchemeList.number,
-    SignatureSchemeListCert.number,
-    CertificateAuthoritiesExtension.number,
-    ServerCertTypes.number,
-    DelegatedCredentialSchemes.number,
-)
-"""The extensions by which a client says what certificate it wants to see, besides server_name."""
-
-MAX_ANSWERS = 256
-MAX_ASKED = 512
-"""How many answers to that are kept, and for questions of how many bytes: a client thinks of them."""
 
 MAX_IDENTITIES = 8
 """How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
@@ -137,31 +122,32 @@ class Negotiation(ServerAfterwards):
 
     def check_pre_shared_key(self, extensions: Extensions) -> None:
         """Sections 4.3.9 to 4.3.11: a broken offer is refused as such, whether we would accept it or not."""
-        psks = extensions.get(OfferedPsks)
+        get = extensions.get
+        psks = get(OfferedPsks)
         if psks is not None:
             if extensions.types()[-1] != PRE_SHARED_KEY:
                 raise errors.PreSharedKeyNotLast
-            if extensions.get(PskKeyExchangeModes) is None:
+            if get(PskKeyExchangeModes) is None:
                 raise errors.MissingExtension("pre_shared_key without psk_key_exchange_modes")
             if len(psks.identities) != len(psks.binders):
                 raise errors.IllegalParameter(f"{len(psks.identities)} PSK identities with {len(psks.binders)} binders")
-        elif extensions.get(EarlyDataIndication) is not None:
+        elif get(EarlyDataIndication) is not None:
             raise errors.EarlyDataWithoutPsk
-        if extensions.get(CertWithExternPsk) is not None:
+        if get(CertWithExternPsk) is not None:
             needed = (PskKeyExchangeModes, OfferedPsks, KeyShareClientHello)
-            if any(extensions.get(kind) is None for kind in needed):
+            if any(get(kind) is None for kind in needed):
                 raise errors.BadCertificateWithPsk("without key_share, psk_key_exchange_modes or pre_shared_key")
-            if extensions.get(EarlyDataIndication) is not None:
+            if get(EarlyDataIndication) is not None:
                 raise errors.BadCertificateWithPsk("with early_data")
 
     def check_groups(self, extensions: Extensions) -> None:
         """Sections 4.3.7, 4.3.8 and 9.2: supported_groups and key_share, each with the other, without contradiction."""
-        groups = extensions.get(NamedGroupList)
-        shares = extensions.get(KeyShareClientHello)
-        if extensions.get(OfferedPsks) is None:
+        get = extensions.get
+        groups, shares = get(NamedGroupList), get(KeyShareClientHello)
+        if get(OfferedPsks) is None:
             if groups is None:
                 raise errors.MissingExtension("ClientHello without supported_groups and without pre_shared_key")
-            if extensions.get(SignatureSchemeList) is None:
+            if get(SignatureSchemeList) is None:
                 raise errors.MissingExtension("ClientHello without signature_algorithms and without pre_shared_key")
         if groups is None and shares is None:
             return
@@ -351,19 +337,14 @@ class Negotiation(ServerAfterwards):
         """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme; and
         whether it is for this name.
 
-        It follows from the config and from what is `asked`, and from nothing else. Most clients ask alike, so the last
-        answers are kept: to find one again takes a quarter of the time.
+        It follows from the config and from what the client asks, and from nothing else: see answers.py.
         """
-        asked = (name, tuple(map(extensions.find, ASKED_OF_IDENTITIES)))
         answers = self.config.identity_answers
-        answer = answers.get(asked)
+        answer = answers.find(name, extensions)
         if answer is None:
             answer = self.find_identity(extensions, name)
-            size = sum(len(part) for part in (name, *asked[1]) if part is not None)
-            if self.config.identities.never_change and size <= MAX_ASKED:
-                if len(answers) >= MAX_ANSWERS:
-                    answers.clear()
-                answers[asked] = answer
+            if self.config.identities.never_change:
+                answers.keep(name, extensions, answer)
         return answer
 
     def find_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:

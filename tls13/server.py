@@ -262,17 +262,17 @@ class ServerHandshake(Negotiation):
         return limits
 
     def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
-        extensions, shows_identity = hello.extensions, choice.identity is not None
+        get, shows_identity = hello.extensions.get, choice.identity is not None
         limit = server_type = client_type = hint = None
-        if extensions.get(RecordSizeLimit) is not None:
+        if get(RecordSizeLimit) is not None:
             limit = self.config.record_size_limit
-        if choice.identity is not None and extensions.get(ServerCertTypes) is not None:
+        if choice.identity is not None and get(ServerCertTypes) is not None:
             server_type = choice.identity.certificate_type
         # RFC 7250, section 4.2: left out where no certificate is asked for.
         asks = shows_identity and self.config.asks_in_handshake
-        if asks and extensions.get(ClientCertTypes) is not None:
+        if asks and get(ClientCertTypes) is not None:
             client_type = self.client_certificate_type
-        tickets = extensions.get(ClientTicketRequest)
+        tickets = get(ClientTicketRequest)
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None
             self.tickets_asked = tickets.resumption_count if resumes else tickets.new_session_count

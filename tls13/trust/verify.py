@@ -285,10 +285,10 @@ def parse_chain(
     limits (bytes in all, certificates) and for a leaf that is not X.509v3 (section 4.5.1.2)."""
     if len(certificates) > max_length:
         raise CertificateError(f"a chain of {len(certificates)} certificates; our limit is {max_length}")
-    if sum(map(len, certificates)) > max_bytes:
-        raise CertificateError(f"a chain of {sum(map(len, certificates))} bytes; our limit is {max_bytes}")
-    ders = tuple(certificates)
-    return _parse_all_again(ders) if sum(map(len, ders)) <= COMMON_SIZE else _parse_all(ders)
+    size = sum(map(len, certificates))
+    if size > max_bytes:
+        raise CertificateError(f"a chain of {size} bytes; our limit is {max_bytes}")
+    return (_parse_all_again if size <= COMMON_SIZE else _parse_all)(tuple(certificates))
 
 
 def _parse_all(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
