@@ -227,14 +227,15 @@ class AuthenticatedFlow(HandshakeFlow):
         """Section 4.5.1: what the peer shows, in answer to the extensions `asked`, within our limits."""
         if message.certificate_request_context != context:
             raise errors.BadRequestContext("Certificate does not repeat the certificate_request_context of its request")
+        ders = []
         for entry in message.certificate_list:
             entry.extensions.refuse_unasked(asked)
+            ders.append(entry.cert_data)
         limit = self.config.max_certificate_chain
-        if len(message.certificate_list) > limit:
-            raise CertificateError(f"a chain of {len(message.certificate_list)} certificates; our limit is {limit}")
-        if not message.certificate_list:
+        if len(ders) > limit:
+            raise CertificateError(f"a chain of {len(ders)} certificates; our limit is {limit}")
+        if not ders:
             return NOTHING_SHOWN
-        ders = [entry.cert_data for entry in message.certificate_list]
         if kind == CertificateType.RawPublicKey:
             if len(ders) != 1:
                 raise errors.MalformedCertificate(f"{len(ders)} entries where one raw public key was agreed on")
@@ -242,7 +243,7 @@ class AuthenticatedFlow(HandshakeFlow):
 
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
-        return Shown(chain[0], chain, leaf_extensions=message.certificate_list[0].extensions)
+        return Shown(chain[0], chain, None, message.certificate_list[0].extensions)
 
     def read_certificate_verify(
         self, holder: KeyHolder, offered: Collection[SignatureScheme], context: bytes

@@ -13,7 +13,7 @@ KeyUpdate itself is the engine's (engine.py): it touches nothing but keys.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from . import errors, events
 from .authentication import CLIENT_CONTEXT, AuthenticatedFlow
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from .trust.names import ServerName
     from .wire.messages import HandshakeMessage
     from .wire.registry import SignatureScheme
+
+NEW_SESSION_TICKET: Final = int(NewSessionTicket.msg_type)
+"""As the first byte of a message."""
 
 
 class Afterwards(AuthenticatedFlow):
@@ -97,12 +100,12 @@ class ClientAfterwards(Afterwards):
         return (NewSessionTicket, CertificateRequest)
 
     def receive(self, raw: bytes) -> Flow[None]:
-        if raw[0] == NewSessionTicket.msg_type:
-            message = NewSessionTicket.decode(raw[4:])
+        if raw[0] == NEW_SESSION_TICKET:
+            message = NewSessionTicket.decode(raw, 4)
             message.judge()
             self.accept_ticket(message)
             return
-        request = CertificateRequest.decode(raw[4:])
+        request = CertificateRequest.decode(raw, 4)
         request.judge()
         yield from self.answer_request(request, raw)
 
@@ -118,17 +121,17 @@ class ClientAfterwards(Afterwards):
             return
         origin = self.origin
         if origin is None:
-            origin = self.origin = _origin().of(session, server_name=self.canonical_name(), terms=self.fingerprint)
+            origin = self.origin = _origin().of(session, self.canonical_name(), self.fingerprint)
         early = message.extensions.get(EarlyDataTicket)
-        stored = _stored_session()(
-            ticket=message.ticket,
-            psk=resumption_psk(secret, message.ticket_nonce),
-            ticket_age_add=message.ticket_age_add,
-            ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
-            max_early_data_size=early.max_early_data_size if early is not None else 0,
-            made_at_ms=int(config.clock() * 1000),
-            authenticated_at=self.authenticated_at,
-            origin=origin,
+        stored = _stored_session().received(
+            message.ticket,
+            resumption_psk(secret, message.ticket_nonce),
+            message.ticket_age_add,
+            min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
+            early.max_early_data_size if early is not None else 0,
+            config.clock(),
+            self.authenticated_at,
+            origin,
         )
         self.remember_session(stored)
         self.output.emit(events.TicketReceived(stored))

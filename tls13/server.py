@@ -93,14 +93,15 @@ class ServerHandshake(Negotiation):
         if self.select is not None:
             self.config = (yield from settle(self.select(hello))) or self.config
         choice = yield from self.negotiate(hello)
-        if hello.extensions.get(Cookie) is None and (choice.needs_retry or self.config.always_retry):
+        retried = hello.extensions.get(Cookie) is not None
+        if not retried and (choice.needs_retry or self.config.always_retry):
             self.send_retry(hello, choice)
             hello = yield from self.read(ClientHello)
             self.output.stop_skipping()
             if hello.extensions.get(Cookie) is None:
                 raise errors.BadCookie("the second ClientHello has none")
             choice = yield from self.negotiate(hello)
-        retried = hello.extensions.get(Cookie) is not None
+            retried = True
         if choice.needs_retry:
             raise errors.KeyShareMismatch(f"the second ClientHello has no share for {choice.group}")
         self.output.require_record_boundary()  # 5.1: our keys change next, and nothing may be in between
@@ -261,17 +262,17 @@ class ServerHandshake(Negotiation):
         return limits
 
     def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
-        extensions, shows_identity = hello.extensions, choice.identity is not None
+        get, shows_identity = hello.extensions.get, choice.identity is not None
         limit = server_type = client_type = hint = None
-        if extensions.get(RecordSizeLimit) is not None:
+        if get(RecordSizeLimit) is not None:
             limit = self.config.record_size_limit
-        if choice.identity is not None and extensions.get(ServerCertTypes) is not None:
+        if choice.identity is not None and get(ServerCertTypes) is not None:
             server_type = choice.identity.certificate_type
         # RFC 7250, section 4.2: left out where no certificate is asked for.
         asks = shows_identity and self.config.asks_in_handshake
-        if asks and extensions.get(ClientCertTypes) is not None:
+        if asks and get(ClientCertTypes) is not None:
             client_type = self.client_certificate_type
-        tickets = extensions.get(ClientTicketRequest)
+        tickets = get(ClientTicketRequest)
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None
             self.tickets_asked = tickets.resumption_count if resumes else tickets.new_session_count

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from struct import unpack
 from typing import TYPE_CHECKING
 
 from . import errors, events
@@ -15,7 +16,7 @@ from .errors import UsageError
 from .flow import settle
 from .key_schedule import resumption_psk
 from .post_handshake import Afterwards
-from .resumption.state import VERSION, Origin
+from .resumption.state import Origin
 from .resumption.tickets import TicketState
 from .wire.companions import CertificateStatusWanted
 from .wire.extensions import (
@@ -82,29 +83,21 @@ class ServerAfterwards(Afterwards):
         lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
         if session is None or secret is None or tickets is None or lifetime <= 0:
             return
-        origin = Origin.of(session, server_name=(session.server_name or "").lower(), terms=config.client_policy)
+        origin = Origin.of(session, (session.server_name or "").lower(), config.client_policy)
         extensions, limit = NO_EXTENSIONS[NST], config.max_early_data
         if limit:
             extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=limit))
-        for _ in range(count):
+        for ticket_age_add in unpack(f">{count}I", config.random(4 * count)):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
-            state = TicketState(
-                version=VERSION,  # it is the default, but a struct that is given all its fields is made sooner
-                psk=resumption_psk(secret, nonce),
-                ticket_age_add=int.from_bytes(config.random(4), "big"),
-                ticket_lifetime=lifetime,
-                max_early_data_size=limit,
-                made_at_ms=int(now * 1000),
-                authenticated_at=self.authenticated_at,
-                origin=origin,
-            )
+            psk = resumption_psk(secret, nonce)
+            state = TicketState.issued(psk, ticket_age_add, lifetime, limit, now, self.authenticated_at, origin)
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
                 break
             message = NewSessionTicket(
                 ticket_lifetime=lifetime,
-                ticket_age_add=state.ticket_age_add,
+                ticket_age_add=ticket_age_add,
                 ticket_nonce=nonce,
                 ticket=ticket,
                 extensions=extensions,
@@ -161,9 +154,9 @@ class ServerAfterwards(Afterwards):
     def receive(self, raw: bytes) -> Flow[None]:
         """An answer to a CertificateRequest: three messages, or two without a certificate (4.7.2)."""
         if raw[0] == CompressedCertificate.msg_type:
-            message = self.decompressed(CompressedCertificate.decode(raw[4:]))
+            message = self.decompressed(CompressedCertificate.decode(raw, 4))
         else:
-            message = Certificate.decode(raw[4:])
+            message = Certificate.decode(raw, 4)
             message.judge()
         context = message.certificate_request_context
         transcript = self.requests.pop(context, None)

@@ -6,6 +6,7 @@ import hashlib
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
+from .answers import IdentityAnswers
 from .config import (
     CLOCK,
     DEFAULT_PSK_MODES,
@@ -182,8 +183,11 @@ class ServerConfig(Config):
         put("half_rtt_data", bool(half_rtt_data))
         put("max_tickets", max(0, max_tickets))
         put("record_size_limit", record_size(record_size_limit))
+        put("identity_answers", IdentityAnswers())
 
     identities: Identities
+    identity_answers: IdentityAnswers
+    """Which of them its connections have shown, to be found again by those of clients that ask alike."""
     select: ConfigSelector | None
     strict_server_name: bool
     strict_alpn: bool

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import tls13
 from tests.conftest import HOST
 from tests.requirements.scripts import first_hello
+from tls13.answers import MAX_ANSWERS
 from tls13.lab.authority import KeyType
-from tls13.trust.identity import Identities
+from tls13.trust.identity import Identities, Identity
 from tls13.trust.raw_keys import RawPublicKey
 
 NAMES = [["a.test"], ["*.example"], ["b.example", "*.b.example"], ["*.a.example", "a.example"], ["c.test"], ["*.test"]]
@@ -55,3 +56,62 @@ def test_a_server_with_many_certificates_shows_the_right_one(pair, authority, cl
     made.client = tls13.ClientConnection(client_config, server_hostname="nobody.example")
     with pytest.raises(tls13.CertificateError, match=HOST):
         made.run()
+
+
+def test_what_one_client_was_shown_is_not_shown_to_one_that_asks_for_something_else(authority, client_config, pair):
+    """Section 4.5.1.2: the name, and each extension that says what certificate is wanted, count for every client."""
+    ecdsa, ed25519_ = KeyType.ECDSA_P256, KeyType.ED25519
+    server = tls13.ServerConfig(
+        [authority.issue([host], key_type=kind).identity for host in (HOST, "b.example") for kind in (ecdsa, ed25519_)]
+    )
+    schemes = tls13.SignatureScheme.ecdsa_secp256r1_sha256, tls13.SignatureScheme.ed25519
+    wanted = [(host, scheme) for host in (HOST, "b.example") for scheme in schemes] * 2
+    for host, scheme in [*wanted, *reversed(wanted)]:
+        made = pair(client=client_config.replace(signature_schemes=[scheme]), server=server, host=host)
+        made.run()
+        session = made.client.session
+        assert session.signature_scheme == scheme
+        assert session.peer_certificates[0] in [one.chain[0] for one in server.identities.matching(host)]
+
+
+def test_answers_are_kept_for_short_questions_and_not_without_end(authority, quick_pair, client_config) -> None:
+    """A client thinks of the names: whoever asks for thousands does not fill the server's memory."""
+    server = tls13.ServerConfig(authority.issue([HOST]).identity)
+    client = tls13.ClientConnection(client_config, server_hostname=HOST)
+    block = first_hello(client).extensions
+    block.judge()
+    answer = (server.identities[0], tls13.SignatureScheme.ecdsa_secp256r1_sha256, True)
+    answers = server.identity_answers
+    for number in range(2 * MAX_ANSWERS):
+        answers.keep(f"host{number}.example", block, answer)
+        assert answers.find(f"host{number}.example", block) == answer
+    assert len([one for one in range(2 * MAX_ANSWERS) if answers.find(f"host{one}.example", block)]) <= MAX_ANSWERS
+    answers.keep("x" * 256, block, answer)
+    assert answers.find("x" * 256, block) is None
+
+
+def test_an_identity_of_another_make_is_asked_each_time(authority, quick_pair) -> None:
+    """It may say that it is for a name today, and not tomorrow."""
+    asked = []
+
+    class Changing(Identity):
+        def matches(self, server_name: str) -> bool:
+            asked.append(server_name)
+            return True
+
+    one = authority.issue([HOST])
+    stranger = Stranger(Changing(one.chain, one.private_key))
+    server = tls13.ServerConfig(stranger)
+    for _ in range(3):
+        quick_pair(server=server).run()
+    assert asked == [HOST] * 3
+
+
+class Stranger:
+    """A Presentable that is no Identity."""
+
+    def __init__(self, inner: Identity) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)

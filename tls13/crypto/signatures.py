@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -43,6 +43,9 @@ KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (
     (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey, "mldsa65"),
     (mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey, "mldsa87"),
 )
+
+RSA_KINDS = frozenset({"rsaEncryption", "RSASSA-PSS"})
+"""In the words of `key_kind`."""
 
 
 class Scheme:
@@ -105,7 +108,7 @@ DEFAULT_SIGNATURE_SCHEMES: tuple[SignatureScheme, ...] = tuple(SignatureScheme(c
 """What may sign a CertificateVerify, in order of preference: small and fast first."""
 
 
-def key_kind(key: object, holder: KeyHolder | None = None) -> str | None:
+def key_kind(key: Any, holder: KeyHolder | None = None) -> str | None:
     """What a key is, in the words of the table; None for kinds that TLS 1.3 does not sign with.
 
     An RSA key does not know whether it is restricted to PSS: `cryptography` shows both as plain RSA keys. Only the
@@ -113,7 +116,7 @@ def key_kind(key: object, holder: KeyHolder | None = None) -> str | None:
     """
     family = _family(type(key))
     if family == "EC":
-        curve = cast("ec.EllipticCurvePublicKey", key).curve.name
+        curve: str = key.curve.name
         return curve if curve in ("secp256r1", "secp384r1", "secp521r1") else None
     if family == "rsaEncryption" and holder is not None:
         pss = holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
@@ -131,11 +134,12 @@ def _family(kind: type) -> str | None:
     return _FAMILIES[kind]
 
 
-def schemes_for(key: object, holder: KeyHolder | None = None) -> tuple[SignatureScheme, ...]:
+def schemes_for(key: Any, holder: KeyHolder | None = None) -> tuple[SignatureScheme, ...]:
     """What a private or public key can be used with in a CertificateVerify, in order of preference."""
+    kind = key_kind(key, holder)
     # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
-    size = (cast("rsa.RSAPublicKey", key).key_size + 6) // 8 if _family(type(key)) == "rsaEncryption" else 0
-    return _schemes(key_kind(key, holder), size)
+    size = (key.key_size + 6) // 8 if kind in RSA_KINDS else 0
+    return _schemes(kind, size)
 
 
 @lru_cache(64)

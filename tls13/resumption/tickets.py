@@ -20,7 +20,7 @@ from ..crypto.suites import SUITES
 from ..errors import ConfigurationError, DecodeError, StoreUnavailable
 from ..flow import Flow, settle
 from ..wire.messages import MAX_TICKET_LIFETIME
-from .psk import Psk, PskKind
+from .psk import RESUMPTION, Psk
 from .state import LONGEST_TICKET, VERSION, Resumable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TicketState(Resumable):
         return self.origin.terms
 
     def as_psk(self, ticket: bytes) -> Psk:
-        return Psk(ticket, self.psk, SUITES[self.cipher_suite].hash, PskKind.RESUMPTION)
+        return Psk(ticket, self.psk, SUITES[self.origin.cipher_suite].hash, RESUMPTION)
 
     @classmethod
     def read(cls, data: bytes | None, now: float) -> Self | None:
@@ -53,7 +53,7 @@ class TicketState(Resumable):
             state = cls.decode(data) if data and data[0] == VERSION else None
         except DecodeError:
             return None
-        return state if state is not None and state.cipher_suite in SUITES and not state.expired(now) else None
+        return state if state is not None and state.origin.cipher_suite in SUITES and not state.expired(now) else None
 
 
 class Tickets(Protocol):
@@ -101,6 +101,15 @@ class TicketKeys:
         self._random = random
         self._keys: dict[int, _Key] = {}
 
+    def ready(self, now: float) -> _Key | None:
+        """The key of this period, if it is here: then nobody is asked, and no flow is needed."""
+        return self._keys.get(int(now // self.rotation))
+
+    def held(self, name: bytes, now: float) -> _Key | None:
+        """The key of this name, if it is here and can still have a valid ticket."""
+        self._forget(int(now // self.rotation))
+        return _named(name, tuple(self._keys.values()))
+
     def sealing(self, now: float) -> Flow[_Key | None]:
         """The key of this period."""
         period = int(now // self.rotation)
@@ -115,8 +124,7 @@ class TicketKeys:
 
     def opening(self, name: bytes, now: float) -> Flow[_Key | None]:
         """The key of this name, if it can still have a valid ticket."""
-        self._forget(int(now // self.rotation))
-        return _named(name, tuple(self._keys.values()))
+        return self.held(name, now)
         yield
 
     def _secret(self, period: int) -> Flow[bytes | None]:
@@ -146,12 +154,18 @@ class GivenTicketKeys:
             raise ConfigurationError(f"ticket keys are {SECRET_LENGTH} random bytes each")
         self._keys = [_Key(secret, 0) for secret in secrets]
 
+    def ready(self, now: float) -> _Key | None:
+        return self._keys[0]
+
+    def held(self, name: bytes, now: float) -> _Key | None:
+        return _named(name, self._keys)
+
     def sealing(self, now: float) -> Flow[_Key | None]:
         return self._keys[0]
         yield
 
     def opening(self, name: bytes, now: float) -> Flow[_Key | None]:
-        return _named(name, self._keys)
+        return self.held(name, now)
         yield
 
 
@@ -209,22 +223,26 @@ class SealedTickets:
         return self.keys.shared
 
     def seal(self, state: TicketState, now: float) -> Flow[bytes | None]:
-        try:
-            key = yield from self.keys.sealing(now)
-        except StoreUnavailable:
-            return None
+        key = self.keys.ready(now)
         if key is None:
-            return None
+            try:
+                key = yield from self.keys.sealing(now)
+            except StoreUnavailable:
+                return None
+            if key is None:
+                return None
         nonce = self._random(NONCE_LENGTH)
         ticket = key.name + nonce + key.aead.encrypt(nonce, state.encode(), key.name)
         return ticket if len(ticket) <= LONGEST_TICKET else None
 
     def open(self, ticket: bytes, now: float) -> Flow[TicketState | None]:
         name = ticket[:KEY_NAME_LENGTH]
-        try:
-            key = yield from self.keys.opening(name, now)
-        except StoreUnavailable:
-            return None
+        key = self.keys.held(name, now)
+        if key is None:
+            try:
+                key = yield from self.keys.opening(name, now)
+            except StoreUnavailable:
+                return None
         if key is None or len(ticket) < SEALED_AT + 16:
             return None
         try:

@@ -51,7 +51,7 @@ def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
 
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
     """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
-    every = [facts(certificate) for certificate in chain]
+    every = list(map(facts, chain))
     for one in every:
         if one.rsa_bits > LARGEST_RSA:
             raise errors.WeakKey(

@@ -235,6 +235,8 @@ class Identities(tuple["Presentable", ...]):
     _asked: list[int]
     defaults: tuple[Presentable, ...]
     """For a client that names nobody we know: of those that are alike but for their names, the first."""
+    never_change: bool
+    """Whether each is an Identity; of another kind of Presentable nobody knows."""
 
     def __new__(cls, identities: Sequence[Presentable]) -> Self:
         self = super().__new__(cls, identities)
@@ -251,6 +253,7 @@ class Identities(tuple["Presentable", ...]):
                 kind = position
             alike.setdefault(kind, identity)
         self.defaults = tuple(alike.values())
+        self.never_change = not self._asked
         return self
 
     def matching(self, server_name: str) -> list[Presentable]:

@@ -137,7 +137,9 @@ class ChainVerifier:
         self.max_depth = max_depth
         """How many intermediates may stand between the leaf and the anchor."""
         self._server_policies, self._client_policies = POLICIES[profile, True], POLICIES[profile, False]
+        self._store: verification.Store | None = None
         self._builder: PolicyBuilder | None = None
+        """For every chain that is no longer than usual: it says all but the time."""
         self._fingerprint = b""
 
     @property
@@ -228,7 +230,8 @@ class ChainVerifier:
         question: Question,
         policies: Policies,
     ) -> VerifiedChain:
-        builder = (self._builder or self._make_builder()).time(question.now).max_chain_depth(self._depth(chain))
+        builder = self._builder if len(chain) <= self.max_depth else None
+        builder = (builder or self._make_builder(chain)).time(question.now)
         if policies is not None:
             builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
         leaf, *intermediates = chain
@@ -236,10 +239,14 @@ class ChainVerifier:
             return VerifiedChain(_server_verifier(builder, question.name, leaf).verify(leaf, intermediates))
         return VerifiedChain(builder.build_client_verifier().verify(leaf, intermediates).chain)
 
-    def _make_builder(self) -> PolicyBuilder:
+    def _make_builder(self, chain: Sequence[x509.Certificate]) -> PolicyBuilder:
         """Not sooner than for the first chain: making a verifier reads no files. Two threads may both make one."""
-        self._builder = PolicyBuilder().store(verification.Store(list(self.trust.certificates)))
-        return self._builder
+        if self._store is None:
+            self._store = verification.Store(list(self.trust.certificates))
+        builder = PolicyBuilder().store(self._store).max_chain_depth(self._depth(chain))
+        if len(chain) <= self.max_depth:
+            self._builder = builder
+        return builder
 
     def _depth(self, chain: Sequence[x509.Certificate]) -> int:
         """For the library, which counts self-issued certificates as well (RFC 5280, section 4.2.1.9, does not)."""
@@ -278,10 +285,15 @@ def parse_chain(
     limits (bytes in all, certificates) and for a leaf that is not X.509v3 (section 4.5.1.2)."""
     if len(certificates) > max_length:
         raise CertificateError(f"a chain of {len(certificates)} certificates; our limit is {max_length}")
-    if sum(map(len, certificates)) > max_bytes:
-        raise CertificateError(f"a chain of {sum(map(len, certificates))} bytes; our limit is {max_bytes}")
+    size = sum(map(len, certificates))
+    if size > max_bytes:
+        raise CertificateError(f"a chain of {size} bytes; our limit is {max_bytes}")
+    return (_parse_all_again if size <= COMMON_SIZE else _parse_all)(tuple(certificates))
+
+
+def _parse_all(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
     chain = []
-    for number, der in enumerate(certificates, 1):
+    for number, der in enumerate(ders, 1):
         try:
             certificate = _parse_again(der) if len(der) <= COMMON_SIZE else _parse(der)
         except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning) as error:  # a warning, under -W error
@@ -299,6 +311,7 @@ def _parse(der: bytes) -> x509.Certificate:
 
 
 _parse_again = lru_cache(MAX_KEPT)(_parse)
+_parse_all_again = lru_cache(MAX_KEPT)(_parse_all)
 """The same bytes, the same certificate: whoever connects again to a server is shown the chain that he knows, and what
 the library has parsed of it (names, extensions, key) is parsed once. No verdict is kept: each chain is verified."""
 
