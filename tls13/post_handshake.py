@@ -123,15 +123,15 @@ class ClientAfterwards(Afterwards):
         if origin is None:
             origin = self.origin = _origin().of(session, self.canonical_name(), self.fingerprint)
         early = message.extensions.get(EarlyDataTicket)
-        stored = _stored_session().received(
-            message.ticket,
-            resumption_psk(secret, message.ticket_nonce),
-            message.ticket_age_add,
-            min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
-            early.max_early_data_size if early is not None else 0,
-            config.clock(),
-            self.authenticated_at,
-            origin,
+        stored = _stored_session()(
+            ticket=message.ticket,
+            psk=resumption_psk(secret, message.ticket_nonce),
+            ticket_age_add=message.ticket_age_add,
+            ticket_lifetime=min(message.ticket_lifetime, MAX_TICKET_LIFETIME),
+            max_early_data_size=early.max_early_data_size if early is not None else 0,
+            made_at_ms=int(config.clock() * 1000),
+            authenticated_at=self.authenticated_at,
+            origin=origin,
         )
         self.remember_session(stored)
         self.output.emit(events.TicketReceived(stored))

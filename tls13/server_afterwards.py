@@ -90,8 +90,15 @@ class ServerAfterwards(Afterwards):
         for ticket_age_add in unpack(f">{count}I", config.random(4 * count)):
             nonce = self.tickets.to_bytes(2, "big")
             self.tickets += 1
-            psk = resumption_psk(secret, nonce)
-            state = TicketState.issued(psk, ticket_age_add, lifetime, limit, now, self.authenticated_at, origin)
+            state = TicketState(
+                psk=resumption_psk(secret, nonce),
+                ticket_age_add=ticket_age_add,
+                ticket_lifetime=lifetime,
+                max_early_data_size=limit,
+                made_at_ms=int(now * 1000),
+                authenticated_at=self.authenticated_at,
+                origin=origin,
+            )
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
                 break

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..client import ClientHandshake
 from ..connection import ClientConnection, Connection, ServerConnection
+from ..flow import HandshakeFlow
 from ..record_layer import RecordLayer
 from ..server import ServerHandshake
 from ..wire.extensions import Extensions
@@ -44,7 +45,20 @@ class _MessageByMessage(RecordLayer):
         self.finish_flight()
 
 
-class _ScriptedClientHandshake(ClientHandshake):
+class _Scripted(HandshakeFlow):
+    """A handshake of either role whose messages pass through a script."""
+
+    script: Script
+
+    def send(self, message: HandshakeMessage) -> None:
+        for raw in self.encoded(message):
+            super().send(_as_it_is(raw))
+
+    def encoded(self, message: HandshakeMessage) -> list[bytes]:
+        return _scripted(self.script, message)
+
+
+class _ScriptedClientHandshake(_Scripted, ClientHandshake):
     def __init__(
         self,
         script: Script,
@@ -56,25 +70,11 @@ class _ScriptedClientHandshake(ClientHandshake):
         super().__init__(config, name, output, tracer)
         self.script = script
 
-    def send(self, message: HandshakeMessage) -> None:
-        for raw in self.encoded(message):
-            super().send(_as_it_is(raw))
 
-    def encoded(self, message: HandshakeMessage) -> list[bytes]:
-        return _scripted(self.script, message)
-
-
-class _ScriptedServerHandshake(ServerHandshake):
+class _ScriptedServerHandshake(_Scripted, ServerHandshake):
     def __init__(self, script: Script, config: ServerConfig, output: Output, tracer: Tracer | None) -> None:
         super().__init__(config, output, tracer)
         self.script = script
-
-    def send(self, message: HandshakeMessage) -> None:
-        for raw in self.encoded(message):
-            super().send(_as_it_is(raw))
-
-    def encoded(self, message: HandshakeMessage) -> list[bytes]:
-        return _scripted(self.script, message)
 
 
 def _scripted(script: Script, message: HandshakeMessage) -> list[bytes]:

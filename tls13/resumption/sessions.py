@@ -15,30 +15,13 @@ from ..crypto.suites import SUITES
 from ..errors import CertificateError, ConfigurationError, DecodeError
 from ..wire.codec import Opaque, Struct, Vector, uint8, uint16
 from .psk import RESUMPTION, Psk
-from .state import LONGEST_TICKET, VERSION, Origin, Resumable
+from .state import LONGEST_TICKET, VERSION, Resumable
 
 
 class StoredSession(Resumable):
     """What a client needs to resume: a ticket, its PSK, and how the server was verified. As secret as a key."""
 
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
-
-    @classmethod
-    def received(
-        cls,
-        ticket: bytes,
-        psk: bytes,
-        ticket_age_add: int,
-        ticket_lifetime: int,
-        max_early_data_size: int,
-        now: float,
-        authenticated_at: int,
-        origin: Origin,
-    ) -> Self:
-        """A new one; `now` in seconds since 1970."""
-        stored = cls.issued(psk, ticket_age_add, ticket_lifetime, max_early_data_size, now, authenticated_at, origin)
-        stored.__dict__["ticket"] = ticket
-        return stored
 
     @property
     def fingerprint(self) -> bytes:
