@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -82,3 +83,27 @@ def test_a_failed_connection_has_no_keys_of_records_left(receiver, how, quick_pa
     assert judge._layer.reader._aead is None
     assert judge._layer.writer._aead is None
     assert judge._layer.reader._key == judge._layer.writer._key == b""
+
+
+@pytest.mark.parametrize("flights", range(5))
+def test_a_dropped_connection_is_gone_at_once(flights, client_config, server_config) -> None:
+    """Its secrets do not wait for the garbage collector, nor does a server's memory: nothing in it refers in a ring."""
+    gc.collect()
+    gc.disable()
+    try:
+        client = tls13.ClientConnection(client_config, server_hostname="server.example")
+        server = tls13.ServerConnection(server_config)
+        sender, receiver = client, server
+        for _ in range(flights):
+            receiver.receive_data(sender.data_to_send())
+            list(receiver.events())
+            sender, receiver = receiver, sender
+        assert client.handshake_complete == (flights > 1)
+        assert server.handshake_complete == (flights > 2)
+        parts = [
+            weakref.ref(part) for one in (client, server) for part in (one, one._engine, one._handshake, one._layer)
+        ]
+        del client, server, sender, receiver
+        assert [part() for part in parts] == [None] * 8
+    finally:
+        gc.enable()

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from .rare_events import *  # noqa: F403  # what __getattr__ finds
 
 
+new_tuple = tuple.__new__
+"""Makes an event in half the time that calling its class takes (88 ns, 156): a NamedTuple's own __new__ is a Python
+function around this. For those that come with every record or every connection."""
+
+
 class Session(NamedTuple):
     """What a completed handshake agreed on. Immutable; holds no secrets."""
 

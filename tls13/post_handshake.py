@@ -134,7 +134,7 @@ class ClientAfterwards(Afterwards):
             origin=origin,
         )
         self.remember_session(stored)
-        self.output.emit(events.TicketReceived(stored))
+        self.output.emit(events.new_tuple(events.TicketReceived, (stored,)))
 
     def canonical_name(self) -> str:
         return self.server_name.canonical if self.server_name is not None else ""
