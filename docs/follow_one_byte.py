@@ -105,9 +105,9 @@ the same numbers: `python -m docs.follow_one_byte` writes this file again.
 NOTES = {
     "Connection.send_data": """\
 The way in. Nothing is sent here: this library does no I/O, so the record waits until somebody asks for it.""",
-    "RecordWriter.write": """\
-A record holds at most 2^14 bytes of content (section 5.1). One byte fits; what does not is cut into several.""",
-    "RecordWriter._write_ciphertext": """\
+    "RecordWriter.protect": """\
+A record holds at most 2^14 bytes of content (section 5.1). One byte fits; what does not is cut into several.
+
 Sections 5.2 and 5.3. The `17` behind the content is its real type, application_data (23), and is encrypted with it. The
 header says 23 too, whatever is inside; then 0x0303, which was TLS 1.2; then how many bytes follow. The AEAD takes the
 header as additional data, so that nobody can change it, and as nonce the record's number, mixed into the iv.""",

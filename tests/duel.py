@@ -38,7 +38,7 @@ class Duel:
 
     def seal(self, content_type: int, content: bytes) -> None:
         """A protected record that the writer by itself would refuse to make."""
-        self.breaker._layer.writer._write_ciphertext(content_type, content, self.breaker._layer.out)
+        self.breaker._layer.writer.protect(content_type, content, self.breaker._layer.out)
 
     def expect(self, offence, *, told: bool = True) -> None:
         expect = self.made.expect_refusal_by_client if self.receiver == "client" else self.made.expect_refusal_by_server

@@ -14,8 +14,8 @@ import tls13
 from tls13 import errors
 
 PACKAGE = Path(tls13.__file__).parent
-ROOMS = ["errors offences transport_errors", "wire", "crypto", "key_schedule transcript record", "events rare_events",
-         "flow", "trust resumption", "cookie answers config server_config", "authentication",
+ROOMS = ["errors offences transport_errors own_code", "wire", "crypto", "key_schedule transcript record",
+         "events rare_events", "flow", "trust resumption", "cookie answers config server_config", "authentication",
          "post_handshake server_afterwards grease", "negotiation offer", "client server", "engine record_layer",
          "connection", "io", "stdlib lab", "explain", "cli"]  # fmt: skip
 """From the bottom up: a room imports from its own floor and those below (tls13/README.md)."""

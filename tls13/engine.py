@@ -128,8 +128,8 @@ class Engine:
 
     def advance(self) -> Event | None:
         """The next event: of what has happened already, or of the next whole messages in the buffer."""
-        events = self.events
-        while not events:
+        happened = self.events
+        while not happened:
             size = self.buffered
             if not size or self.waiting:
                 return None
@@ -150,7 +150,7 @@ class Engine:
                 self._resume(self._flow, raw)
             else:
                 self._post_handshake(raw)
-        return events.pop(0)
+        return happened.pop(0)
 
     def answer(self, awaitable: Awaitable[object], value: object) -> None:
         """What a flow waits for has its answer."""
@@ -298,7 +298,8 @@ class Engine:
             raise errors.DataAcrossKeyChange(f"{self.buffered} bytes")
 
     def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        self.require_record_boundary()
+        if self.buffered:
+            self.require_record_boundary()
         self._carrier.install_read_keys(epoch, suite, secret)
         self.read_epoch = epoch
         self._suite, self._read_secret = suite, secret

@@ -58,8 +58,8 @@ MAX_SEQUENCE: Final = 2**64 - 1
 TYPE_BYTE: Final = unpack("256c", bytes(range(256)))
 COMPACT_AT: Final = 2**17
 """How much of the receive buffer may be used up before it is cut off."""
-COPY_BELOW: Final = 1024
-"""Bytes. A copy of less costs less than a view."""
+COPY_BELOW: Final = 8192
+"""Bytes. A copy of less costs less than a view (1 KiB: by 110 ns, 8 KiB: by 40 ns)."""
 
 bytes(2**21)  # glibc maps large buffers anew each time, page by page, until something as large has been freed once;
 # not a bytearray, which writes its own zeros into 512 new pages (1.3 ms) where these are never touched (20 us)
@@ -367,15 +367,17 @@ class RecordWriter:
         elif self._suite is None:
             self._write_plaintext(content_type, data, out)
         else:
-            self._write_ciphertext(content_type, data, out)
+            self.protect(content_type, data, out)
 
     def _write_in_pieces(self, content_type: int, data: memoryview, out: bytearray) -> None:
-        write = self._write_plaintext if self._suite is None else self._write_ciphertext
+        write = self._write_plaintext if self._suite is None else self.protect
         size = self.max_inner_plaintext - 1
         for start in range(0, len(data), size):
             write(content_type, data[start : start + size], out)
 
-    def _write_ciphertext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+    def protect(self, content_type: int, data: Buffer, out: bytearray) -> None:
+        """Append one TLSCiphertext (section 5.2); there is room for `data` in it. Raises KeyLimitReached at the AEAD's
+        limit, and without keys."""
         suite, aead, sequence = self._suite, self._aead, self.sequence
         if suite is None or sequence >= self.limit:
             raise errors.KeyLimitReached(f"{sequence} records")

@@ -102,13 +102,7 @@ class ServerAfterwards(Afterwards):
             ticket = yield from tickets.seal(state, now)
             if ticket is None:
                 break
-            message = NewSessionTicket(
-                ticket_lifetime=lifetime,
-                ticket_age_add=ticket_age_add,
-                ticket_nonce=nonce,
-                ticket=ticket,
-                extensions=extensions,
-            )
+            message = NewSessionTicket(lifetime, ticket_age_add, nonce, ticket, extensions)
             self.output.owe(partial(self._encode, message))
 
     def time_left(self, now: float) -> int:

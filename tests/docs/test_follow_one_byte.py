@@ -46,7 +46,7 @@ def test_every_note_is_about_a_function_that_the_byte_meets(journey) -> None:
 
 
 def test_a_line_is_shown_with_the_bytes_that_it_makes(journey) -> None:
-    (seal,) = [call for call in journey.sending if call.name == "RecordWriter._write_ciphertext"]
+    (seal,) = [call for call in journey.sending if call.name == "RecordWriter.protect"]
     inner = next(line for line in seal.lines if "inner" in line.changed)
     assert inner.source.startswith("inner = ")
     assert inner.changed["inner"] == b"x\x17"

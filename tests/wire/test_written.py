@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from itertools import product
 from typing import Annotated, Any
 
 import pytest
@@ -150,6 +151,36 @@ def test_no_byte_beyond_the_scope_matters(struct) -> None:
         assert outcome(struct.decode_at, data, 0, end) == outcome(struct.decode_at, data[:end] + other, 0, end)
 
     check()
+
+
+class Trailing(Struct):
+    name: Annotated[bytes, Opaque(0, 3)]
+    rest: Annotated[bytes, Rest()]
+
+
+class Triples(Struct):
+    triples: Annotated[tuple[int, ...], Vector(0, 255, UInt(3))]
+    last: Annotated[bytes, Opaque(0, 255)]
+
+
+class Names(Struct):
+    names: Annotated[tuple[bytes, ...], Vector(0, 255, Opaque(0, 255))]
+    last: Annotated[bytes, Fixed(1)]
+
+
+class Bytes(Struct):
+    numbers: Annotated[tuple[int, ...], Vector(0, 255, UInt(1))]
+    last: Annotated[int, UInt(1)]
+
+
+@pytest.mark.parametrize("struct", [Trailing, Triples, Names, Bytes], ids=lambda struct: struct.__name__)
+def test_whatever_sticks_out_of_its_scope_is_found(struct) -> None:
+    """All short rows of small numbers: lengths that point behind their vector, behind the struct, behind the data."""
+    for length in range(7):
+        for numbers in product(range(5), repeat=length):
+            data = bytes(numbers)
+            same(struct, data, 0, length)
+            same(struct, data + b"\1\2\3", 0, length)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

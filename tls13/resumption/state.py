@@ -110,13 +110,15 @@ class Shared(Codec):
         return (_decoded_again if len(encoded) <= 256 else Origin.decode)(encoded), stop
 
     def encode(self, value: Origin, out: bytearray) -> None:
+        out += self.encoded(value)
+
+    def encoded(self, value: Origin) -> bytes:
         try:
-            out += value._encoded
+            return value._encoded
         except AttributeError:
-            encoded = bytearray()
-            self.whole.encode(value.encode(), encoded)
-            object.__setattr__(value, "_encoded", bytes(encoded))
-            out += encoded
+            encoded = self.whole.encoded(value.encode())
+            object.__setattr__(value, "_encoded", encoded)
+            return encoded
 
 
 class Resumable(Struct):

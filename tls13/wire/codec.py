@@ -37,6 +37,12 @@ class Codec:
     def encode(self, value: Any, out: bytearray) -> None:
         raise TypeError(f"{type(self).__name__} does not encode")
 
+    def encoded(self, value: Any) -> bytes:
+        """The same, by itself."""
+        out = bytearray()
+        self.encode(value, out)
+        return bytes(out)
+
     def declaration(self, name: str) -> str:
         """This field in the RFC's presentation language, without the semicolon."""
         return f"{self.type_name} {name}"

@@ -86,9 +86,6 @@ class HandshakeMessage(Struct):
 
     def judge(self) -> None:
         """Raise the Abort for what this message must not say, whoever sent it."""
-        extensions = self.__dict__.get("extensions")
-        if extensions is not None:
-            extensions.judge()
 
 
 class EncodedOnce(HandshakeMessage):
@@ -206,6 +203,9 @@ class EncryptedExtensions(EncodedOnce, msg_type=HandshakeType.encrypted_extensio
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
 
+    def judge(self) -> None:
+        self.extensions.judge()
+
 
 class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_request):
     """Section 4.4.2."""
@@ -214,7 +214,7 @@ class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_re
     extensions: Annotated[Extensions, ExtensionBlock(CR)]
 
     def judge(self) -> None:
-        super().judge()
+        self.extensions.judge()
         if self.extensions.get(SignatureSchemeList) is None:
             raise errors.MissingExtension("CertificateRequest without signature_algorithms")
 
@@ -262,7 +262,7 @@ class EndOfEarlyData(HandshakeMessage, msg_type=HandshakeType.end_of_early_data)
     """Section 4.6."""
 
 
-class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_ticket):
+class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_ticket, kw_only=False):
     """Section 4.7.1. ticket_lifetime in seconds; ticket_age_add in milliseconds."""
 
     ticket_lifetime: uint32
@@ -270,6 +270,9 @@ class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_tick
     ticket_nonce: Annotated[bytes, Opaque(0, 255)]
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
     extensions: Annotated[Extensions, ExtensionBlock(NST)] = NO_EXTENSIONS[NST]
+
+    def judge(self) -> None:
+        self.extensions.judge()
 
 
 class KeyUpdate(HandshakeMessage, msg_type=HandshakeType.key_update):

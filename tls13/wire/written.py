@@ -29,7 +29,9 @@ function that a person would have written for it is put down as text and compile
 * Nothing is read before it is known to lie inside its scope.
 * Here it is only found *that* something is wrong. *What*, is found by interpreting (`Struct.refusal`): that may take
   its time, and so the words have one home.
-* `decode(data, at=0)` is the same for a struct that must be all that there is, as a message and an extension must.
+* `decode(data, at=0)` is the same for a struct that must be all that there is, as a message and an extension must. Its
+  scope ends where `data` does, and nobody can read beyond that: so it compares less. What sticks out is an error of
+  `unpack_from` or of an index or, where a slice was cut short, ends beyond `end`, which is found at the last.
 * `to_handshake()` is `encode()` with the header of a message before it: one join, and no body that is copied again.
 * A text is made of declarations alone: nothing that a peer sends is ever compiled.
 
@@ -156,6 +158,8 @@ class _Reading(_Text):
     """decode_at(data, at, end): the struct that starts at `at`, and where it ends."""
 
     head = "def decode_at(data, at, end):"
+    wrong = "DecodeError"
+    """What says that something cannot be read."""
     result = "self, at"
 
     def __init__(self, struct: type[Struct]) -> None:
@@ -167,7 +171,7 @@ class _Reading(_Text):
         self.indent = "    "
         if self.may_be_wrong(struct):
             self.lines = ["    first = at", "    try:", *self.lines]
-            self.say("except DecodeError:", f"    raise {self.kind}.refusal(data, first, end) from None")
+            self.say(f"except {self.wrong}:", f"    raise {self.kind}.refusal(data, first, end) from None")
         self.say(f"self = new({self.kind})", *_listed("fill(self, {", values, "})"))
         self.text = self.finish(self.head, f"    return {self.result}")
 
@@ -176,6 +180,14 @@ class _Reading(_Text):
 
     def conclude(self, struct: type[Struct]) -> None:
         """Whatever follows it is another's."""
+
+    def inside(self, stop: str, end: str) -> list[str]:
+        """What is wrong where `stop` is not inside the scope."""
+        return [f"{stop} > {end}"]
+
+    def sticks_out(self) -> list[str]:
+        """What is wrong where something that was read does not lie inside the scope: nothing does."""
+        return []
 
     def field(self, name: str, codec: Codec, end: str) -> str:
         """Read it into the variable `name`; what its value is, once the row that it stands in is unpacked."""
@@ -195,6 +207,7 @@ class _Reading(_Text):
                 self.say(f"{name}, at = {self.mean(kind.__name__, kind)}.decode_at(data, at, {end})")
             case Rest():
                 self.unpack(end)
+                self.refuse_if("DecodeError", self.sticks_out())
                 self.say(f"{name} = data[at:{end}]", f"at = {end}")
             case Opaque() if not isinstance(codec, ExtensionBlock) and not _is_deep(codec):
                 self.vector(name, codec, end)
@@ -207,7 +220,7 @@ class _Reading(_Text):
         """Read what stands side by side here."""
         if self.row:
             size, names = Layout(">" + self.letters).size, ", ".join(self.row)
-            self.refuse_if("DecodeError", [f"at + {size} > {end}"])
+            self.refuse_if("DecodeError", self.inside(f"at + {size}", end))
             if self.letters == "B":
                 self.say(f"{names} = data[at]", "at += 1")
             else:
@@ -241,7 +254,7 @@ class _Reading(_Text):
         if codec.size == 3:
             self.say("length += high << 16")
         self.say(f"{stop} = at + length")
-        self.refuse_if("DecodeError", [*_out_of_bounds(codec, "length"), f"{stop} > {end}"])
+        self.refuse_if("DecodeError", [*_out_of_bounds(codec, "length"), *self.inside(stop, end)])
         return stop
 
     def elements(self, name: str, element: Codec, stop: str) -> None:
@@ -258,7 +271,14 @@ class _ReadingAll(_Reading):
     """decode(data, at=0): the struct that starts at `at`, which is all that there is."""
 
     head = "def decode(data, at=0):\n    end = len(data)"
+    wrong = "(DecodeError, IndexError, error)"
     result = "self"
+
+    def inside(self, stop: str, end: str) -> list[str]:
+        return [] if end == "end" else super().inside(stop, end)
+
+    def sticks_out(self) -> list[str]:
+        return ["at > end"] if self.lines else []
 
     def may_be_wrong(self, struct: type[Struct]) -> bool:
         return _may_be_wrong(struct) or not struct.fields
@@ -355,7 +375,7 @@ class _Writing(_Text):
             case Opaque() if not _is_deep(codec):
                 self.vector(name, codec, value)
             case _:
-                self.say(f"{name} = bytearray()", f"{self.mean(f'{name}_codec', codec)}.encode({value}, {name})")
+                self.say(f"{name} = {self.mean(f'{name}_codec', codec)}.encoded({value})")
                 self.add(name, name)
 
     def vector(self, name: str, codec: Opaque, value: str) -> None:
