@@ -112,9 +112,10 @@ class Engine:
         self._flow = handshake.handshake()
         self._resume(self._flow, None)
 
-    def run(self, flow: Flow[None]) -> None:
-        """Start a transaction of our own, after the handshake."""
-        self._resume(flow, None)
+    def run(self, flow: Flow[None] | None) -> None:
+        """Start a transaction after the handshake; None is one that is over already."""
+        if flow is not None:
+            self._resume(flow, None)
 
     def receive(self, fragment: bytes) -> None:
         """Handshake bytes, in order; `advance` does the work."""
@@ -195,7 +196,7 @@ class Engine:
         self.session = session
         self.events.append(new_tuple(HandshakeCompleted, (session,)))
         if self._handshake is not None:
-            self._resume(self._handshake.opening(), None)
+            self.run(self._handshake.opening())
 
     # --- after the handshake: section 4.7 -------------------------------------------------------------------------
 
@@ -208,7 +209,7 @@ class Engine:
         if kind is KeyUpdate:
             self._receive_key_update(KeyUpdate.decode(raw[4:]))
         elif self._handshake is not None and kind in self._handshake.expected():
-            self._resume(self._handshake.receive(raw), None)
+            self.run(self._handshake.receive(raw))
         else:
             raise out_of_order(raw, self._expected())
 

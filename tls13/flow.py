@@ -119,14 +119,14 @@ if TYPE_CHECKING:  # protocols are for the type checker alone, and take a while 
         def handshake(self) -> Flow[Session]:
             """RFC 9846, section 2, figure 1."""
 
-        def opening(self) -> Flow[None]:
-            """What is done once the handshake is complete: a server's tickets."""
+        def opening(self) -> Flow[None] | None:
+            """What is done once the handshake is complete: a server's tickets. None: nothing."""
 
         def expected(self) -> Kinds:
             """The messages that may come now, besides KeyUpdate."""
 
-        def receive(self, raw: bytes) -> Flow[None]:
-            """The transaction that this message starts."""
+        def receive(self, raw: bytes) -> Flow[None] | None:
+            """The transaction that this message starts. None: it is over already."""
 
 
 @lru_cache(64)

@@ -267,8 +267,8 @@ class Offering(ClientAfterwards):
         config, offered = self.config, self.psks_without_binders(psks)
         block = self.standing_extensions()
         if config.shuffle_extensions or config.grease or config.min_client_hello:
-            block, fresh = self.disguised(block.followed_by(*fresh), offered), []
-        return block.followed_by(*fresh) if offered is None else block.followed_by(*fresh, offered)
+            block, fresh = self.disguised(block.followed_by(fresh), offered), []
+        return block.followed_by(fresh if offered is None else [*fresh, offered])
 
     def disguised(self, block: Extensions, offered: OfferedPsks | None) -> Extensions:
         """In another order, with reserved extensions, and padded, as the config wants it (grease.py)."""

@@ -59,9 +59,8 @@ class Afterwards(AuthenticatedFlow):
     handshake_transcript: Transcript | None = None
     """ClientHello..client Finished: what post-handshake authentication goes on from (section 4.5)."""
 
-    def opening(self) -> Flow[None]:
-        return
-        yield
+    def opening(self) -> Flow[None] | None:
+        return None
 
     def forget(self) -> None:
         """A failed connection keeps no secrets (section 6)."""
@@ -99,15 +98,15 @@ class ClientAfterwards(Afterwards):
     def expected(self) -> Kinds:
         return (NewSessionTicket, CertificateRequest)
 
-    def receive(self, raw: bytes) -> Flow[None]:
+    def receive(self, raw: bytes) -> Flow[None] | None:
         if raw[0] == NEW_SESSION_TICKET:
             message = NewSessionTicket.decode(raw, 4)
             message.judge()
             self.accept_ticket(message)
-            return
+            return None
         request = CertificateRequest.decode(raw, 4)
         request.judge()
-        yield from self.answer_request(request, raw)
+        return self.answer_request(request, raw)
 
     # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
 

@@ -247,7 +247,7 @@ class ServerHandshake(Negotiation):
                 legacy_session_id_echo=hello.legacy_session_id,
                 cipher_suite=choice.suite.code,
                 legacy_compression_method=0,
-                extensions=EVERY_SERVER_HELLO.followed_by(*bodies),
+                extensions=EVERY_SERVER_HELLO.followed_by(bodies),
             )
         )
         return shared_secret

@@ -61,7 +61,7 @@ class ServerAfterwards(Afterwards):
     """The unanswered CertificateRequests, by context. The writing side adds, the reading side takes away."""
 
     def opening(self) -> Flow[None]:
-        yield from self.send_tickets(self.ticket_count())
+        return self.send_tickets(self.ticket_count())
 
     def expected(self) -> Kinds:
         return self.certificate_kinds() if self.requests else ()

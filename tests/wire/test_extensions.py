@@ -262,7 +262,7 @@ def test_a_block_is_followed_by_more_extensions() -> None:
     """The first one stays as it is: it begins every ClientHello of a config."""
     groups, auth = e.NamedGroupList(named_group_list=(NamedGroup.x25519,)), e.PostHandshakeAuth()
     first = Extensions.of(CH, groups)
-    longer = first.followed_by(auth)
+    longer = first.followed_by([auth])
     assert longer == Extensions.of(CH, groups, auth)
     assert longer.encoded() == Extensions(longer.raw, CH).encoded()
     assert (longer.get(e.NamedGroupList), longer.get(e.PostHandshakeAuth)) == (groups, auth)

@@ -179,9 +179,9 @@ class Extensions:
     @classmethod
     def of(cls, place: Place, *bodies: ExtensionBody) -> "Extensions":
         """A block to send, in this order."""
-        return NO_EXTENSIONS[place].followed_by(*bodies)
+        return NO_EXTENSIONS[place].followed_by(bodies)
 
-    def followed_by(self, *bodies: ExtensionBody) -> "Extensions":
+    def followed_by(self, bodies: "Iterable[ExtensionBody]") -> "Extensions":
         """A block to send: the extensions of this one, and then these, which are of other types."""
         known, found, encoded = self._bodies.copy(), self._data.copy(), self.encoded()
         for body in bodies:
