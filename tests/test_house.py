@@ -98,6 +98,14 @@ def test_a_client_loads_nothing_that_it_may_never_need() -> None:
     assert run(f"import tls13, sys; {client}; print([n for n in {names} if n in sys.modules])") == "[]"
 
 
+def test_a_server_loads_nothing_of_a_clients() -> None:
+    names = ["tls13.client", "tls13.offer", "tls13.grease"]
+    authority = "tls13.lab.authority.Authority.create(now=datetime.now(UTC))"
+    server = f"tls13.ServerConnection(tls13.ServerConfig({authority}.issue(['a']).identity))"
+    code = f"import sys, tls13.lab.authority; from datetime import UTC, datetime; {server}"
+    assert run(f"{code}; print([n for n in {names} if n in sys.modules])") == "[]"
+
+
 def test_every_public_name_is_there() -> None:
     assert run("from tls13 import *; print(SealedTickets.__name__, CrlSet.__name__)") == "SealedTickets CrlSet"
     for name in tls13.__all__:

@@ -8,8 +8,8 @@
     conn = tls13.ClientConnection(tls13.ClientConfig(), server_hostname="example.com")     # no I/O
     conn.data_to_send(); conn.receive_data(data); conn.events(); conn.send_data(b"..."); conn.close()
 
-What speaks to the outside (sockets, asyncio), and what only servers or only resumption need, is loaded when it is
-first used.
+What speaks to the outside (sockets, asyncio), and what only clients, only servers or only resumption need, is loaded
+when it is first used.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from . import errors
-from .client import ClientHandshake
 from .engine import Engine
 from .errors import (
     AlertDescription,
@@ -39,6 +38,7 @@ from .wire.registry import ContentType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .client import ClientHandshake
     from .config import ClientConfig, ConfigSelector, ServerConfig
     from .crypto.hkdf import Secret
     from .events import AnswerAwaited, Event, Session, Tracer
@@ -374,6 +374,22 @@ class Connection:
         return failed
 
 
+@cache
+def _client_handshake() -> type[ClientHandshake]:
+    """A server never loads the client's side, nor a client the server's. Kept: an import takes 1 us, also when there is
+    nothing left to do."""
+    from .client import ClientHandshake
+
+    return ClientHandshake
+
+
+@cache
+def _server_handshake() -> type[ServerHandshake]:
+    from .server import ServerHandshake
+
+    return ServerHandshake
+
+
 class ClientConnection(Connection):
     """A client. `server_hostname` is what the certificate must be for: a DNS name or an IP address.
 
@@ -414,7 +430,7 @@ class ClientConnection(Connection):
         self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
     ) -> ClientHandshake:
         """The flow of this connection; the scripted peers of tls13.lab put their own in its place."""
-        return ClientHandshake(config, server_name, self._engine, tracer)
+        return _client_handshake()(config, server_name, self._engine, tracer)
 
     @property
     def early_data_left(self) -> int:
@@ -437,14 +453,6 @@ class ClientConnection(Connection):
 
 
 own_code(ClientConnection, *EVERY_BYTE)
-
-
-@cache
-def _server_handshake() -> type[ServerHandshake]:
-    """A client never loads the server's side. Kept: an import takes 1 us, also when there is nothing left to do."""
-    from .server import ServerHandshake
-
-    return ServerHandshake
 
 
 class ServerConnection(Connection):

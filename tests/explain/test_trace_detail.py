@@ -10,10 +10,12 @@ import time
 from functools import cache
 
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tls13
+from certs.der import SUBJECT, Surgery
 from tests.vectors_reader import RFC8448, unhex
 from tls13.cli import main
 from tls13.explain.demos import VARIANTS, demo
@@ -23,7 +25,7 @@ from tls13.explain.spans import Field, message_fields
 from tls13.explain.trace import BYTES, FIELDS, Narrator
 from tls13.explain.voices import Voices
 from tls13.flow import Epoch
-from tls13.wire.messages import MESSAGES
+from tls13.wire.messages import MESSAGES, Certificate, CertificateEntry
 from tls13.wire.registry import HandshakeType
 
 HOST = "server.example"
@@ -219,6 +221,17 @@ def test_whatever_comes_the_narrator_does_not_break_the_connection(data) -> None
     for detail in (0, FIELDS, BYTES):
         page = told(bytes(raw), detail=detail, epoch=data.draw(st.sampled_from(EPOCHS)))
         assert all(one.isprintable() or one == "\n" for one in page)
+
+
+def test_a_certificate_whose_name_cannot_be_read_is_told_by_its_number(authority) -> None:
+    """`cryptography` parses names late, and raises a ValueError then."""
+    surgery = Surgery(authority.issue([HOST]).certificate)
+    surgery.fields[SUBJECT] = surgery.fields[SUBJECT][:-4] + b"\xff\xff\xff\xff"
+    der = surgery.sign(authority.private_key)
+    number = x509.load_der_x509_certificate(der).serial_number
+    message = Certificate(certificate_list=(CertificateEntry(cert_data=der),))
+    page = told(message.to_handshake(), detail=0, sent=False)
+    assert f"{number:x}" in page
 
 
 def test_a_message_that_is_refused_is_opened_as_far_as_it_goes() -> None:

@@ -148,8 +148,13 @@ def check_readable(certificate: x509.Certificate) -> None:
 
 
 def describe(certificate: x509.Certificate) -> str:
-    """Which certificate is meant, in an error's sentence: its subject, or its serial number."""
-    return certificate.subject.rfc4514_string() or f"serial number {certificate.serial_number:x}"
+    """Which certificate is meant, in a sentence: its subject or, where that is empty or cannot be read, its serial
+    number."""
+    try:
+        subject = certificate.subject.rfc4514_string()
+    except UNREADABLE:
+        subject = ""
+    return subject or f"serial number {certificate.serial_number:x}"
 
 
 def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
