@@ -42,6 +42,8 @@ CLIENT_HELLO: Final = int(HandshakeType.client_hello)
 
 HEADER: Final = Struct("!BHH").pack
 """ContentType, ProtocolVersion, uint16 length."""
+TYPE_AND_LENGTH: Final = Struct("!BxxH").unpack_from
+"""What matters of a header that has come: its version is ignored for all purposes (section 5.1)."""
 HEADER_LENGTH: Final = 5
 MAX_PLAINTEXT: Final = 2**14
 """TLSPlaintext.length (section 5.1)."""
@@ -174,8 +176,7 @@ class RecordReader:
                     elif self._first:
                         self._refuse_what_is_not_tls(buffer[start])
                     return None
-                outer_type = buffer[start]
-                length = buffer[start + 3] << 8 | buffer[start + 4]
+                outer_type, length = TYPE_AND_LENGTH(buffer, start)
                 suite = self._suite if outer_type == APPLICATION_DATA else None
                 # Judged before the body arrives: what cannot be right is not waited for.
                 if suite is None:
