@@ -107,8 +107,8 @@ class Connection:
     def wants_send(self) -> bool:
         """Whether data_to_send would give anything."""
         layer = self._layer
-        owed = layer.alert_owed is not None or (self._engine.in_debt and not layer.closed)
-        return owed or bool(layer.out) or bool(layer.flight)
+        ready = layer.out or layer.flight or layer.alert_owed is not None
+        return bool(ready or (self._engine.in_debt and not layer.closed))
 
     @property
     def may_have_event(self) -> bool:

@@ -25,7 +25,7 @@ from ..config import ClientConfig, ServerConfig
 from ..connection import ClientConnection, ServerConnection
 from ..errors import TLSError, UsageError
 from ..events import ApplicationData, ClientAuthenticated, EarlyData, PeerClosed, TicketReceived
-from ..io.refusal import next_event
+from ..io.refusal import refuse_awaiting
 from .failures import both_closed, library_error, ragged_end, translated
 from .later import Later
 from .servername import ask_program, check_name
@@ -33,11 +33,13 @@ from .session import SSLSession, checked_session
 from .wire import LARGEST_WRITE
 
 if TYPE_CHECKING:
+    from ..connection import Connection
     from ..events import Event
     from .context import SSLContext
     from .wire import Wire
 
 
+NOTHING = memoryview(b"")
 FLIGHT = 2**12
 """Bytes that a peer sends of the handshake at a time, as a rule."""
 
@@ -64,7 +66,7 @@ class Channel(Later):
         self._taken = 0
         """How many bytes of `_plain` have been read."""
         self._early_data = bytearray()
-        self._unsent = memoryview(b"")
+        self._unsent = NOTHING
         self._promised = 0
         """Bytes of a write that are on their way, of which the caller has not been told: it will call again."""
         self._peer_closed = self._unwrapped = False
@@ -148,7 +150,7 @@ class Channel(Later):
         with self._read_lock:
             pieces = [self._rest(length)] if self._taken < len(self._plain) else self._pieces(length)
         if view is None:
-            return b"".join(pieces)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         filled = 0
         for piece in pieces:
             end = filled + len(piece)
@@ -158,9 +160,12 @@ class Channel(Later):
 
     def _rest(self, length: int) -> bytes:
         """At most `length` bytes of the record that is open."""
-        first = self._taken
-        self._taken = last = min(first + length, len(self._plain))
-        return self._plain[first:last]
+        plain, first = self._plain, self._taken
+        if not first and len(plain) <= length:
+            self._plain = b""
+            return plain
+        self._taken = last = min(first + length, len(plain))
+        return plain[first:last]
 
     def _pieces(self, length: int) -> list[bytes]:
         """At most `length` bytes, of as many records as the wire has shown us; waits only for the first."""
@@ -171,7 +176,7 @@ class Channel(Later):
                 piece = self._rest(length)
                 pieces.append(piece)
                 length -= len(piece)
-                if not length or not self._open_another():
+                if not length or self._wire.one_at_a_time or not self._open_another():
                     return pieces
         finally:
             if self._connection is not None:
@@ -205,7 +210,7 @@ class Channel(Later):
             self._check_unwrapped()
             return
         self._check_failed()
-        connection = self.connection
+        connection = self._connection or self.connection
         if not connection.handshake_complete:
             self._handshake()
         event = self._next_event() if connection.may_have_event else None
@@ -230,8 +235,12 @@ class Channel(Later):
 
     def _next_event(self) -> Event | None:
         """The next event, after what concerns nobody else has been dealt with. Raises `ssl`'s exceptions."""
+        connection = self._connection or self.connection
         try:
-            event = next_event(self.connection)
+            event = connection.next_event()
+            if event is None or type(event) is ApplicationData:  # as nearly always
+                return event
+            refuse_awaiting(connection, event)
         except TLSError as error:
             self._failure = translated(error)
             self._flush_alert()
@@ -239,8 +248,6 @@ class Channel(Later):
         except Exception:  # a callback's: it is raised as it was, but the peer is told first
             self._flush_alert()
             raise
-        if event is None or isinstance(event, ApplicationData):
-            return event
         if isinstance(event, PeerClosed):
             self._peer_closed = True
         elif isinstance(event, TicketReceived):
@@ -272,10 +279,10 @@ class Channel(Later):
 
     def write(self, data: Any) -> int:
         """How many bytes were taken. After SSLWantWriteError the same must be offered again, as with OpenSSL."""
-        view = memoryview(data).cast("B")
+        view = data if type(data) is bytes and len(data) <= LARGEST_WRITE else memoryview(data).cast("B")
         self._wire.begin("write")
         self._check_failed()
-        connection = self.connection
+        connection = self._connection or self.connection
         if not connection.handshake_complete and not connection.may_send_before_finished:
             self._wire.begin("handshake")
             with self._read_lock:
@@ -288,15 +295,15 @@ class Channel(Later):
             taken, self._promised = self._promised, 0
             while taken < len(view) and (not taken or self._wire.takes_all):
                 chunk = view[taken : taken + LARGEST_WRITE]
-                self._encrypt(chunk)
+                self._encrypt(connection, chunk)
                 self._promised = len(chunk)
                 self._send_pending()
                 taken, self._promised = taken + self._promised, 0
         return taken
 
-    def _encrypt(self, chunk: memoryview) -> None:
+    def _encrypt(self, connection: Connection, chunk: bytes | memoryview) -> None:
         try:
-            self.connection.send_data(chunk)
+            connection.send_data(chunk)
         except UsageError as error:  # after shutdown
             raise both_closed() from error
         except TLSError as error:
@@ -323,12 +330,17 @@ class Channel(Later):
         self._wire.drain()
 
     def _send_pending(self, *, waiting: bool = True) -> None:
-        wire, connection = self._wire, self.connection
-        while self._unsent or (data := connection.data_to_send()):
-            if not self._unsent:
-                self._unsent = memoryview(data)
-            while self._unsent:
-                self._unsent = self._unsent[wire.send(self._unsent, waiting=waiting) :]
+        if self._unsent:
+            self._send(self._unsent, waiting)
+        if data := (self._connection or self.connection).data_to_send():
+            self._send(memoryview(data), waiting)
+
+    def _send(self, data: memoryview, waiting: bool) -> None:
+        """All of it. What cannot be sent now stays in `_unsent`."""
+        self._unsent = data
+        while (sent := self._wire.send(data, waiting=waiting)) < len(data):
+            data = self._unsent = data[sent:]
+        self._unsent = NOTHING
 
     # --- closing --------------------------------------------------------------------------------------------------
 

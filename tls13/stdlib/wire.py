@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
-from ..record import MAX_CIPHERTEXT
+from ..record import HEADER_LENGTH, MAX_CIPHERTEXT
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -46,6 +46,10 @@ class Wire(Protocol):
     @property
     def takes_all(self) -> bool:
         """Whether a write is done when all of it is: not so where it might have to stop in the middle."""
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether `feed` never gives more than what is left of one record."""
 
     @property
     def below(self) -> object:
@@ -85,6 +89,8 @@ class SocketWire:
     which may be two threads', each have one. So the descriptor is read as it is: blocking without a time-out, and
     otherwise not.
     """
+
+    one_at_a_time = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -220,23 +226,30 @@ class SocketWire:
 class BioWire:
     """Two ssl.MemoryBIO objects: nothing ever waits here."""
 
-    takes_all = True
+    takes_all = one_at_a_time = True
     below = port = None
 
     def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
+        self._between_records = False
+        """Whether the handshake is complete, and what was given last was the end of a record."""
 
     def begin(self, what: str) -> None:
         pass
 
     def feed(self, connection: Connection, wanted: int) -> None:
-        data = self._incoming.read(connection.bytes_needed)
-        if data:
+        incoming = self._incoming
+        data = incoming.read(HEADER_LENGTH if self._between_records else connection.bytes_needed)
+        if len(data) == HEADER_LENGTH and self._between_records:
+            # Once a length can be believed, the body with it; of which nothing may be here yet.
+            length = data[3] << 8 | data[4]
+            body = incoming.read(length) if length <= MAX_CIPHERTEXT else b""
+            self._between_records = len(body) == length
+            connection.receive_data(data + body)
+        elif data:
             connection.receive_data(data)
-            # Its header, and then, once a length can be believed, its body; nothing of which may be here yet.
-            if connection.handshake_complete and 0 < (needed := connection.bytes_needed) <= MAX_CIPHERTEXT:
-                connection.receive_data(self._incoming.read(needed))
+            self._between_records = connection.handshake_complete and not connection.bytes_needed
         elif self._incoming.eof:
             connection.receive_eof()
         else:
