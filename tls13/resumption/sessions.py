@@ -7,6 +7,7 @@ wanted. For the same reason sessions of different `partition`s never meet: put t
 browser's top-level site, a user).
 """
 
+from collections import OrderedDict
 from threading import Lock
 from typing import Annotated, Final, NamedTuple, Self
 
@@ -104,7 +105,7 @@ class SessionCache:
         self.capacity = capacity
         self.per_server = per_server
         self._lock = Lock()
-        self._sessions: dict[SessionKey, list[StoredSession]] = {}
+        self._sessions: OrderedDict[SessionKey, list[StoredSession]] = OrderedDict()
         self._count = 0
 
     def put(self, key: SessionKey, session: StoredSession) -> None:
@@ -112,11 +113,9 @@ class SessionCache:
         if len(session.ticket) > LONGEST_TICKET:
             return
         with self._lock:
-            sessions = self._sessions.pop(key, None)
-            if sessions is None:
-                sessions = []
+            sessions = self._sessions.setdefault(key, [])
+            self._sessions.move_to_end(key)
             sessions.append(session)
-            self._sessions[key] = sessions  # behind all others: the oldest go first
             self._count += 1
             if len(sessions) > self.per_server:
                 del sessions[0]
