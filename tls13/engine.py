@@ -1,7 +1,7 @@
 """Drives the flows: messages in, effects out, exceptions turned into alerts.
 
 The engine stands between a flow, which knows the order of messages, and a carrier, which knows how bytes travel
-(connection.py: TLS records; quic.py: CRYPTO frames). It
+(record_layer.py: in TLS records; under QUIC it would be CRYPTO frames). It
 
 * puts handshake messages together, however they were cut, and resumes the flow with each (section 5.1);
 * makes sure that no message straddles a change of keys, by construction: keys change only through `read_secret`,
