@@ -211,7 +211,9 @@ class Conversation:
         elif choice == 1:
             one.update_keys(request_peer=self.chance.random() < 0.5)
         elif choice == 2 and one is server and self.name == "certificate later":
-            if len(server._handshake.requests) < 4:
+            # What was changed may have been the client's offer; to ask it then is the user's mistake, and no peer's.
+            offered = server._handshake.handshake_transcript is not None
+            if offered and len(server._handshake.requests) < 4:
                 server.request_client_certificate()
         elif choice == 3 and one is server:
             server.send_ticket()
