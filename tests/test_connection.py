@@ -23,6 +23,49 @@ def same(message):
 # --- data and closing: sections 2 and 6.1 ---
 
 
+def test_what_comes_while_events_are_told_is_told_too(quick_pair) -> None:
+    made = quick_pair()
+    made.run()
+    told = []
+    made.client.send_data(b"one")
+    made.server.receive_data(made.client.data_to_send())
+    for event in made.server.events():
+        told.append(event.data)
+        if len(told) < 3:
+            made.client.send_data(b"more")
+            made.server.receive_data(made.client.data_to_send())
+    assert told == [b"one", b"more", b"more"]
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (lambda connection: connection.receive_eof(), tls13.TruncatedStream),
+        (lambda connection: connection.abandon(ValueError("enough")), tls13.ConnectionFailed),
+    ],
+    ids=["end of the stream", "given up"],
+)
+def test_what_happens_while_events_are_told_ends_them(happens, says, quick_pair) -> None:
+    made = quick_pair()
+    made.run()
+    made.client.send_data(b"data")
+    made.server.receive_data(made.client.data_to_send())
+    events = made.server.events()
+    assert next(events) == tls13.ApplicationData(b"data")
+    happens(made.server)
+    with pytest.raises(says):
+        next(events)
+
+
+def test_an_idle_connection_holds_no_bytes(quick_pair) -> None:
+    made = quick_pair()
+    made.run()
+    made.client.send_data(bytes(10000))
+    made.server.receive_data(made.client.data_to_send())
+    assert next(made.server.events()) == tls13.ApplicationData(bytes(10000))
+    assert made.server._layer.reader.received == b""
+
+
 def test_data_flows_both_ways(pair) -> None:
     made = pair()
     client, server = made.run()

@@ -130,7 +130,7 @@ def test_the_work_is_linear_however_the_stream_is_cut(total, cut) -> None:
     writer, reader, stream = RecordWriter(), RecordReader(), bytearray()
     writer.set_keys(SUITE, KEY, IV)
     reader.set_keys(SUITE, KEY, IV)
-    reader._buffer = CountingBuffer()
+    reader.received = CountingBuffer()
     writer.write(23, bytes(total), stream)
     CountingBuffer.copied = received = 0
     for start in range(0, len(stream), cut):
@@ -146,7 +146,7 @@ def test_the_work_is_linear_for_a_reader_that_falls_behind() -> None:
     writer, reader, stream = RecordWriter(), RecordReader(), bytearray()
     writer.set_keys(SUITE, KEY, IV)
     reader.set_keys(SUITE, KEY, IV)
-    reader._buffer = CountingBuffer()
+    reader.received = CountingBuffer()
     writer.write(23, bytes(5 * 2**20), stream)
     CountingBuffer.copied = 0
     reader.receive(stream)
@@ -168,5 +168,5 @@ def test_what_is_held_does_not_grow_with_what_has_been_read() -> None:
         reader.receive(stream[start : start + 1000])
         while reader.next_record() is not None:
             pass
-        assert len(reader._buffer) <= 2**17 + 2**15
-    assert len(reader._buffer) == 0
+        assert len(reader.received) <= 2**17 + 2**15
+    assert len(reader.received) == 0

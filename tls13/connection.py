@@ -27,7 +27,7 @@ from .errors import (
     TruncatedStream,
     UsageError,
 )
-from .events import PeerClosed
+from .events import ApplicationData, PeerClosed
 from .flow import APPLICATION, EARLY
 from .key_schedule import export_keying_material
 from .own_code import own_code
@@ -156,6 +156,11 @@ class Connection:
         """The events that the received bytes make, one at a time. Raises what next_event raises."""
         while (event := self.next_event()) is not None:
             yield event
+            # That nothing is left would be next_event's answer too; this takes a third of the time.
+            if type(event) is ApplicationData:
+                more = self._layer.reader.received or self._eof or self._error is not None
+                if not more:
+                    return
 
     def next_event(self) -> Event | None:
         """The next event, or None until more bytes arrive.

@@ -84,7 +84,8 @@ class RecordReader:
         """A peer that has no keys yet may say so in plaintext; ends with the first record that decrypts."""
         self.max_inner_plaintext = max_inner_plaintext
         self.max_empty_records = max_empty_records
-        self._buffer = bytearray()
+        self.received = bytearray()
+        """What has come. The first `_start` bytes of it are read; empty: all is read."""
         self._start = 0
         self._suite: Suite | None = None
         """None: nothing is protected yet."""
@@ -102,33 +103,33 @@ class RecordReader:
         """Take bytes from the stream; next_record does the work."""
         if self._start:
             self._compact()
-        self._buffer += data
+        self.received += data
 
     def _compact(self) -> None:
         """Forget what has been read, when it is everything, or much and no less than the rest, which must move."""
-        if self._start == len(self._buffer):
-            self._buffer.clear()
+        if self._start == len(self.received):
+            self.received.clear()
             self._start = 0
-        elif self._start >= COMPACT_AT and 2 * self._start >= len(self._buffer):
-            del self._buffer[: self._start]
+        elif self._start >= COMPACT_AT and 2 * self._start >= len(self.received):
+            del self.received[: self._start]
             self._start = 0
 
     @property
     def buffered(self) -> int:
         """Bytes received and not yet read."""
-        return len(self._buffer) - self._start
+        return len(self.received) - self._start
 
     def give_back(self) -> int:
         """Forget what was received and not read, and say how many bytes that was."""
-        size = len(self._buffer) - self._start
-        self._buffer.clear()
+        size = len(self.received) - self._start
+        self.received.clear()
         self._start = 0
         return size
 
     @property
     def bytes_needed(self) -> int:
         """How many more bytes the current record needs: its header first, then its body; 0 if it is all here."""
-        buffer, start = self._buffer, self._start
+        buffer, start = self.received, self._start
         body = start + HEADER_LENGTH
         if body > len(buffer):
             return body - len(buffer)
@@ -163,14 +164,14 @@ class RecordReader:
         if self._error is not None:
             first = self._error.with_traceback(None)  # whose frames hold keys
             raise ConnectionFailed(f"this record stream has failed before: {first}") from first
-        buffer = self._buffer
+        buffer = self.received
         size = len(buffer)
         try:
             while True:
                 start = self._start
                 body = start + HEADER_LENGTH
                 if body > size:
-                    if start == size:  # an idle connection holds no buffer
+                    if start == size:  # also what was not worth a record
                         self._start = 0
                         buffer.clear()
                     elif self._first:
@@ -192,6 +193,9 @@ class RecordReader:
                 else:
                     record = self._open_ciphertext(suite, start, body, end)
                 if record is not None:
+                    if end == size:  # an idle connection holds no buffer
+                        self._start = 0
+                        buffer.clear()
                     return record
         except TLSError as error:
             self._error = error
@@ -202,7 +206,7 @@ class RecordReader:
     def _refuse_what_is_not_tls(self, first_byte: int) -> None:
         """Somebody who speaks another protocol is told so at once, not after 5 bytes that never come."""
         if first_byte not in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA):
-            start = bytes(self._buffer[self._start : self._start + 8])
+            start = bytes(self.received[self._start : self._start + 8])
             what = "the peer does not speak TLS"
             if 0x20 <= first_byte < 0x7F:
                 what += "; it looks like plain HTTP or another text protocol"
@@ -238,19 +242,19 @@ class RecordReader:
             self._charge_early_data(end - body)
             return None
         if outer_type == CHANGE_CIPHER_SPEC:
-            if self._buffer[body] != 1:
-                raise errors.BadChangeCipherSpec(f"0x{self._buffer[body]:02x}")
+            if self.received[body] != 1:
+                raise errors.BadChangeCipherSpec(f"0x{self.received[body]:02x}")
             self._count_empty_record()
             return None
         if body == end:
             raise errors.EmptyFragment(ContentType(outer_type))
         self._empty_records = 0
-        return outer_type, bytes(self._buffer[body:end])
+        return outer_type, bytes(self.received[body:end])
 
     # --- ciphertext: sections 5.2 to 5.4 ------------------------------------------------------------------------------
 
     def _open_ciphertext(self, suite: Suite, start: int, body: int, end: int) -> tuple[int, bytes] | None:
-        aead, sequence, buffer = self._aead, self._sequence, self._buffer
+        aead, sequence, buffer = self._aead, self._sequence, self.received
         if aead is None:
             aead = self._aead = suite.aead(self._key)
             self._key = b""
