@@ -329,6 +329,22 @@ def test_data_is_not_held_up_by_a_ticket(quick_pair, client, server, trust) -> N
     assert events_of(exchange(made)[0], tls13.TicketReceived)
 
 
+def test_an_answer_that_is_given_while_data_is_told_is_followed_up_at_once(quick_pair, client, server, trust) -> None:
+    client, server = with_later("client's chain", client.replace(post_handshake_auth=True), server, trust)
+    made = quick_pair(client=client, server=server.replace(client_auth=tls13.ClientAuth.LATER))
+    finish(made)
+    made.server.request_client_certificate()
+    (question,) = questions(exchange(made)[1])
+    made.client.send_data(b"meanwhile")
+    made.server.receive_data(made.client.data_to_send())
+    told = []
+    for event in made.server.events():
+        if isinstance(event, tls13.ApplicationData):
+            made.server.answer(question, kept(question))
+        told.append(type(event))
+    assert told == [tls13.ApplicationData, tls13.ClientAuthenticated]
+
+
 class Joining(RecordLayer):
     """A peer that puts the messages of one flight into one record: legal (5.1), and what others do."""
 

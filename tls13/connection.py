@@ -115,7 +115,7 @@ class Connection:
         """Whether next_event is worth a call: if not, it would give None until more bytes come, or the end."""
         engine = self._engine
         return bool(
-            self._layer.reader.buffered or engine.events or engine.buffered or self._eof or self._error is not None
+            self._layer.reader.received or engine.events or engine.buffered or self._eof or self._error is not None
         )
 
     @property
@@ -154,12 +154,13 @@ class Connection:
 
     def events(self) -> Iterator[Event]:
         """The events that the received bytes make, one at a time. Raises what next_event raises."""
+        engine, layer = self._engine, self._layer
         while (event := self.next_event()) is not None:
             yield event
-            # That nothing is left would be next_event's answer too; this takes a third of the time.
             if type(event) is ApplicationData:
-                more = self._layer.reader.received or self._eof or self._error is not None
-                if not more:
+                # may_have_event, in place: next_event would say the same in three times the time.
+                more = layer.reader.received or engine.events or engine.buffered or self._eof
+                if not more and self._error is None:
                     return
 
     def next_event(self) -> Event | None:

@@ -21,4 +21,5 @@ def own_code(kind: type, *names: str) -> None:
         shared = getattr(kind, name)
         code = shared.__code__.replace()
         own = FunctionType(code, shared.__globals__, name, shared.__defaults__, shared.__closure__)
+        own.__kwdefaults__ = shared.__kwdefaults__
         setattr(kind, name, update_wrapper(own, shared))
