@@ -299,8 +299,7 @@ class Engine:
             raise errors.DataAcrossKeyChange(f"{self.buffered} bytes")
 
     def read_secret(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        if self.buffered:
-            self.require_record_boundary()
+        self.require_record_boundary()
         self._carrier.install_read_keys(epoch, suite, secret)
         self.read_epoch = epoch
         self._suite, self._read_secret = suite, secret

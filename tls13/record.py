@@ -85,7 +85,7 @@ class RecordReader:
         self.max_inner_plaintext = max_inner_plaintext
         self.max_empty_records = max_empty_records
         self.received = bytearray()
-        """What has come. The first `_start` bytes of it are read; empty: all is read."""
+        """What has come. The first `_start` bytes of it are read; it is empty when all are."""
         self._start = 0
         self._suite: Suite | None = None
         """None: nothing is protected yet."""
@@ -106,11 +106,8 @@ class RecordReader:
         self.received += data
 
     def _compact(self) -> None:
-        """Forget what has been read, when it is everything, or much and no less than the rest, which must move."""
-        if self._start == len(self.received):
-            self.received.clear()
-            self._start = 0
-        elif self._start >= COMPACT_AT and 2 * self._start >= len(self.received):
+        """Forget what has been read, when it is much and no less than the rest, which must move."""
+        if self._start >= COMPACT_AT and 2 * self._start >= len(self.received):
             del self.received[: self._start]
             self._start = 0
 
@@ -133,7 +130,7 @@ class RecordReader:
         body = start + HEADER_LENGTH
         if body > len(buffer):
             return body - len(buffer)
-        end = body + (buffer[start + 3] << 8 | buffer[start + 4])
+        end = body + TYPE_AND_LENGTH(buffer, start)[1]
         return end - len(buffer) if end > len(buffer) else 0
 
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
@@ -171,10 +168,7 @@ class RecordReader:
                 start = self._start
                 body = start + HEADER_LENGTH
                 if body > size:
-                    if start == size:  # also what was not worth a record
-                        self._start = 0
-                        buffer.clear()
-                    elif self._first:
+                    if self._first and start < size:
                         self._refuse_what_is_not_tls(buffer[start])
                     return None
                 outer_type, length = TYPE_AND_LENGTH(buffer, start)
@@ -192,10 +186,10 @@ class RecordReader:
                     record = self._open_plaintext(outer_type, body, end)
                 else:
                     record = self._open_ciphertext(suite, start, body, end)
+                if end == size:  # an idle connection holds no buffer
+                    self._start = size = 0
+                    buffer.clear()
                 if record is not None:
-                    if end == size:  # an idle connection holds no buffer
-                        self._start = 0
-                        buffer.clear()
                     return record
         except TLSError as error:
             self._error = error

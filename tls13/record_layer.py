@@ -126,8 +126,7 @@ class RecordLayer:
         reader.plaintext_alert_allowed = epoch is HANDSHAKE_EPOCH and not self._is_client
 
     def install_write_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
-        if self.flight:
-            self.finish_flight()
+        self.finish_flight()
         key, iv = secret.traffic_keys(suite)
         self.writer.set_keys(suite, key, iv)
 

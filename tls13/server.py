@@ -147,8 +147,7 @@ class ServerHandshake(Negotiation):
         if early_traffic is not None:
             yield from self.read(EndOfEarlyData)
             self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
-        if limits[0] is not None:
-            self.output.limit_records(limits[0], None)
+        self.output.limit_records(limits[0], None)
 
         session = self.agreed(hello, choice, retried=retried)
         if asks_client:

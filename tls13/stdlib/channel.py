@@ -150,7 +150,7 @@ class Channel(Later):
         with self._read_lock:
             pieces = [self._rest(length)] if self._taken < len(self._plain) else self._pieces(length)
         if view is None:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
         filled = 0
         for piece in pieces:
             end = filled + len(piece)

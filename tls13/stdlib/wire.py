@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
-from ..record import HEADER_LENGTH, MAX_CIPHERTEXT
+from ..record import HEADER_LENGTH, MAX_CIPHERTEXT, TYPE_AND_LENGTH
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -243,14 +243,14 @@ class BioWire:
         data = incoming.read(HEADER_LENGTH if self._between_records else connection.bytes_needed)
         if len(data) == HEADER_LENGTH and self._between_records:
             # Once a length can be believed, the body with it; of which nothing may be here yet.
-            length = data[3] << 8 | data[4]
+            _, length = TYPE_AND_LENGTH(data)
             body = incoming.read(length) if length <= MAX_CIPHERTEXT else b""
             self._between_records = len(body) == length
             connection.receive_data(data + body)
         elif data:
             connection.receive_data(data)
             self._between_records = connection.handshake_complete and not connection.bytes_needed
-        elif self._incoming.eof:
+        elif incoming.eof:
             connection.receive_eof()
         else:
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
