@@ -76,7 +76,7 @@ class Journey:
         client, server = pair(lines.append)
         with Watch() as sending:
             client.send_data(BYTE)
-            self.record = bytes(client.data_to_send())
+            self.record = client.data_to_send()
         with Watch() as receiving:
             server.receive_data(self.record)
             self.event = server.next_event()

@@ -111,7 +111,7 @@ class Wire:
     def carry(self) -> None:
         while True:
             self.theirs.work()
-            to_us, to_peer = self.theirs.bytes_to_send(), bytes(self.ours.data_to_send())
+            to_us, to_peer = self.theirs.bytes_to_send(), self.ours.data_to_send()
             if not to_us and not to_peer:
                 return
             for piece in self._cut(to_us):

@@ -46,7 +46,7 @@ class Tap:
         while not idle:
             idle = True
             for from_client, source, target in ((True, self.client, self.server), (False, self.server, self.client)):
-                if data := bytes(source.data_to_send()):
+                if data := source.data_to_send():
                     idle = False
                     self.segments.append((from_client, data))
                     target.receive_data(data)

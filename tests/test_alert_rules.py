@@ -98,7 +98,7 @@ def test_our_error_alerts_are_fatal_and_the_last_thing_we_send(name, quick_pair)
     made.server.receive_data(made.client.data_to_send())
     with pytest.raises(errors.Abort):
         list(made.server.events())
-    assert bytes(made.server.data_to_send()) == bytes((ALERT, 3, 3, 0, 2, FATAL, code))
+    assert made.server.data_to_send() == bytes((ALERT, 3, 3, 0, 2, FATAL, code))
     made.server.close()
     assert not made.server.data_to_send()
     with pytest.raises(tls13.ConnectionFailed):
@@ -115,7 +115,7 @@ def test_a_protected_error_alert_is_fatal_too_and_no_close_notify_follows(receiv
     stream = {"client": b"", "server": b""}
     while made.client.wants_send or made.server.wants_send:
         for side, other in (("client", "server"), ("server", "client")):
-            data = bytes(sides[side][0].data_to_send())
+            data = sides[side][0].data_to_send()
             stream[side] += data
             sides[other][0].receive_data(data)
             list(sides[other][0].events())
@@ -125,7 +125,7 @@ def test_a_protected_error_alert_is_fatal_too_and_no_close_notify_follows(receiv
     with pytest.raises(errors.BadKeyUpdateRequest):
         list(judge.events())
     judge.close()
-    setattr(tap, receiver, stream[receiver] + bytes(judge.data_to_send()))
+    setattr(tap, receiver, stream[receiver] + judge.data_to_send())
     last = tap.records(receiver)[-1]
     assert (last.content_type, last.content) == (ALERT, bytes((FATAL, AlertDescription.illegal_parameter)))
 
@@ -262,7 +262,7 @@ def test_close_says_close_notify_as_a_warning_and_nothing_after_it(receiver, qui
     one, other = (made.client, made.server) if receiver == "client" else (made.server, made.client)
     stream = b""
     while made.client.wants_send or made.server.wants_send:
-        data = bytes(one.data_to_send())
+        data = one.data_to_send()
         stream += data
         other.receive_data(data)
         list(other.events())
@@ -275,7 +275,7 @@ def test_close_says_close_notify_as_a_warning_and_nothing_after_it(receiver, qui
         one.send_data(b"too late")
     with pytest.raises(tls13.UsageError):
         one.update_keys()
-    setattr(tap, receiver, stream + bytes(one.data_to_send()))
+    setattr(tap, receiver, stream + one.data_to_send())
     words, goodbye = tap.records(receiver)[-2:]
     assert words.content == b"last words"
     assert (goodbye.content_type, goodbye.content) == (ALERT, bytes((WARNING, AlertDescription.close_notify)))
@@ -292,7 +292,7 @@ def test_giving_up_the_handshake_says_user_canceled_then_close_notify(receiver, 
     one = made.client if receiver == "client" else made.server
     one.data_to_send()
     one.close()
-    assert bytes(one.data_to_send()) == b"\x15\3\3\0\2\1\x5a" + b"\x15\3\3\0\2\1\0"
+    assert one.data_to_send() == b"\x15\3\3\0\2\1\x5a" + b"\x15\3\3\0\2\1\0"
     assert not one.handshake_complete
 
 

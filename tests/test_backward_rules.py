@@ -108,7 +108,7 @@ def test_a_server_sends_change_cipher_spec_to_who_sent_a_session_id(
     while made.client.wants_send or made.server.wants_send:
         made.server.receive_data(made.client.data_to_send())
         list(made.server.events())
-        data = bytes(made.server.data_to_send())
+        data = made.server.data_to_send()
         stream += data
         made.client.receive_data(data)
         list(made.client.events())
@@ -164,13 +164,13 @@ def test_a_hello_in_the_format_of_ssl_2_is_refused(chunk_size, server_config) ->
     server.receive_data(SSL2_HELLO[:chunk_size])
     with pytest.raises(errors.UnexpectedRecordType, match=r"SSL 2\.0"):
         server.next_event()
-    assert bytes(server.data_to_send()) == b"\x15\3\3\0\2\2\x0a"
+    assert server.data_to_send() == b"\x15\3\3\0\2\2\x0a"
 
 
 @pytest.mark.requirement("R316", "R318")
 def test_the_client_hello_is_one_of_tls(quick_pair) -> None:
     """Appendix E.5: a handshake record, and legacy_version 0x0303."""
-    stream = bytes(quick_pair().client.data_to_send())
+    stream = quick_pair().client.data_to_send()
     assert stream[:1] == b"\x16"
     assert stream[5:6] == b"\1"
     assert stream[9:11] == b"\3\3"
@@ -182,7 +182,7 @@ def test_a_server_hello_has_0x0303(retry, quick_pair, server_config) -> None:
     made = quick_pair(server=server_config.replace(always_retry=retry))
     made.server.receive_data(made.client.data_to_send())
     list(made.server.events())
-    answer = bytes(made.server.data_to_send())
+    answer = made.server.data_to_send()
     assert (answer[5], answer[9:11]) == (2, b"\3\3")
 
 

@@ -49,7 +49,7 @@ def test_no_record_is_larger_than_the_client_accepts(pair, client_config, limit)
     made = pair(client=client_config.replace(record_size_limit=limit))
     made.run()
     made.server.send_data(bytes(5000))
-    stream = bytes(made.server.data_to_send())
+    stream = made.server.data_to_send()
     lengths = [len(record) - 5 - 16 for record in records(stream)]
     assert max(lengths) == min(limit, 5001)
     made.client.receive_data(stream)
@@ -62,7 +62,7 @@ def test_no_record_is_larger_than_the_server_accepts(pair, client_config, server
     )
     made.run()
     made.client.send_data(bytes(1000))
-    assert max(len(record) - 5 - 16 for record in records(bytes(made.client.data_to_send()))) == 80
+    assert max(len(record) - 5 - 16 for record in records(made.client.data_to_send())) == 80
 
 
 def test_a_server_that_does_not_answer_sets_no_limit(quick_pair, client_config) -> None:
@@ -77,7 +77,7 @@ def test_a_server_that_does_not_answer_sets_no_limit(quick_pair, client_config) 
     made = quick_pair(client=client_config.replace(record_size_limit=100), server_script=script)
     made.run()
     made.client.send_data(bytes(1000))
-    assert len(records(bytes(made.client.data_to_send()))) == 1
+    assert len(records(made.client.data_to_send())) == 1
 
 
 def test_a_larger_record_is_refused(quick_pair, client_config, server_config) -> None:
@@ -118,7 +118,7 @@ def test_a_limit_above_tls_13s_is_accepted_and_changes_nothing(quick_pair, clien
     )
     made.run()
     made.server.send_data(bytes(2**14 + 1))
-    assert [len(record) for record in records(bytes(made.server.data_to_send()))] == [5 + 2**14 + 17, 5 + 1 + 17]
+    assert [len(record) for record in records(made.server.data_to_send())] == [5 + 2**14 + 17, 5 + 1 + 17]
 
 
 @pytest.mark.parametrize("limit", [63, 2**14 + 2])

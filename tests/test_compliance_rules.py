@@ -114,7 +114,7 @@ def test_a_client_sends_the_mandatory_extensions(quick_pair, server_config) -> N
     list(made.server.events())
     made.client.receive_data(made.server.data_to_send())
     list(made.client.events())
-    second = hello_of(bytes(made.client.data_to_send()).removeprefix(b"\x14\3\3\0\1\1"))
+    second = hello_of(made.client.data_to_send().removeprefix(b"\x14\3\3\0\1\1"))
     assert everywhere | {E.cookie} <= set(second.extensions.types())
 
 
@@ -127,7 +127,7 @@ def test_a_server_sends_the_mandatory_extensions(pair, server_config) -> None:
     first = made.client.data_to_send()
     made.server.receive_data(first)
     list(made.server.events())
-    retry = decode_handshake(bytes(made.server.data_to_send())[5:][:-6])
+    retry = decode_handshake(made.server.data_to_send()[5:][:-6])
     assert isinstance(retry, HelloRetryRequest)
     assert {E.supported_versions, E.key_share, E.cookie} <= set(retry.extensions.types())
     made = pair(server=server, server_script=lambda m: sent.append(m) or m)

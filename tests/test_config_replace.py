@@ -25,7 +25,7 @@ def test_early_data_that_was_taken_is_remembered_under_a_config_that_is_made_of_
     client = client_config.replace(sessions=tls13.SessionCache())
     tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(server))
     first = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once")
-    flight = bytes(first.data_to_send())
+    flight = first.data_to_send()
     taken = []
     for config in (server, server.replace(max_tickets=1)):
         connection = tls13.ServerConnection(config)

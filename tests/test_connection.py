@@ -100,7 +100,7 @@ def test_by_default_the_client_sends_two_key_shares(client_config) -> None:
     from tls13.wire.messages import decode_handshake
 
     client = tls13.ClientConnection(client_config, server_hostname="server.example")
-    hello = decode_handshake(bytes(client.data_to_send())[5:])
+    hello = decode_handshake(client.data_to_send()[5:])
     hello.judge()
     shares = hello.extensions.get(KeyShareClientHello).client_shares
     assert [entry.group for entry in shares] == [NamedGroup.X25519MLKEM768, NamedGroup.x25519]
@@ -110,7 +110,7 @@ def test_by_default_the_client_sends_two_key_shares(client_config) -> None:
 def test_each_connection_has_key_shares_of_its_own(client_config) -> None:
     """Section 4.3.8: MUST NOT be reused."""
     first, second = (
-        bytes(tls13.ClientConnection(client_config, server_hostname="server.example").data_to_send()) for _ in range(2)
+        tls13.ClientConnection(client_config, server_hostname="server.example").data_to_send() for _ in range(2)
     )
     assert first[-32:] != second[-32:]
 
@@ -141,7 +141,7 @@ def test_the_client_says_what_chains_may_be_signed_with(client_config) -> None:
     from tls13.wire.messages import decode_handshake
 
     client = tls13.ClientConnection(client_config, server_hostname="server.example")
-    hello = decode_handshake(bytes(client.data_to_send())[5:])
+    hello = decode_handshake(client.data_to_send()[5:])
     hello.judge()
     chains = hello.extensions.get(SignatureSchemeListCert).supported_signature_algorithms
     verify = hello.extensions.get(SignatureSchemeList).supported_signature_algorithms
@@ -196,7 +196,7 @@ def test_closing_in_the_handshake_says_user_canceled(quick_pair) -> None:
     """Section 6.1: followed by close_notify, which before the handshake is complete is an error."""
     made = quick_pair()
     made.client.close()
-    stream = bytes(made.client.data_to_send())
+    stream = made.client.data_to_send()
     assert stream.endswith(b"\x15\3\3\0\2\1\x5a" + b"\x15\3\3\0\2\1\0")
     made.server.receive_data(stream)
     with pytest.raises(errors.CloseNotifyInHandshake):
@@ -414,14 +414,14 @@ def test_middlebox_compatibility_mode(quick_pair, client_config) -> None:
     """Appendix E.4: one change_cipher_spec from each side, if the client sent a session id; else none."""
     for on in (True, False):
         made = quick_pair(client=client_config.replace(middlebox_compatibility=on))
-        first = bytes(made.client.data_to_send())
+        first = made.client.data_to_send()
         assert first[43] == (32 if on else 0)
         made.server.receive_data(first)
         list(made.server.events())
-        answer = bytes(made.server.data_to_send())
+        answer = made.server.data_to_send()
         made.client.receive_data(answer)
         list(made.client.events())
-        second = bytes(made.client.data_to_send())
+        second = made.client.data_to_send()
         ccs = b"\x14\3\3\0\1\1"
         assert answer.count(ccs) == second.count(ccs) == on
         assert second.startswith(ccs) == on

@@ -285,7 +285,7 @@ def test_what_is_in_the_stream_is_the_early_data_once(quick_pair, client, server
     suite = [CipherSuite.TLS_AES_128_GCM_SHA256]
     client = client.replace(key_log=tap.key_log, cipher_suites=suite)
     made = early(quick_pair, client, server.replace(max_early_data=0, replay_guard=None), session)
-    while stream := bytes(made.client.data_to_send()):
+    while stream := made.client.data_to_send():
         tap.client += stream
         made.server.receive_data(stream)
         list(made.server.events())
@@ -466,7 +466,7 @@ def test_a_server_cannot_accept_what_was_not_offered(quick_pair, client, server,
 
 
 def first_flight(client, session) -> bytes:
-    return bytes(tls13.ClientConnection(client, server_hostname=HOST, session=session, early_data=EARLY).data_to_send())
+    return tls13.ClientConnection(client, server_hostname=HOST, session=session, early_data=EARLY).data_to_send()
 
 
 def replayed(server, flight) -> bytes:

@@ -22,7 +22,7 @@ HOST = "server.example"
 
 
 def hello_of(config: tls13.ClientConfig) -> ClientHello:
-    stream = bytes(tls13.ClientConnection(config, server_hostname=HOST).data_to_send())
+    stream = tls13.ClientConnection(config, server_hostname=HOST).data_to_send()
     hello = decode_handshake(stream[5:])
     assert isinstance(hello, ClientHello)
     hello.judge()

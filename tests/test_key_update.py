@@ -71,7 +71,7 @@ def test_every_key_is_another_and_each_starts_at_0(quick_pair, client_config) ->
     config = client_config.replace(key_log=tap.key_log, cipher_suites=[CipherSuite.TLS_AES_128_GCM_SHA256])
     made = quick_pair(client=config)
     while made.client.wants_send or made.server.wants_send:
-        data = bytes(made.client.data_to_send())
+        data = made.client.data_to_send()
         tap.client += data
         made.server.receive_data(data)
         list(made.server.events())
@@ -81,7 +81,7 @@ def test_every_key_is_another_and_each_starts_at_0(quick_pair, client_config) ->
         made.client.send_data(b"%d" % number)
         made.client.update_keys()
     made.client.send_data(b"3")
-    tap.client += bytes(made.client.data_to_send())
+    tap.client += made.client.data_to_send()
     data = [(one.content, one.key, one.sequence) for one in tap.records("client") if one.content_type == 23]
     assert data == [(b"0", "0", 0), (b"1", "1", 0), (b"2", "2", 0), (b"3", "3", 0)]
 

@@ -41,7 +41,7 @@ class Duel:
         """Carry everything; what the judge saw."""
         seen = []
         while self.judge.wants_send or self.breaker.wants_send:
-            data = bytes(self.judge.data_to_send())
+            data = self.judge.data_to_send()
             self.stream += data
             self.breaker.receive_data(data)
             list(self.breaker.events())
@@ -164,7 +164,7 @@ def test_no_second_request_while_the_first_is_not_answered(receiver, quick_pair)
     duel = Duel(quick_pair, receiver)
     for _ in range(3):
         duel.judge.update_keys(request_peer=True)
-    duel.stream += (held := bytes(duel.judge.data_to_send()))
+    duel.stream += (held := duel.judge.data_to_send())
     assert [record.content for record in duel.sent()[-3:]] == [ASKS, TELLS, TELLS]
     duel.breaker.receive_data(held)
     list(duel.breaker.events())

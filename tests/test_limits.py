@@ -256,11 +256,11 @@ def test_the_time_of_a_handshake(receiver, quick_pair) -> None:
     """handshake_timeout, in seconds: a peer that sends a byte now and then does not hold a connection for ever."""
     now = [quick_pair.client_config.clock()]
     duel = Duel(quick_pair, receiver, clock=lambda: now[0], handshake_timeout=5)
-    stream = bytes(duel.made.client.data_to_send())
+    stream = duel.made.client.data_to_send()
     if receiver == "client":
         duel.made.server.receive_data(stream)
         list(duel.made.server.events())
-        stream = bytes(duel.made.server.data_to_send())
+        stream = duel.made.server.data_to_send()
     for number in range(5):
         duel.judge.receive_data(stream[number : number + 1])
         assert duel.judge.next_event() is None

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.records import IV, KEY, SUITE, protected, written
 from tls13 import errors
-from tls13.crypto.suites import SUITES
 from tls13.errors import AlertDescription
-from tls13.record import RecordReader, RecordWriter
-from tls13.wire.registry import CipherSuite
-
-SUITE = SUITES[CipherSuite.TLS_AES_128_GCM_SHA256]
-KEY, IV = bytes(range(16)), bytes(range(12))
-
-
-def protected():
-    """A writer and a reader with the same keys."""
-    writer, reader = RecordWriter(), RecordReader()
-    writer.set_keys(SUITE, KEY, IV)
-    reader.set_keys(SUITE, KEY, IV)
-    return writer, reader
+from tls13.record import RecordReader
 
 
 def seal(inner: bytes, sequence: int = 0, suite=SUITE, key=KEY) -> bytes:
@@ -304,11 +292,9 @@ def test_the_sequence_number_does_not_wrap() -> None:
 def test_new_keys_start_at_sequence_number_0() -> None:
     """Section 5.3."""
     writer, reader = protected()
-    out = bytearray()
-    writer.write(23, b"old", out)
+    old = written(writer, (23, b"old"))
     writer.set_keys(SUITE, bytes(16), IV)
-    writer.write(23, b"new", out)
-    reader.receive(out)
+    reader.receive(old + written(writer, (23, b"new")))
     assert reader.next_record() == (23, b"old")
     reader.set_keys(SUITE, bytes(16), IV)
     assert reader.next_record() == (23, b"new")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.records import written
 from tests.vectors_reader import RFC8448, unhex
 from tls13.crypto.suites import SUITES
 from tls13.record import RecordReader, RecordWriter
@@ -43,9 +44,7 @@ def test_a_record_of_rfc_8448_opens_and_is_sealed_again(name, number) -> None:
     content_type = ContentType[record["content_type"]]
     reader.receive(unhex(record["record"]))
     assert reader.next_record() == (content_type, unhex(record["payload"]))
-    out = bytearray()
-    writer.write(content_type, unhex(record["payload"]), out)
-    assert out.hex() == record["record"]
+    assert written(writer, (content_type, unhex(record["payload"]))).hex() == record["record"]
 
 
 @pytest.mark.parametrize("cut", [1, 2, None, 2**20], ids=["1 byte", "2 bytes", "a record", "everything"])
@@ -83,6 +82,5 @@ def test_a_direction_is_written_byte_for_byte(name, sender) -> None:
         if record["epoch"] != epoch:
             epoch = record["epoch"]
             writer.set_keys(*keys_of(RFC8448[name], record))
-        out = bytearray()
-        writer.write(ContentType[record["content_type"]], unhex(record["payload"]), out)
-        assert out.hex() == record["record"]
+        content_type = ContentType[record["content_type"]]
+        assert written(writer, (content_type, unhex(record["payload"]))).hex() == record["record"]

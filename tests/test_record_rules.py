@@ -22,14 +22,14 @@ def test_change_cipher_spec_may_come_before_every_record_until_finished(quick_pa
     """From the first ClientHello, sent or received, to the peer's Finished; also between protected records."""
     made = quick_pair()
     ccs = plain(CCS, b"\1")
-    hello = bytes(made.client.data_to_send())
+    hello = made.client.data_to_send()
     made.server.receive_data(hello + ccs)
     assert not list(made.server.events())
-    for record in records(bytes(made.server.data_to_send())):
+    for record in records(made.server.data_to_send()):
         made.client.receive_data(ccs + record)
         list(made.client.events())
     assert made.client.handshake_complete
-    for record in records(bytes(made.client.data_to_send())):
+    for record in records(made.client.data_to_send()):
         made.server.receive_data(ccs + record)
         list(made.server.events())
     assert made.server.handshake_complete
@@ -136,12 +136,12 @@ def test_a_protected_record_of_another_type_is_refused(content_type, receiver, q
 @pytest.mark.requirement("R227", "R228")
 def test_nothing_comes_between_the_parts_of_a_hello(receiver, between, offence, quick_pair) -> None:
     made = quick_pair()
-    hello = bytes(made.client.data_to_send())
+    hello = made.client.data_to_send()
     judge = made.server
     if receiver == "client":
         made.server.receive_data(hello)
         list(made.server.events())
-        hello, judge = records(bytes(made.server.data_to_send()))[0], made.client
+        hello, judge = records(made.server.data_to_send())[0], made.client
     judge.receive_data(plain(HANDSHAKE, hello[5:50]) + between + plain(HANDSHAKE, hello[50:]))
     with pytest.raises(offence):
         list(judge.events())
@@ -211,7 +211,7 @@ def test_a_hello_retry_request_ends_its_record(quick_pair, server_config) -> Non
     made = quick_pair(server=server_config.replace(always_retry=True))
     made.server.receive_data(made.client.data_to_send())
     assert not list(made.server.events())
-    retry = records(bytes(made.server.data_to_send()))[0]
+    retry = records(made.server.data_to_send())[0]
     made.client.receive_data(plain(HANDSHAKE, retry[5:] + b"\2"))
     with pytest.raises(errors.DataAcrossKeyChange):
         list(made.client.events())
@@ -276,7 +276,7 @@ def test_the_version_of_a_record_means_nothing(version, quick_pair) -> None:
     made = quick_pair()
     while made.client.wants_send or made.server.wants_send:
         for sender, receiver in ((made.client, made.server), (made.server, made.client)):
-            for record in records(bytes(sender.data_to_send())):
+            for record in records(sender.data_to_send()):
                 protected = record[0] == APPLICATION_DATA
                 receiver.receive_data(record if protected else record[:1] + version + record[3:])
                 list(receiver.events())
@@ -297,7 +297,7 @@ def test_a_plaintext_of_more_than_2_to_the_14_bytes_is_refused(receiver, quick_p
 @pytest.mark.requirement("R237")
 def test_a_plaintext_of_2_to_the_14_bytes_is_not(quick_pair, client_config) -> None:
     made = quick_pair(client=client_config.replace(min_client_hello=2**14))
-    stream = bytes(made.client.data_to_send())
+    stream = made.client.data_to_send()
     assert stream[3:5] == (2**14).to_bytes(2, "big")
     made.server.receive_data(stream)
     assert not list(made.server.events())

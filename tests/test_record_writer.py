@@ -6,34 +6,20 @@ from array import array
 
 import pytest
 
+from tests.records import IV, KEY, SUITE, protected, written
 from tls13 import errors
 from tls13.crypto.suites import SUITES
 from tls13.record import RecordReader, RecordWriter, pad_to_multiple_of
-from tls13.wire.registry import CipherSuite
-
-SUITE = SUITES[CipherSuite.TLS_AES_128_GCM_SHA256]
-KEY, IV = bytes(range(16)), bytes(range(12))
-
-
-def protected():
-    """A writer and a reader with the same keys."""
-    writer, reader = RecordWriter(), RecordReader()
-    writer.set_keys(SUITE, KEY, IV)
-    reader.set_keys(SUITE, KEY, IV)
-    return writer, reader
 
 
 def test_the_versions_that_are_written() -> None:
     """Section 5.1: 0x0301 for the initial ClientHello at most, 0x0303 for everything else."""
-    writer, out = RecordWriter(), bytearray()
-    writer.write(22, b"\1ne", out)
-    writer.write(22, b"\1wo", out)
-    assert bytes(out) == b"\x16\3\1\0\3\1ne\x16\3\3\0\3\1wo"
+    assert written(RecordWriter(), (22, b"\1ne"), (22, b"\1wo")) == b"\x16\3\1\0\3\1ne\x16\3\3\0\3\1wo"
 
 
 def test_application_data_is_never_written_in_the_clear() -> None:
     """Section 5.1: "Application Data messages are always protected", whatever the caller has mistaken."""
-    writer, out = RecordWriter(), bytearray()
+    writer, out = RecordWriter(), []
     for data in (b"secret", bytes(2**15)):
         with pytest.raises(errors.InternalError):
             writer.write(23, data, out)
@@ -47,23 +33,15 @@ def test_application_data_is_never_written_in_the_clear() -> None:
 @pytest.mark.parametrize("first", [(22, b"\2 ServerHello"), (21, b"\2\x28")], ids=["ServerHello", "alert"])
 def test_a_first_record_that_is_no_client_hello_has_0x0303(first) -> None:
     """Section 5.1: "a record containing a second ClientHello or a ServerHello MUST have version 0x0303"."""
-    writer, out = RecordWriter(), bytearray()
-    writer.write(*first, out)
-    assert out[1:3] == b"\3\3"
+    assert written(RecordWriter(), first)[1:3] == b"\3\3"
 
 
 def test_long_content_is_fragmented_and_empty_content_is_not_sent() -> None:
-    writer, out = RecordWriter(), bytearray()
-    writer.write(22, bytes(2**14 + 1), out)
-    assert len(out) == 2 * 5 + 2**14 + 1
-    for content_type in (21, 22):
-        before = len(out)
-        writer.write(content_type, b"", out)
-        assert len(out) == before
+    writer = RecordWriter()
+    assert len(written(writer, (22, bytes(2**14 + 1)))) == 2 * 5 + 2**14 + 1
+    assert written(writer, (21, b""), (22, b"")) == b""
     writer, reader = protected()
-    out = bytearray()
-    writer.write(23, b"", out)
-    reader.receive(out)
+    reader.receive(written(writer, (23, b"")))
     assert reader.next_record() == (23, b"")
 
 
@@ -78,17 +56,16 @@ def test_padding_policies() -> None:
         writer, reader = RecordWriter(padding=policy), RecordReader()
         writer.set_keys(SUITE, KEY, IV)
         reader.set_keys(SUITE, KEY, IV)
-        out = bytearray()
-        writer.write(23, content, out)
-        assert len(out) == 5 + length + 1 + 16
-        reader.receive(out)
+        record = written(writer, (23, content))
+        assert len(record) == 5 + length + 1 + 16
+        reader.receive(record)
         assert reader.next_record() == (23, content)
-        inner = SUITE.aead(KEY).decrypt(IV, bytes(out[5:]), bytes(out[:5]))
+        inner = SUITE.aead(KEY).decrypt(IV, record[5:], record[:5])
         assert inner[len(content) + 1 :].strip(b"\0") == b""
     writer = RecordWriter(padding=lambda length, room: room + 1)
     writer.set_keys(SUITE, KEY, IV)
     with pytest.raises(errors.ConfigurationError):
-        writer.write(23, b"a", bytearray())
+        writer.write(23, b"a", [])
     with pytest.raises(errors.ConfigurationError):
         pad_to_multiple_of(0)
 
@@ -105,12 +82,12 @@ def test_a_padding_policy_that_raises_leaves_no_gap() -> None:
 
     writer, reader = RecordWriter(padding=policy), protected()[1]
     writer.set_keys(SUITE, KEY, IV)
-    out = bytearray()
+    out = []
     writer.write(23, b"one", out)
     with pytest.raises(ZeroDivisionError):
         writer.write(23, b"two", out)
     writer.write(21, b"\2\x50", out)
-    reader.receive(out)
+    reader.receive(b"".join(out))
     assert [reader.next_record() for _ in range(3)] == [(23, b"one"), (21, b"\2\x50"), None]
     assert calls[0] == (3, 2**14 - 3)
 
@@ -119,9 +96,7 @@ def test_a_view_is_cut_by_bytes_whatever_its_items_are() -> None:
     """Section 5.1: 2^14 bytes a record, not 2^14 numbers of 8 bytes."""
     numbers = array("Q", range(2**12))
     writer, reader = protected()
-    out = bytearray()
-    writer.write(23, memoryview(numbers), out)
-    reader.receive(out)
+    reader.receive(written(writer, (23, memoryview(numbers))))
     first, second = reader.next_record(), reader.next_record()
     assert first is not None
     assert second is not None
@@ -133,9 +108,9 @@ def test_no_record_is_written_beyond_the_limit_of_the_key() -> None:
     writer, _ = protected()
     writer.sequence = SUITE.record_limit - 1
     assert writer.limit - writer.sequence == 1
-    writer.write(23, b"a", bytearray())
+    writer.write(23, b"a", [])
     with pytest.raises(errors.KeyLimitReached):
-        writer.write(23, b"a", bytearray())
+        writer.write(23, b"a", [])
 
 
 def test_limits_by_suite() -> None:

@@ -137,10 +137,10 @@ def test_a_retry_with_another_hash_than_the_psks(quick_pair, client, server) -> 
     retries = Recorder()
     made = quick_pair(server=server.replace(groups=[NamedGroup.secp384r1]))
     made.client = WilfulClient(client, lambda m, h: hellos.append(m) or m, number=2, session=stored)
-    first = bytes(made.client.data_to_send())
+    first = made.client.data_to_send()
     made.server.receive_data(first)
     list(made.server.events())
-    retry = bytes(made.server.data_to_send())
+    retry = made.server.data_to_send()
     made.client.receive_data(retry)
     list(made.client.events())
     hello1 = records(first)[0][5:]

@@ -64,7 +64,7 @@ class ReplayClient(tls13.ClientConnection):
 
 def drain(client) -> list[bytes]:
     """What the client sends, record by record."""
-    stream, records = bytes(client.data_to_send()), []
+    stream, records = client.data_to_send(), []
     while stream:
         end = 5 + int.from_bytes(stream[3:5], "big")
         records.append(stream[:end])

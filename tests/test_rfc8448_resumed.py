@@ -177,7 +177,7 @@ def test_the_recorded_client_certificate() -> None:
     client = ReplayClient(config(identities=signer, key_log=tapped.key_log), CERTIFICATE)
     for _ in received(client, CERTIFICATE):
         pass
-    tapped.client = bytes(client.data_to_send())
+    tapped.client = client.data_to_send()
     assert client.handshake_complete
     (content,) = signer.signed
     assert content.endswith(bytes.fromhex(CERTIFICATE["transcript_hashes"]["client_Certificate"]))

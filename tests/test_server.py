@@ -515,5 +515,5 @@ def test_an_empty_key_share_asks_for_a_retry(quick_pair) -> None:
     made = quick_pair(client_script=hello(with_shares))
     made.server.receive_data(made.client.data_to_send())
     assert list(made.server.events()) == []
-    answer = bytes(made.server.data_to_send())
+    answer = made.server.data_to_send()
     assert answer[11:43].hex().startswith("cf21ad74e59a6111")

@@ -254,7 +254,7 @@ def replayed(flight: bytes, server: tls13.ServerConfig) -> tuple[tls13.ServerCon
 def test_a_replay_loses_its_early_data_and_no_more(client, early_server, clock) -> None:
     session = session_of(client, early_server)
     clock.now += 60
-    flight = bytes(connection(client, session, EARLY).data_to_send())
+    flight = connection(client, session, EARLY).data_to_send()
     assert replayed(flight, early_server)[1] == EARLY
     for _ in range(3):
         clock.now += 1

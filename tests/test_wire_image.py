@@ -16,7 +16,7 @@ ENDS_ITS_RECORD = {CLIENT_HELLO, SERVER_HELLO, END_OF_EARLY_DATA, FINISHED, KEY_
 
 def carry(tap: Wiretap, client: tls13.ClientConnection, server: tls13.ServerConnection) -> None:
     while client.wants_send or server.wants_send:
-        to_server, to_client = bytes(client.data_to_send()), bytes(server.data_to_send())
+        to_server, to_client = client.data_to_send(), server.data_to_send()
         tap.client += to_server
         tap.server += to_client
         server.receive_data(to_server)

@@ -271,8 +271,8 @@ class Connection:
         self._require_established("update_keys")
         self._engine.update_write_keys(request=request_peer)
 
-    def data_to_send(self) -> bytearray:
-        """Everything that is ready for the stream, now the caller's."""
+    def data_to_send(self) -> bytes:
+        """Everything that is ready for the stream. We keep none of it: whoever does not send it has lost it."""
         engine, layer = self._engine, self._layer
         if layer.alert_owed is not None:
             layer.send_owed_alert(layer.alert_owed)
@@ -280,8 +280,8 @@ class Connection:
             engine.settle_debts()
         if layer.flight:
             layer.finish_flight()
-        out, layer.out = layer.out, bytearray()
-        return out
+        out, layer.out = layer.out, []
+        return b"".join(out)
 
     def close(self) -> None:
         """Send close_notify: we will send nothing more (6.1). Reading goes on until the peer closes its side.

@@ -11,8 +11,9 @@ Inside a TLSCiphertext the content comes first, then its real type, then zeros: 
 byte that is not zero. The nonce is the record's sequence number, mixed into the direction's iv, so that a record that
 is lost, repeated or moved does not decrypt. Each direction has a reader or a writer of its own; they share nothing.
 
-This is the path that every byte takes. So: plain ints, one AEAD object for each key, a buffer that is never copied to
-be shortened, and no object made for a record but its fragment.
+This is the path that every byte takes. So: plain ints, one AEAD object for each key, records that are put together only
+when the stream asks for them, a buffer that is not copied to be shortened, nor copied at all if it is bytes and ends
+where a record does, and no object made for a record but its fragment.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class RecordReader:
         """A peer that has no keys yet may say so in plaintext; ends with the first record that decrypts."""
         self.max_inner_plaintext = max_inner_plaintext
         self.max_empty_records = max_empty_records
-        self.received = bytearray()
+        self.received: bytes | bytearray = b""
         """What has come. The first `_start` bytes of it are read; it is empty when all are."""
         self._start = 0
         self._suite: Suite | None = None
@@ -101,14 +102,20 @@ class RecordReader:
 
     def receive(self, data: Buffer) -> None:
         """Take bytes from the stream; next_record does the work."""
-        if self._start:
-            self._compact()
-        self.received += data
+        if not self.received:
+            self.received = data if type(data) is bytes else bytearray(data)  # whatever can change is copied
+        elif type(self.received) is bytearray:
+            self._compact(self.received)
+            self.received += data
+        else:  # bytes that end within a record
+            self.received = bytearray(memoryview(self.received)[self._start :])
+            self._start = 0
+            self.received += data
 
-    def _compact(self) -> None:
+    def _compact(self, buffer: bytearray) -> None:
         """Forget what has been read, when it is much and no less than the rest, which must move."""
-        if self._start >= COMPACT_AT and 2 * self._start >= len(self.received):
-            del self.received[: self._start]
+        if self._start >= COMPACT_AT and 2 * self._start >= len(buffer):
+            del buffer[: self._start]
             self._start = 0
 
     @property
@@ -119,7 +126,7 @@ class RecordReader:
     def give_back(self) -> int:
         """Forget what was received and not read, and say how many bytes that was."""
         size = len(self.received) - self._start
-        self.received.clear()
+        self.received = b""
         self._start = 0
         return size
 
@@ -188,7 +195,7 @@ class RecordReader:
                     record = self._open_ciphertext(suite, start, body, end)
                 if end == size:  # an idle connection holds no buffer
                     self._start = size = 0
-                    buffer.clear()
+                    self.received = buffer = b""
                 if record is not None:
                     return record
         except TLSError as error:
@@ -353,7 +360,7 @@ class RecordWriter:
         handshake messages."""
         return self.limit - self.sequence <= size // (self.max_inner_plaintext - 1) + 16
 
-    def write(self, content_type: int, data: Buffer, out: bytearray) -> None:
+    def write(self, content_type: int, data: Buffer, out: list[Buffer]) -> None:
         """Append `data` to `out` as one or more records of this type. Empty data makes an empty application_data
         record, and no record of any other type (section 5.1). Raises KeyLimitReached at the AEAD's limit, and
         InternalError for application data without keys."""
@@ -368,13 +375,13 @@ class RecordWriter:
         else:
             self.protect(content_type, data, out)
 
-    def _write_in_pieces(self, content_type: int, data: memoryview, out: bytearray) -> None:
+    def _write_in_pieces(self, content_type: int, data: memoryview, out: list[Buffer]) -> None:
         write = self._write_plaintext if self._suite is None else self.protect
         size = self.max_inner_plaintext - 1
         for start in range(0, len(data), size):
             write(content_type, data[start : start + size], out)
 
-    def protect(self, content_type: int, data: Buffer, out: bytearray) -> None:
+    def protect(self, content_type: int, data: Buffer, out: list[Buffer]) -> None:
         """Append one TLSCiphertext (section 5.2); there is room for `data` in it. Raises KeyLimitReached at the AEAD's
         limit, and without keys."""
         suite, aead, sequence = self._suite, self._aead, self.sequence
@@ -389,17 +396,17 @@ class RecordWriter:
         header = HEADER(APPLICATION_DATA, 0x0303, len(inner) + suite.tag_length)
         sealed = aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
         self.sequence = sequence + 1
-        out += header
-        out += sealed
+        out.append(header)
+        out.append(sealed)
 
-    def _write_plaintext(self, content_type: int, data: Buffer, out: bytearray) -> None:
+    def _write_plaintext(self, content_type: int, data: Buffer, out: list[Buffer]) -> None:
         if content_type == APPLICATION_DATA:  # "always protected" (section 5.1): whatever went wrong, not in the clear
             raise errors.InternalError("application data, and there are no keys to protect it with")
         initial, self.initial = self.initial, False
         # A server's first record is no ClientHello: its version MUST be 0x0303.
         version = 0x0301 if initial and content_type == HANDSHAKE and data[0] == CLIENT_HELLO else 0x0303
-        out += HEADER(content_type, version, len(data))
-        out += data
+        out.append(HEADER(content_type, version, len(data)))
+        out.append(data)
 
     def _pad(self, padding: Callable[[int, int], int], content_length: int) -> int:
         room = self.max_inner_plaintext - 1 - content_length

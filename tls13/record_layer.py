@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .events import Tracer
     from .flow import Epoch
     from .key_schedule import TrafficSecret
+    from .record import Buffer
 
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
@@ -40,8 +41,8 @@ class RecordLayer:
         self.reader = RecordReader(MAX_INNER_PLAINTEXT, config.max_empty_records)
         self.reader.ccs_allowed = is_client
         self.writer = RecordWriter(config.padding)
-        self.out = bytearray()
-        """Whole records, for the stream."""
+        self.out: list[Buffer] = []
+        """Records for the stream, in parts."""
         self.flight = b""
         """Handshake messages that may still share a record with the next ones (section 5.1)."""
         self.tracer = tracer
@@ -115,7 +116,7 @@ class RecordLayer:
         self.finish_flight()
         if self.tracer is not None:
             self.tracer.record(True, ContentType.change_cipher_spec, 1, INITIAL)
-        self.out += b"\x14\x03\x03\x00\x01\x01"
+        self.out.append(b"\x14\x03\x03\x00\x01\x01")
 
     def install_read_keys(self, epoch: Epoch, suite: Suite, secret: TrafficSecret) -> None:
         reader = self.reader

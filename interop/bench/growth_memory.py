@@ -68,7 +68,7 @@ def long_chain(sizes: Sequence[int]) -> list[dict[str, float]]:
         server.receive_data(client.data_to_send())
         for _ in server.events():
             pass
-        flight = bytes(server.data_to_send())
+        flight = server.data_to_send()
         start = time.process_time()
         for position in range(len(flight)):
             client.receive_data(flight[position : position + 1])

@@ -144,7 +144,7 @@ def test_of_many_replays_at_once_one_is_taken(tmp_path) -> None:
         session = crew.session()
         config = crew.config.replace(sessions=tls13.SessionCache())
         client = tls13.ClientConnection(config, server_hostname="localhost", session=session, early_data=b"pay 100")
-        flight = bytes(client.data_to_send())
+        flight = client.data_to_send()
         everybody = threading.Barrier(40)
 
         def replay(_: int) -> bool:

@@ -157,7 +157,7 @@ class Conversation:
         for _ in range(100):
             if self.injected and self.chance.random() < 0.2:
                 self._inject(self.chance.choice((client, server)))
-            to_server, to_client = bytes(client.data_to_send()), bytes(server.data_to_send())
+            to_server, to_client = client.data_to_send(), server.data_to_send()
             self._deliver(to_server, server)
             self._deliver(to_client, client)
             if not (client.wants_send or server.wants_send):

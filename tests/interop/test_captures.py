@@ -170,7 +170,7 @@ def test_a_handshake_that_failed(tmp_path):
     made.log, made.tap = log, wireshark.Tap(client, server)
     with pytest.raises(tls13.CertificateError):
         made.tap.carry()
-    made.tap.segments.append((True, bytes(client.data_to_send())))
+    made.tap.segments.append((True, client.data_to_send()))
     path = made.write(tmp_path / "ours.pcapng")
     assert messages(path)[-1] == "finished"
     assert fields(path, "tls.alert_message.desc") == [str(int(AlertDescription.unknown_ca))]

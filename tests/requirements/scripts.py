@@ -109,7 +109,7 @@ def accepting_early_data(server: tls13.ServerConfig, **changes: object) -> tls13
 
 def first_hello(connection: tls13.ClientConnection) -> ClientHello:
     """What the connection has ready to send: its ClientHello."""
-    stream = bytes(connection.data_to_send())
+    stream = connection.data_to_send()
     message = decode_handshake(stream[5 : 5 + int.from_bytes(stream[3:5], "big")])
     if not isinstance(message, ClientHello):
         raise TypeError(type(message))

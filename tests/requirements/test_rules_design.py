@@ -83,7 +83,7 @@ def test_just_after_a_start_the_server_takes_no_early_data(client, server_config
 
 def sent(client, session) -> bytes:
     connection = tls13.ClientConnection(client, server_hostname=HOST, session=session, early_data=EARLY)
-    return bytes(connection.data_to_send())
+    return connection.data_to_send()
 
 
 def taken(server, stream: bytes) -> bool:
@@ -208,7 +208,7 @@ def second_hello_of(client_config, server) -> tuple[ClientHello, bytes]:
     list(first.events())
     client.receive_data(first.data_to_send())
     list(client.events())
-    return record.of(ClientHello)[0], bytes(client.data_to_send())
+    return record.of(ClientHello)[0], client.data_to_send()
 
 
 @pytest.mark.requirement("D23")

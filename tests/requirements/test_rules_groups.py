@@ -65,7 +65,7 @@ def test_every_share_is_made_for_itself(client_config, server_config) -> None:
             server = tls13.ServerConnection(server_config.replace(groups=[NamedGroup.x25519]))
             server.receive_data(hello)
             list(server.events())
-            stream = bytes(server.data_to_send())
+            stream = server.data_to_send()
             answer = ServerHello.decode(stream[9 : 5 + int.from_bytes(stream[3:5], "big")])
             answer.judge()
             seen.append(answer.extensions.get(KeyShareServerHello).server_share.key_exchange)

@@ -38,7 +38,7 @@ def hellos(made, script: Recorder) -> list[ClientHello]:
 
 @pytest.mark.requirement("R011")
 def test_the_first_thing_a_client_sends_is_a_client_hello(client_config) -> None:
-    stream = bytes(tls13.ClientConnection(client_config, server_hostname=HOST).data_to_send())
+    stream = tls13.ClientConnection(client_config, server_hostname=HOST).data_to_send()
     assert (stream[0], stream[5]) == (22, 1)
 
 
@@ -87,7 +87,7 @@ def test_the_second_client_hello_is_the_first_with_what_was_asked_for(way, clien
     other = tls13.ServerConnection(server)
     other.receive_data(one.data_to_send())
     list(other.events())
-    stream = bytes(other.data_to_send())
+    stream = other.data_to_send()
     request = HelloRetryRequest.decode(stream[9 : 5 + int.from_bytes(stream[3:5], "big")])
     request.judge()
     if way == "group":
@@ -210,7 +210,7 @@ def test_the_servers_random_has_nothing_to_do_with_the_clients(client_config, se
         server = tls13.ServerConnection(server_config)
         server.receive_data(hello)
         list(server.events())
-        randoms.add(bytes(server.data_to_send()[11:43]))
+        randoms.add(server.data_to_send()[11:43])
     assert len(randoms) == 3
     drawn = []
 
@@ -221,7 +221,7 @@ def test_the_servers_random_has_nothing_to_do_with_the_clients(client_config, se
     server = tls13.ServerConnection(server_config.replace(random=random))
     server.receive_data(hello)
     list(server.events())
-    assert bytes(server.data_to_send()[11:43]) in drawn
+    assert server.data_to_send()[11:43] in drawn
 
 
 @pytest.mark.requirement("R031")
@@ -316,7 +316,7 @@ def test_a_server_without_state_passes_over_change_cipher_spec(count, client_con
     list(first.events())
     client.receive_data(first.data_to_send())
     list(client.events())
-    stream = bytes(client.data_to_send())
+    stream = client.data_to_send()
     assert stream.startswith(CCS)
     second.receive_data(CCS * (count - 1) + stream)
     list(second.events())

@@ -164,7 +164,7 @@ def first_flight(trust, ticket: tls13.StoredSession) -> bytes:
     config = tls13.ClientConfig(trust=trust, sessions=tls13.SessionCache())
     client = tls13.ClientConnection(config, server_hostname=HOST, session=ticket, early_data=b"pay 100")
     assert client._handshake.stored is ticket
-    return bytes(client.data_to_send())
+    return client.data_to_send()
 
 
 def test_a_ticket_of_one_server_resumes_at_the_other(servers, ticket, trust) -> None:

@@ -29,10 +29,10 @@ def tap(connection: Connection, seen: Seen) -> None:
         seen(False, bytes(data))
         receive(data)
 
-    def data_to_send() -> bytearray:
+    def data_to_send() -> bytes:
         data = send()
         if data:
-            seen(True, bytes(data))
+            seen(True, data)
         return data
 
     connection.receive_data = receive_data  # type: ignore[method-assign]  # in this one object, which is the point

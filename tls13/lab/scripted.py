@@ -116,7 +116,7 @@ class ScriptedClient(ClientConnection):
 
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
-        self._layer.out += stream
+        self._layer.out.append(stream)
 
     def send_record(self, content_type: int, fragment: bytes) -> None:
         """Send a record of any type under the current keys."""
@@ -137,7 +137,7 @@ class ScriptedServer(ServerConnection):
 
     def inject(self, stream: bytes) -> None:
         """Put bytes of one's own into the stream, after what is already there."""
-        self._layer.out += stream
+        self._layer.out.append(stream)
 
     def send_record(self, content_type: int, fragment: bytes) -> None:
         """Send a record of any type under the current keys."""

@@ -186,7 +186,7 @@ class Ours(End):
             self.listener.ends = True
 
     def give(self, patience: float = 0.0) -> bytes:
-        data = bytes(self.connection.data_to_send())
+        data = self.connection.data_to_send()
         if data:
             self.moved.append((True, time.perf_counter(), data))
         return data
