@@ -633,6 +633,15 @@ def test_one_more_ticket_whenever_the_server_likes(pair, client, server) -> None
     assert resumes(pair, client, server, stored[1])
 
 
+@pytest.mark.parametrize(("given", "again"), [(0, 0), (1, 1), (2, 1), (4, 1)])
+def test_a_resumed_connection_gets_one_ticket_for_the_one_it_used(given, again, quick_pair, client, server, session):
+    """RFC 9149, section 3: "without over-provisioning the client with excess tickets"; OpenSSL does the same."""
+    made = resuming(quick_pair, client, server.replace(ticket_count=given), session)
+    seen, _ = made.run()
+    assert made.client.session.resumed
+    assert len(events_of(seen, tls13.TicketReceived)) == again
+
+
 def test_a_ticket_before_the_handshake_is_complete_is_a_mistake(server) -> None:
     with pytest.raises(tls13.UsageError):
         tls13.ServerConnection(server).send_ticket()

@@ -27,7 +27,7 @@ from .errors import (
     TruncatedStream,
     UsageError,
 )
-from .events import ApplicationData, PeerClosed
+from .events import PeerClosed
 from .flow import APPLICATION, EARLY
 from .key_schedule import export_keying_material
 from .own_code import own_code
@@ -157,11 +157,10 @@ class Connection:
         engine, layer = self._engine, self._layer
         while (event := self.next_event()) is not None:
             yield event
-            if type(event) is ApplicationData:
-                # may_have_event, in place: next_event would say the same in three times the time.
-                more = layer.reader.received or engine.events or engine.buffered or self._eof
-                if not more and self._error is None:
-                    return
+            # may_have_event, in place: next_event would say the same in three times the time.
+            more = layer.reader.received or engine.events or engine.buffered or self._eof
+            if not more and self._error is None:
+                return
 
     def next_event(self) -> Event | None:
         """The next event, or None until more bytes arrive.

@@ -72,9 +72,12 @@ class ServerAfterwards(Afterwards):
     # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------
 
     def ticket_count(self) -> int:
-        """How many tickets a new connection gets: what the client asks for (RFC 9149), if it does."""
-        asked, config = self.tickets_asked, self.config
-        return config.ticket_count if asked is None else min(asked, config.max_tickets)
+        """How many tickets a client gets at once: as many as it asks for (RFC 9149). If it does not ask, a resumed one
+        gets one for the one that it used, which leaves its stock as it was (section 3 there)."""
+        asked, config, session = self.tickets_asked, self.config, self.session
+        if asked is not None:
+            return min(asked, config.max_tickets)
+        return min(config.ticket_count, 1) if session is not None and session.resumed else config.ticket_count
 
     def send_tickets(self, count: int) -> Flow[None]:
         """Each has its own nonce, and so its own PSK."""

@@ -76,10 +76,10 @@ class ServerConfig(Config):
     client_raw_keys: SubjectPublicKeyInfos (DER) of clients that need none (RFC 7250); client_auth: when to ask for
     them. certificate_authorities (DER names; by default those of client_trust, if they are few), oid_filters: which to
     ask for.
-    tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a
-    connection gets; max_tickets: at most, to a client that asks for another number. ticket_lifetime: seconds, 7 days
-    at most; max_session_age: seconds from the last verification of a certificate to the end of its tickets, and of
-    theirs.
+    tickets: makes and opens tickets (tls13.resumption.tickets); None: no resumption. ticket_count: how many a new
+    session gets (a resumed one: one, in place of the one it used); max_tickets: at most, to a client that asks for
+    another number. ticket_lifetime: seconds, 7 days at most; max_session_age: seconds from the last verification of a
+    certificate to the end of its tickets, and of theirs.
     find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
     max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
     from being accepted twice. half_rtt_data: let send_data work before the client's Finished.

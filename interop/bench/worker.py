@@ -1,7 +1,9 @@
 """A fresh process for each stack of a row: `python -m interop.bench.worker ROW STACK SECONDS`.
 
 It prepares everything, says so, and then takes one sample for each line that it reads: so the stacks take turns, and
-none of them lives with what another has left behind in the allocator, the caches of `cryptography`, or OpenSSL.
+none of them lives with what another has left behind in the allocator, the caches of `cryptography`, or OpenSSL. All of
+them run on the same core: a core whose neighbour is busy is slower by a third, and the system leaves a process where it
+was, so that one stack would have the slow core for a whole row (seen: 1.13 and 1.67 for the same two processes).
 """
 
 from __future__ import annotations
@@ -97,12 +99,19 @@ def in_turns(row: str, names: Sequence[str], suite: str, effort: Effort) -> Mapp
             worker.__exit__()
 
 
+def _stay_on_one_core() -> None:
+    """The same for all: the last of those that are allowed. Not every system has the call."""
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def main() -> None:
     from .measure import sampler
     from .rows import row_named
     from .stacks import stack_named
 
     key, name, seconds = sys.argv[1:]
+    _stay_on_one_core()
     row = row_named(key)
     work = row.floor() if name == FLOOR and row.floor is not None else row.make(stack_named(name))
     sample = sampler(work, float(seconds))

@@ -193,7 +193,6 @@ def test_the_order_of_figure_4(resumed) -> None:
         (">", "EndOfEarlyData"),
         (">", "Finished"),
         ("<", "NewSessionTicket"),
-        ("<", "NewSessionTicket"),
     ]
 
 
