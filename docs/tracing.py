@@ -54,9 +54,11 @@ class Call:
 def held(frame: FrameType) -> Bytes:
     """The bytes that a frame can see: in its own variables, or in parts in a list, and in the buffers of its `self`."""
     kinds = bytes | bytearray | memoryview
-    found = {name: bytes(value) for name, value in frame.f_locals.items() if isinstance(value, kinds)}
+    found: Bytes = {}
     for name, value in frame.f_locals.items():
-        if isinstance(value, list) and all(isinstance(part, kinds) for part in value):
+        if isinstance(value, kinds):
+            found[name] = bytes(value)
+        elif isinstance(value, list) and all(isinstance(part, kinds) for part in value):
             found[name] = b"".join(value)
     owner = frame.f_locals.get("self")
     for name, value in getattr(owner, "__dict__", {}).items():

@@ -75,7 +75,7 @@ class Pair:
         while (to_server := self.client.data_to_send()) or self.server.wants_send:
             to_client = self.server.data_to_send()
             for stream, receiver, events in ((to_server, self.server, seen[1]), (to_client, self.client, seen[0])):
-                for record in records(bytes(stream)):
+                for record in records(stream):
                     receiver.receive_data(record)
                     events.extend(receiver.events())
         return seen

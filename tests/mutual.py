@@ -101,7 +101,7 @@ def first_hello(change):
 
 def hello_of(stream: bytes) -> ClientHello:
     """The ClientHello that a stream begins with, in one record."""
-    hello = decode_handshake(bytes(stream)[5:])
+    hello = decode_handshake(stream[5:])
     assert isinstance(hello, ClientHello)
     hello.judge()
     return hello

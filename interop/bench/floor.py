@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 AAD, NONCE, SECRET = bytes(5), bytes(12), bytes(32)
 SMALL_MESSAGES = 560
 """Bytes of both hellos, EncryptedExtensions, CertificateVerify and both Finished: what is hashed beside the chain."""
+FINISHED_SIZE, TICKET_SIZE = 53, 225
+"""Bytes that are sealed for the client's Finished, and for each NewSessionTicket."""
 
 
 def handshake(setting: Setting) -> Work:
@@ -63,7 +65,7 @@ def pieces(setting: Setting) -> Mapping[str, Piece]:
     found["key schedule, HMAC"] = _schedule(24 if setting.resume else 20)
     found["transcript, SHA-256"] = _transcript(SMALL_MESSAGES + flight)
     tickets = 1 if setting.resume else 2
-    found["records, AES-GCM"] = _records(flight, 225 * tickets)
+    found["records, AES-GCM"] = _records(flight, FINISHED_SIZE, tickets * TICKET_SIZE)
     found["tickets, AES-GCM"] = _tickets(tickets, opened=setting.resume)
     return found
 
@@ -125,9 +127,10 @@ def _transcript(size: int) -> Piece:
     return transcript
 
 
-def _records(flight: int, tickets: int) -> Piece:
-    """Four keys on each side; the server's flight, the client's Finished and the tickets, sealed and opened."""
-    contents = (bytes(flight), bytes(53), bytes(tickets))
+def _records(*sizes: int) -> Piece:
+    """Four keys on each side; the server's flight, the client's Finished and the tickets (bytes of each), sealed and
+    opened."""
+    contents = [bytes(size) for size in sizes]
 
     def records() -> None:
         for _ in range(5):

@@ -75,7 +75,7 @@ class Recorder:
         """Bytes of the transport, sent or received by our side."""
         now = time.perf_counter()
         self._began = now if self._began is None else self._began
-        self._segments.append(Segment(sent is self._is_client, now - self._began, bytes(data)))
+        self._segments.append(Segment(sent is self._is_client, now - self._began, data))
 
     def key_share(self, group: Group) -> KeyShare:
         """A fresh key share, whose private half is kept: for a config's key_share_source."""
