@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import tls13
 from tls13 import errors
-from tls13.lab.authority import Authority, Issued
+from tls13.lab.authority import CLIENT_AUTH, Authority, Issued
 from tls13.lab.scripted import with_extension
 from tls13.trust.delegated import CLIENT_CONTEXT, DELEGATION_USAGE, SERVER_CONTEXT, issue
 from tls13.trust.raw_keys import RawPublicKey
-from tls13.wire.companions import DelegatedCredential, ServerCertType
+from tls13.wire.companions import ClientCertType, DelegatedCredential, ServerCertType
 from tls13.wire.messages import Certificate, EncryptedExtensions
 from tls13.wire.registry import CertificateType, SignatureScheme
 
@@ -116,6 +116,66 @@ def test_a_server_with_both_shows_what_the_client_prefers(quick_pair, identity, 
     both = quick_pair(client=tls13.ClientConfig(server_raw_keys=[raw.spki], trust=trust), server=server)
     both.run()
     assert both.client.session.raw_public_key == raw.spki
+
+
+@pytest.mark.parametrize("auth", tls13.ClientAuth)
+def test_a_server_that_knows_raw_keys_alone_believes_no_chain(quick_pair, client_config, identity, auth) -> None:
+    """Nobody there could say whether it is a good one. (A client that names no certificate types has chains: 4.5.1.)"""
+    stranger = Authority.create(now=NOW).issue([], common_name="a stranger", usages=[CLIENT_AUTH])
+    known = RawPublicKey(ed25519.Ed25519PrivateKey.generate())
+    made = quick_pair(
+        client=client_config.replace(identities=stranger.identity, post_handshake_auth=True),
+        server=tls13.ServerConfig(identity, client_raw_keys=[known.spki], client_auth=auth),
+    )
+    if auth is tls13.ClientAuth.LATER:
+        made.run()
+        made.server.request_client_certificate()
+    made.expect_refusal_by_server(errors.CertificateTypeNotOffered)
+    assert made.server.session is None or not made.server.session.peer_certificates
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("shown", ["a raw key", "a chain"])
+def test_what_a_client_shows_later_is_agreed_on_in_the_handshake(
+    quick_pair, client_config, identity, authority, trust, shown, resumed
+) -> None:
+    """Section 4.5.1: a chain, unless EncryptedExtensions said otherwise; in a resumed connection too."""
+    ours = {
+        "a raw key": RawPublicKey(ec.generate_private_key(ec.SECP256R1())),
+        "a chain": authority.issue([], common_name="somebody", usages=[CLIENT_AUTH]).identity,
+    }
+    client = client_config.replace(
+        identities=ours[shown], post_handshake_auth=True, sessions=tls13.SessionCache() if resumed else None
+    )
+    keys = [ours["a raw key"].spki]
+    server = tls13.ServerConfig(identity, client_raw_keys=keys, client_trust=trust, client_auth=tls13.ClientAuth.LATER)
+    if resumed:
+        quick_pair(client=client, server=server).run()
+    made = quick_pair(client=client, server=server)
+    made.run()
+    assert made.server.session.resumed == resumed
+    made.server.request_client_certificate()
+    made.run()
+    assert (made.server.session.raw_public_key in keys) == (shown == "a raw key")
+    assert bool(made.server.session.verified_chain) == (shown == "a chain")
+
+
+@pytest.mark.parametrize("kind", [CertificateType.X509, CertificateType.OpenPGP, CertificateType(200)])
+def test_a_server_asks_for_what_the_client_has(quick_pair, client_config, identity, kind) -> None:
+    """RFC 7250, section 4.2: one of the values that the client sent."""
+    ours = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))
+
+    def script(message):
+        if not isinstance(message, EncryptedExtensions):
+            return message
+        return with_extension(message, ClientCertType(client_certificate_type=kind))
+
+    made = quick_pair(
+        client=client_config.replace(identities=ours),
+        server=tls13.ServerConfig(identity, client_raw_keys=[ours.spki]),
+        server_script=script,
+    )
+    made.expect_refusal_by_client(errors.CertificateTypeNotOffered)
 
 
 def test_no_type_in_common(quick_pair, client_config, identity) -> None:

@@ -316,11 +316,17 @@ class ClientHandshake(Offering):
     # --- EncryptedExtensions, CertificateRequest, Certificate: sections 4.4 and 4.5 -----------------------------
 
     def negotiated(self, offer: Offer, message: EncryptedExtensions) -> bytes | None:
-        """The application protocol, if the server chose one (4.4.1; RFC 7301, section 3.1)."""
+        """The application protocol, if the server chose one (4.4.1; RFC 7301, section 3.1). The rest takes effect here:
+        what a record may hold, and what we show when we are asked who we are."""
         message.extensions.refuse_unasked(offer.asked)
         limit = message.extensions.get(RecordSizeLimit)
         if limit is not None:
             self.output.limit_records(self.config.record_size_limit, record_size_limit(limit))
+        own = message.extensions.get(ClientCertType)
+        if own is not None:
+            if own.client_certificate_type not in self.client_certificate_types():
+                raise errors.CertificateTypeNotOffered(f"the server asks for {own.client_certificate_type.name}")
+            self.client_certificate_type = own.client_certificate_type
         alpn = message.extensions.get(ProtocolNameList)
         if alpn is None:
             return None
@@ -353,9 +359,6 @@ class ClientHandshake(Offering):
         kind = chosen.server_certificate_type if chosen is not None else X509
         if kind not in self.server_certificate_types():
             raise errors.CertificateTypeNotOffered(f"the server shows {kind.name}")
-        own = parameters.extensions.get(ClientCertType)
-        if own is not None:
-            self.client_certificate_type = own.client_certificate_type
         trusted = self.config.server_raw_keys
         shown = self.accept_certificate(message, offer.asked, kind=kind, trusted_raw_keys=trusted)
         if shown.holder is None:

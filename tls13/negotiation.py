@@ -370,16 +370,22 @@ class Negotiation(ServerAfterwards):
         offered = schemes.supported_signature_algorithms
         raise errors.NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in offered)}")
 
-    def choose_client_certificate_type(self, extensions: Extensions) -> CertificateType:
-        """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of."""
+    def choose_client_certificate_type(self, extensions: Extensions, *, asks_now: bool) -> CertificateType | None:
+        """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of. None: nothing
+        is agreed on, and the client can show a chain or nothing (4.5.1)."""
         types = extensions.get(ClientCertTypes)
-        offered = types.client_certificate_types if types is not None else X509_ALONE
-        for kind in offered:
+        if types is None:
+            return None
+        for kind in types.client_certificate_types:
             if kind == CertificateType.RawPublicKey and self.config.client_raw_keys:
                 return kind
-            if kind == X509 and (self.config.client_verifier is not None or types is None):
+            if kind == X509 and self.config.client_verifier is not None:
                 return kind
-        raise errors.CertificateTypeNotOffered(f"the client has {', '.join(one.name for one in offered)}")
+        if not asks_now:
+            return None
+        raise errors.CertificateTypeNotOffered(
+            f"the client has {', '.join(one.name for one in types.client_certificate_types)}"
+        )
 
     def choose_protocol(self, extensions: Extensions) -> bytes | None:
         """RFC 7301, section 3.2: our most wanted protocol of the client's, no protocol if either side has no list."""

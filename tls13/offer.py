@@ -234,7 +234,7 @@ class Offering(ClientAfterwards):
         types = self.server_certificate_types()
         if CertificateType.RawPublicKey in types:
             offered.append(ServerCertTypes(server_certificate_types=types))
-        own = tuple(dict.fromkeys(identity.certificate_type for identity in config.identities))
+        own = self.client_certificate_types()
         if CertificateType.RawPublicKey in own:
             offered.append(ClientCertTypes(client_certificate_types=own))
         if config.record_size_limit is not None:
@@ -249,6 +249,10 @@ class Offering(ClientAfterwards):
         if config.psk_key_exchange_modes:
             offered.append(PskKeyExchangeModes(ke_modes=(*grease.psk_modes, *config.psk_key_exchange_modes)))
         return offered
+
+    def client_certificate_types(self) -> tuple[CertificateType, ...]:
+        """What we can show when a server asks (RFC 7250)."""
+        return tuple(dict.fromkeys(identity.certificate_type for identity in self.config.identities))
 
     def server_certificate_types(self) -> tuple[CertificateType, ...]:
         """What a server may show: a raw public key if we know some, a chain unless we believe nothing else."""

@@ -24,7 +24,6 @@ from .record import record_size_limit
 from .transcript import Transcript, message_hash
 from .wire.companions import (
     CertWithExternPsk,
-    ClientCertTypes,
     ClientTicketRequest,
     RecordSizeLimit,
     ServerCertTypes,
@@ -53,7 +52,7 @@ from .wire.messages import (
     HelloRetryRequest,
     ServerHello,
 )
-from .wire.registry import TLS1_2, TLS1_3
+from .wire.registry import TLS1_2, TLS1_3, CertificateType
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -128,8 +127,6 @@ class ServerHandshake(Negotiation):
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
 
         limits = self.record_limits(hello)
-        if self.config.knows_clients:
-            self.client_certificate_type = self.choose_client_certificate_type(hello.extensions)
         self.send_encrypted_extensions(hello, choice)
         asks_client = False
         if choice.identity is not None and choice.scheme is not None:
@@ -262,16 +259,17 @@ class ServerHandshake(Negotiation):
         return limits
 
     def send_encrypted_extensions(self, hello: ClientHello, choice: Choice) -> None:
-        get, shows_identity = hello.extensions.get, choice.identity is not None
+        get = hello.extensions.get
         limit = server_type = client_type = hint = None
         if get(RecordSizeLimit) is not None:
             limit = self.config.record_size_limit
         if choice.identity is not None and get(ServerCertTypes) is not None:
             server_type = choice.identity.certificate_type
-        # RFC 7250, section 4.2: left out where no certificate is asked for.
-        asks = shows_identity and self.config.asks_in_handshake
-        if asks and get(ClientCertTypes) is not None:
-            client_type = self.client_certificate_type
+        # RFC 7250, section 4.2: left out where no certificate is asked for, neither now nor later (4.7.2).
+        asks_now = choice.identity is not None and self.config.asks_in_handshake
+        if asks_now or (self.config.knows_clients and get(PostHandshakeAuth) is not None):
+            client_type = self.choose_client_certificate_type(hello.extensions, asks_now=asks_now)
+            self.client_certificate_type = client_type or CertificateType.X509
         tickets = get(ClientTicketRequest)
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None

@@ -199,9 +199,11 @@ class ServerAfterwards(Afterwards):
 
     def verify_client(self, shown: Shown) -> Flow[tuple[x509.Certificate, ...]]:
         """The verified chain of a client, up to a trust anchor of ours; empty if it showed none."""
-        verifier = self.config.client_verifier
-        if verifier is None or not shown.chain:
+        if not shown.chain:
             return ()
+        verifier = self.config.client_verifier
+        if verifier is None:  # we believe raw public keys alone (RFC 7250), and nobody can vouch for a chain
+            raise errors.CertificateTypeNotOffered("the client shows a chain, and only raw public keys are believed")
         now = datetime.fromtimestamp(self.config.clock(), UTC)
         verified = yield from settle(verifier.verify_client(shown.chain, now))
         if self.tracer is not None:
