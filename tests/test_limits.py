@@ -12,8 +12,15 @@ from tls13 import errors
 from tls13.config import LIMITS
 from tls13.lab.authority import CLIENT_AUTH
 from tls13.lab.scripted import ask_for_key_update, with_extension, with_raw_extension
-from tls13.wire.extensions import KeyShareClientHello, KeyShareEntry, NamedGroupList
-from tls13.wire.messages import ClientHello, CompressedCertificate, EncryptedExtensions, NewSessionTicket
+from tls13.wire.extensions import CT, Extensions, KeyShareClientHello, KeyShareEntry, NamedGroupList
+from tls13.wire.messages import (
+    Certificate,
+    CertificateRequest,
+    ClientHello,
+    CompressedCertificate,
+    EncryptedExtensions,
+    NewSessionTicket,
+)
 from tls13.wire.registry import CertificateCompressionAlgorithm, NamedGroup
 
 HANDSHAKE, ALERT, APPLICATION_DATA = 22, 21, 23
@@ -121,6 +128,39 @@ def test_the_extensions_of_a_message(beyond, quick_pair, client_config, server_c
     made = quick_pair(server=server_config.replace(max_extensions=50), client_script=edit(ClientHello, script))
     if beyond:
         made.expect_refusal_by_server(errors.TooManyExtensions)
+    else:
+        made.run()
+
+
+@BEYOND
+@pytest.mark.parametrize("kind", [Certificate, NewSessionTicket, CertificateRequest])
+def test_the_extensions_of_what_comes_later(kind, beyond, quick_pair, client_config, server_config, trust) -> None:
+    """max_extensions: also of a certificate's entry, of a ticket, and of what comes after the handshake."""
+    numbers = range(0x7700, 0x7700 + 30 + beyond)
+
+    def script(message):
+        if isinstance(message, Certificate):
+            (entry, *rest) = message.certificate_list
+            full = entry.replace(extensions=Extensions(tuple((number, b"") for number in numbers), CT))
+            return (message.replace(certificate_list=(full, *rest)),)
+        for number in numbers[: 30 + beyond - len(message.extensions)]:
+            message = with_raw_extension(message, number)
+        return (message,)
+
+    made = quick_pair(
+        client=client_config.replace(max_extensions=30, post_handshake_auth=True, sessions=tls13.SessionCache()),
+        server=server_config.replace(client_trust=trust, client_auth=tls13.ClientAuth.LATER),
+        server_script=edit(kind, script),
+    )
+    if kind is Certificate:
+        offence = errors.TooManyExtensions if beyond else errors.UnsupportedExtension  # which nobody has asked for
+        made.expect_refusal_by_client(offence)
+        return
+    if kind is CertificateRequest:
+        made.run()
+        made.server.request_client_certificate()
+    if beyond:
+        made.expect_refusal_by_client(errors.TooManyExtensions)
     else:
         made.run()
 
@@ -280,3 +320,48 @@ def test_time_does_not_count_once_the_handshake_is_complete(quick_pair) -> None:
     now[0] += 10_000
     duel.sender.send_data(b"x")
     assert duel.made.run()[1] == [tls13.ApplicationData(b"x")]
+
+
+# --- the config that `select` returns ---------------------------------------------------------------------------------
+
+
+def test_what_a_selected_config_limits_pads_and_logs(quick_pair, server_config) -> None:
+    """The handshake goes on under it, and what was made before it was chosen obeys it as well."""
+    lines: list[str] = []
+    selected = server_config.replace(
+        key_log=lines.append,
+        padding=lambda length, room: min(room, 1000),
+        max_key_updates=2,
+        max_warnings=1,
+        max_empty_records=3,
+    )
+    first = server_config.replace(select=lambda hello: selected, key_log=lambda line: pytest.fail(line))
+
+    def connected():
+        made = quick_pair(server=first, client_script=same)
+        made.run()
+        return made
+
+    made = connected()
+    assert len(lines) == 5
+    made.server.send_data(b"padded")
+    assert len(made.server.data_to_send()) == 5 + len(b"padded") + 1 + 1000 + 16
+    for count, offence, breach in (
+        (3, errors.TooManyKeyUpdates, lambda client: client.update_keys()),
+        (2, errors.TooManyWarnings, lambda client: client.send_record(ALERT, b"\1\x5a")),
+        (4, errors.TooManyEmptyRecords, lambda client: client.send_data(b"")),
+    ):
+        made = connected()
+        for _ in range(count):
+            breach(made.client)
+        made.expect_refusal_by_server(offence)
+
+
+def test_a_selected_config_limits_the_messages_that_follow(quick_pair, server_config, trust, authority) -> None:
+    somebody = authority.issue([], common_name="somebody", usages=[CLIENT_AUTH]).identity
+    selected = server_config.replace(client_trust=trust, max_handshake_message=300)
+    made = quick_pair(
+        client=quick_pair.client_config.replace(identities=somebody),
+        server=server_config.replace(select=lambda hello: selected),
+    )
+    made.expect_refusal_by_server(errors.MessageTooLong)

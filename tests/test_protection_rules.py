@@ -95,7 +95,7 @@ def test_the_search_for_the_type_ends_with_the_record(chunk, receiver, quick_pai
 def test_padding_does_not_make_room_for_more(content, padding, receiver, quick_pair) -> None:
     """Section 5.4: content, type and padding together have 2^14 + 1 bytes at most."""
     duel = Duel(quick_pair, receiver)
-    duel.breaker._layer.writer._padding = lambda length, room: padding
+    duel.breaker._layer.writer.padding = lambda length, room: padding
     duel.breaker._layer.writer._pad = lambda policy, length: padding  # which would find that there is no room
     duel.seal(APPLICATION_DATA, bytes(content))
     duel.expect(errors.RecordOverflow)
@@ -105,7 +105,7 @@ def test_padding_does_not_make_room_for_more(content, padding, receiver, quick_p
 @pytest.mark.requirement("R253")
 def test_the_largest_records_are_read(receiver, quick_pair) -> None:
     duel = Duel(quick_pair, receiver)
-    duel.breaker._layer.writer._padding = lambda length, room: room
+    duel.breaker._layer.writer.padding = lambda length, room: room
     for content in (b"\1", bytes(2**14)):
         duel.breaker.send_data(content)
         assert b"".join(duel.breaker._layer.out)[3:5] == (2**14 + 17).to_bytes(2, "big")

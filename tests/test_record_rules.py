@@ -244,7 +244,7 @@ def test_a_protected_record_without_content_is_refused_padded_or_not(
     content_type, padding, receiver, quick_pair
 ) -> None:
     duel = Duel(quick_pair, receiver)
-    duel.breaker._layer.writer._padding = lambda length, room: padding
+    duel.breaker._layer.writer.padding = lambda length, room: padding
     duel.seal(content_type, b"")
     duel.expect(errors.EmptyFragment)
 

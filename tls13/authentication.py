@@ -178,7 +178,7 @@ class AuthenticatedFlow(HandshakeFlow):
             raise errors.BadCompressedCertificate(f"{length} bytes; our limit is {self.config.max_handshake_message}")
         plain = decompress(message.algorithm, message.compressed_certificate_message, length)
         certificate = Certificate.decode(plain)
-        certificate.judge()
+        certificate.judge(self.max_extensions)
         return certificate
 
     def by_chain(self, identities: Iterable[Presentable], peer: Extensions) -> list[Presentable]:

@@ -21,6 +21,7 @@ from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT, MIN_RECORD_SIZE_LIMIT
 from .trust.store import TrustStore
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, NamelessVerifier, Profile
+from .wire.extensions import MAX_EXTENSIONS
 from .wire.registry import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, PskKeyExchangeMode, SignatureScheme
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class ClientConfig(Config):
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
-        max_extensions: int = 2**14,
+        max_extensions: int = MAX_EXTENSIONS,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__

@@ -218,9 +218,7 @@ class Connection:
             self._layer.ignore_the_rest()
             return PeerClosed()
         if code == AlertDescription.user_canceled:
-            self._engine.warnings += 1
-            if self._engine.warnings > self.config.max_warnings:
-                raise errors.TooManyWarnings(self._engine.warnings)
+            self._engine.count_warning()
             return None
         raise AlertReceived(code)
 

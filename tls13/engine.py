@@ -64,6 +64,8 @@ if TYPE_CHECKING:  # a protocol is for the type checker alone, and takes a while
 
         def limit_records(self, receive: int | None, send: int | None) -> None: ...
 
+        def go_on_with(self, config: ClientConfig | ServerConfig) -> None: ...
+
 
 class Engine:
     """One connection's handshake and what comes after it. Implements flow.Output."""
@@ -88,8 +90,9 @@ class Engine:
         """Whether the handshake cannot go on before a question is answered: nothing is read until then."""
         self._carrier = carrier
         self._tracer = tracer
+        self._limits = config
+        """The config that says what a peer may make us do."""
         self._max_message = config.max_handshake_message
-        self._max_key_updates = config.max_key_updates
         self._buffer: bytes | bytearray = b""
         """A record's messages lie in it as they came; a bytearray joins those that are cut, however small the parts."""
         self._owed: list[Compose] = []
@@ -218,7 +221,7 @@ class Engine:
         if message.request_update not in (KeyUpdateRequest.update_not_requested, KeyUpdateRequest.update_requested):
             raise errors.BadKeyUpdateRequest(int(message.request_update))
         self._key_updates += 1
-        if self._key_updates > self._max_key_updates:
+        if self._key_updates > self._limits.max_key_updates:
             raise errors.TooManyKeyUpdates(self._key_updates)
         if self._read_secret is not None and self._suite is not None:
             self.read_secret(APPLICATION, self._suite, self._read_secret.next())
@@ -243,6 +246,12 @@ class Engine:
         if not data:
             return None
         return events.EarlyData(data) if early else new_tuple(ApplicationData, (data,))
+
+    def count_warning(self) -> None:
+        """An alert that says nothing has come."""
+        self.warnings += 1
+        if self.warnings > self._limits.max_warnings:
+            raise errors.TooManyWarnings(self.warnings)
 
     def _charge_early_data(self, size: int) -> None:
         """Section 4.3.10: as much as the ticket allowed."""
@@ -333,6 +342,11 @@ class Engine:
 
     def limit_records(self, receive: int | None, send: int | None) -> None:
         self._carrier.limit_records(receive, send)
+
+    def go_on_with(self, config: ClientConfig | ServerConfig) -> None:
+        self._limits = config
+        self._max_message = config.max_handshake_message
+        self._carrier.go_on_with(config)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)

@@ -31,6 +31,7 @@ from .wire.registry import HandshakeType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .config import ClientConfig, ServerConfig
     from .crypto.hkdf import Secret
     from .crypto.suites import Suite
     from .events import Event, Session, Tracer
@@ -103,6 +104,9 @@ if TYPE_CHECKING:  # protocols are for the type checker alone, and take a while 
 
         def limit_records(self, receive: int | None, send: int | None) -> None:
             """RFC 8449: the largest TLSInnerPlaintext, in bytes, that we asked for and that the peer asked for."""
+
+        def go_on_with(self, config: ClientConfig | ServerConfig) -> None:
+            """A server has chosen another config for this ClientHello: what it limits and pads, from here on."""
 
         def owe(self, compose: Compose) -> None:
             """After the handshake: let the writing side send these messages, together, before its next record."""
@@ -188,10 +192,7 @@ class HandshakeFlow:
         if kind not in kinds:
             raise out_of_order(raw, kinds)
         message = read_again(kind, raw) if len(raw) <= kind.repeats else kind.decode(raw, 4)
-        block = message.__dict__.get("extensions")
-        if block is not None and block.count > self.max_extensions:
-            raise errors.TooManyExtensions(f"{block.count} in {kind.__name__}; our limit is {self.max_extensions}")
-        message.judge()
+        message.judge(self.max_extensions)
         self.last_received = raw
         self.transcript.update(raw)
         return message

@@ -101,11 +101,11 @@ class ClientAfterwards(Afterwards):
     def receive(self, raw: bytes) -> Flow[None] | None:
         if raw[0] == NEW_SESSION_TICKET:
             message = NewSessionTicket.decode(raw, 4)
-            message.judge()
+            message.judge(self.max_extensions)
             self.accept_ticket(message)
             return None
         request = CertificateRequest.decode(raw, 4)
-        request.judge()
+        request.judge(self.max_extensions)
         return self.answer_request(request, raw)
 
     # --- NewSessionTicket: section 4.7.1 --------------------------------------------------------------------------

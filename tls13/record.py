@@ -330,7 +330,7 @@ class RecordWriter:
         """Nothing is written yet: if a ClientHello comes now, it is the initial one (section 5.1)."""
         self.max_inner_plaintext = MAX_INNER_PLAINTEXT
         """Content, type and padding of a record that we send; a peer may ask for less (RFC 8449)."""
-        self._padding = padding
+        self.padding = padding
         self._suite: Suite | None = None
         """None: nothing is protected."""
         self._key = b""
@@ -391,8 +391,8 @@ class RecordWriter:
             aead = self._aead = suite.aead(self._key)
             self._key = b""
         inner = b"".join((data, TYPE_BYTE[content_type]))
-        if self._padding is not None:
-            inner += bytes(self._pad(self._padding, len(inner) - 1))
+        if self.padding is not None:
+            inner += bytes(self._pad(self.padding, len(inner) - 1))
         header = HEADER(APPLICATION_DATA, 0x0303, len(inner) + suite.tag_length)
         sealed = aead.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
         self.sequence = sequence + 1

@@ -147,3 +147,7 @@ class RecordLayer:
         if send is not None:
             self.finish_flight()
             self.writer.max_inner_plaintext = send
+
+    def go_on_with(self, config: ClientConfig | ServerConfig) -> None:
+        self.reader.max_empty_records = config.max_empty_records
+        self.writer.padding = config.padding

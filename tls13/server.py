@@ -90,7 +90,9 @@ class ServerHandshake(Negotiation):
         """RFC 9846, section 2, figures 1 to 4."""
         hello = yield from self.read(ClientHello)
         if self.select is not None:
-            self.config = (yield from settle(self.select(hello))) or self.config
+            chosen = yield from settle(self.select(hello))
+            if chosen is not None:
+                self.go_on_with(chosen)
         choice = yield from self.negotiate(hello)
         retried = hello.extensions.get(Cookie) is not None
         if not retried and (choice.needs_retry or self.config.always_retry):
@@ -153,6 +155,13 @@ class ServerHandshake(Negotiation):
         self.output.read_secret(APPLICATION, choice.suite, client_application)
         self.finish(hello, session, main_secret)
         return session
+
+    def go_on_with(self, config: ServerConfig) -> None:
+        """From here on everything is under this config, also what it limits, pads and logs."""
+        self.config = config
+        self._key_log = config.key_log
+        self.max_extensions = config.max_extensions
+        self.output.go_on_with(config)
 
     def negotiate(self, hello: ClientHello) -> Flow[Choice]:
         """Judge a ClientHello, the first or the second, and make every choice."""

@@ -161,7 +161,7 @@ class ServerAfterwards(Afterwards):
             message = self.decompressed(CompressedCertificate.decode(raw, 4))
         else:
             message = Certificate.decode(raw, 4)
-            message.judge()
+            message.judge(self.max_extensions)
         context = message.certificate_request_context
         transcript = self.requests.pop(context, None)
         if transcript is None:

@@ -25,6 +25,7 @@ from .crypto.suites import DEFAULT_CIPHER_SUITES
 from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, Profile
+from .wire.extensions import MAX_EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -69,9 +70,9 @@ class ServerConfig(Config):
     client's server_name and whose key fits its signature_algorithms is used, else the first that fits. None: only
     the PSKs authenticate this server.
     select: is called with each first ClientHello and returns the config to go on with, None for this one, or an
-    awaitable of it. strict_server_name: refuse names that no identity has (unrecognized_name) instead of using the
-    first. strict_alpn: refuse a client none of whose application protocols is ours (RFC 7301, section 3.2) instead of
-    going on without one.
+    awaitable of it; clock and handshake_timeout stay those of this one. strict_server_name: refuse names that no
+    identity has (unrecognized_name) instead of using the first. strict_alpn: refuse a client none of whose application
+    protocols is ours (RFC 7301, section 3.2) instead of going on without one.
     client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
     client_raw_keys: SubjectPublicKeyInfos (DER) of clients that need none (RFC 7250); client_auth: when to ask for
     them. certificate_authorities (DER names; by default those of client_trust, if they are few), oid_filters: which to
@@ -144,7 +145,7 @@ class ServerConfig(Config):
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
-        max_extensions: int = 2**14,
+        max_extensions: int = MAX_EXTENSIONS,
     ) -> None:
         self._common(dict(locals()))
         put = self.__dict__.__setitem__

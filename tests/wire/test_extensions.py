@@ -258,6 +258,25 @@ def test_a_block_in_which_a_type_comes_twice_is_whole_until_it_is_judged() -> No
         again.judge()
 
 
+def test_an_extension_that_comes_twice_is_found_in_one_pass() -> None:
+    """A ClientHello has room for 16,000 of them, and whoever compares each with each works for seconds."""
+    compared = 0
+
+    class Counting(int):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    numbers = [*range(0x4000, 0x4000 + 2000), 0x4000 + 1999]
+    block = Extensions(tuple((Counting(number), b"") for number in numbers), NST)
+    with pytest.raises(DuplicateExtension):
+        block.judge()
+    assert compared < 10 * len(numbers)
+
+
 def test_a_block_is_followed_by_more_extensions() -> None:
     """The first one stays as it is: it begins every ClientHello of a config."""
     groups, auth = e.NamedGroupList(named_group_list=(NamedGroup.x25519,)), e.PostHandshakeAuth()

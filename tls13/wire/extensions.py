@@ -6,6 +6,7 @@ allowed, and the three mistakes that every TLS stack must look for are found her
 extension twice, a known extension in a message that must not carry it, and an answer to what was never asked.
 """
 
+from collections import Counter
 from enum import Enum
 from struct import Struct as Layout
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
@@ -137,6 +138,9 @@ Pairs = tuple[tuple[int, bytes], ...]
 _Bodies = dict[type[ExtensionBody], Any]
 """By their own types. Any: each is an instance of its key, which is more than a type checker can be told."""
 
+MAX_EXTENSIONS = 2**14
+"""No block has room for more."""
+
 _NO_BODIES: _Bodies = {}
 _GET_NONE = _NO_BODIES.get
 
@@ -215,18 +219,20 @@ class Extensions:
         longer = (*raw, *self.raw) if first else (*self.raw, *raw)
         return Extensions(longer, self.place)._know(self._bodies)
 
-    def judge(self) -> None:
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
         """Decode every body that we know and refuse duplicates and misplaced extensions.
 
-        Raises DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from decoding the
-        message, because the version is looked at first (section 4.3.1).
+        Raises TooManyExtensions, DuplicateExtension, MisplacedExtension or DecodeError (section 4.3). Separate from
+        decoding the message, because the version is looked at first (section 4.3.1).
         """
         place, found = self.place, self._data
+        if self.count > max_extensions:
+            raise errors.TooManyExtensions(f"{self.count} in {place.value}; our limit is {max_extensions}")
         if not found or self._bodies is not _NO_BODIES:
             return  # a message that comes again (messages.py) was judged the first time
         if len(found) != self.count:
-            numbers = [number for number, _ in self.raw]
-            twice = next(number for number in numbers if numbers.count(number) > 1)
+            counts = Counter(number for number, _ in self.raw)
+            twice = next(number for number, times in counts.items() if times > 1)
             raise errors.DuplicateExtension(f"{ExtensionType(twice)} in {place.value}")
         known = _KNOWN[place]
         bodies: _Bodies = {}

@@ -17,6 +17,7 @@ from .extensions import (
     CT,
     EE,
     HRR,
+    MAX_EXTENSIONS,
     NO_EXTENSIONS,
     NST,
     SH,
@@ -84,8 +85,8 @@ class HandshakeMessage(Struct):
 
     unwritten: ClassVar[dict[str, Any]] = {**Struct.unwritten, "to_handshake": to_handshake}
 
-    def judge(self) -> None:
-        """Raise the Abort for what this message must not say, whoever sent it."""
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
+        """Raise the Abort for what this message must not say, whoever sent it, and TooManyExtensions."""
 
 
 class EncodedOnce(HandshakeMessage):
@@ -151,14 +152,14 @@ class ClientHello(EncodedOnce, msg_type=HandshakeType.client_hello):
         bound.keep(truncated + listed)
         return bound
 
-    def judge(self) -> None:
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
         """Section 4.3.1: supported_versions, if present, is all that counts; without it this is an older hello."""
         offered = self.extensions.find(SUPPORTED_VERSIONS)
         if offered is None:
             raise errors.ProtocolVersionError(f"a ClientHello without supported_versions, up to {self.legacy_version}")
         if TLS1_3 not in ClientVersions.repeated[offered].versions:
             raise errors.ProtocolVersionError("the client's supported_versions does not contain TLS 1.3")
-        self.extensions.judge()
+        self.extensions.judge(max_extensions)
 
 
 class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
@@ -171,9 +172,9 @@ class ServerHello(HandshakeMessage, msg_type=HandshakeType.server_hello):
     legacy_compression_method: uint8 = 0
     extensions: Annotated[Extensions, ExtensionBlock(SH, 6)]
 
-    def judge(self) -> None:
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
         self._judge_version()
-        self.extensions.judge()
+        self.extensions.judge(max_extensions)
 
     def _judge_version(self) -> None:
         selected = self.extensions.find(SUPPORTED_VERSIONS)
@@ -192,10 +193,10 @@ class HelloRetryRequest(ServerHello, rfc_name="ServerHello"):
     random: Annotated[bytes, Fixed(32, "Random")] = RETRY_RANDOM
     extensions: Annotated[Extensions, ExtensionBlock(HRR, 6)]
 
-    def judge(self) -> None:
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
         if SUPPORTED_VERSIONS not in self.extensions:
             raise errors.NoVersionInRetry
-        super().judge()
+        super().judge(max_extensions)
 
 
 class EncryptedExtensions(EncodedOnce, msg_type=HandshakeType.encrypted_extensions, repeats=2**8):
@@ -203,8 +204,8 @@ class EncryptedExtensions(EncodedOnce, msg_type=HandshakeType.encrypted_extensio
 
     extensions: Annotated[Extensions, ExtensionBlock(EE)]
 
-    def judge(self) -> None:
-        self.extensions.judge()
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
+        self.extensions.judge(max_extensions)
 
 
 class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_request):
@@ -213,8 +214,8 @@ class CertificateRequest(HandshakeMessage, msg_type=HandshakeType.certificate_re
     certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)]
     extensions: Annotated[Extensions, ExtensionBlock(CR)]
 
-    def judge(self) -> None:
-        self.extensions.judge()
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
+        self.extensions.judge(max_extensions)
         if self.extensions.get(SignatureSchemeList) is None:
             raise errors.MissingExtension("CertificateRequest without signature_algorithms")
 
@@ -232,9 +233,9 @@ class Certificate(EncodedOnce, msg_type=HandshakeType.certificate, repeats=2**13
     certificate_request_context: Annotated[bytes, Opaque(0, 2**8 - 1)] = b""
     certificate_list: Annotated[tuple[CertificateEntry, ...], Vector(0, 2**24 - 1)]
 
-    def judge(self) -> None:
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
         for entry in self.certificate_list:
-            entry.extensions.judge()
+            entry.extensions.judge(max_extensions)
 
 
 class CompressedCertificate(HandshakeMessage, msg_type=HandshakeType.compressed_certificate):
@@ -271,8 +272,8 @@ class NewSessionTicket(HandshakeMessage, msg_type=HandshakeType.new_session_tick
     ticket: Annotated[bytes, Opaque(1, 2**16 - 1)]
     extensions: Annotated[Extensions, ExtensionBlock(NST)] = NO_EXTENSIONS[NST]
 
-    def judge(self) -> None:
-        self.extensions.judge()
+    def judge(self, max_extensions: int = MAX_EXTENSIONS) -> None:
+        self.extensions.judge(max_extensions)
 
 
 class KeyUpdate(HandshakeMessage, msg_type=HandshakeType.key_update):
