@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import tls13
 
 HOST = "server.example"
@@ -34,3 +36,29 @@ def test_early_data_that_was_taken_is_remembered_under_a_config_that_is_made_of_
     assert taken == [tls13.EarlyData(b"once")]
     default = tls13.ServerConfig(identity, max_early_data=2**14)
     assert default.replace(max_tickets=1).replay_guard is default.replay_guard
+
+
+def test_configs_with_the_same_tickets_remember_together_what_was_taken(trust, identity, client_config) -> None:
+    """Each would otherwise take the same early data once; also where the config that they are made of takes none."""
+    now = [client_config.clock()]
+    base = tls13.ServerConfig(identity, clock=lambda: now[0])
+    given = tls13.ServerConfig(identity, clock=lambda: now[0], tickets=base.tickets, max_early_data=2**14)
+    configs = [base.replace(max_early_data=2**14), base.replace(max_early_data=2**14), given]
+    now[0] += 60  # a server that has just started takes none
+    client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
+    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(configs[0]))
+    flight = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once").data_to_send()
+    taken = []
+    for config in configs:
+        connection = tls13.ServerConnection(config)
+        connection.receive_data(flight)
+        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
+    assert taken == [tls13.EarlyData(b"once")]
+
+
+def test_tickets_that_nothing_can_be_remembered_with_want_a_guard(identity) -> None:
+    class Unhashable(tls13.SealedTickets):
+        __hash__ = None
+
+    with pytest.raises(tls13.ConfigurationError, match="replay_guard"):
+        tls13.ServerConfig(identity, tickets=Unhashable(), max_early_data=1)

@@ -527,6 +527,32 @@ def test_there_is_no_moment_at_which_a_replay_is_taken(ahead, step, client, serv
     assert judge(guard, ticket, age, b"binder", now[0]) is not None
 
 
+@pytest.mark.requirement("R275")
+@pytest.mark.parametrize("seen", [0.0, 5.0, 25.0], ids=["at once", "5 s later", "25 s later"])
+@pytest.mark.parametrize("back", [2.0, 25.0, 3600.0])
+def test_a_clock_that_is_set_back_makes_no_replay_fresh(seen, back) -> None:
+    """8.2: remembered as long as it is fresh. What was stale, and forgotten, would be fresh again. `seen`: when the
+    server was last asked before."""
+    now, elapsed = [1_800_000_000.0], [1000.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+        elapsed[0] += seconds
+
+    store = tls13.MemoryStore(clock=lambda: elapsed[0])
+    guard = tls13.ReplayGuard(store, monotonic=lambda: elapsed[0])
+    ticket = a_ticket(now[0] - 100)
+    assert judge(guard, ticket, 100_000, b"binder", now[0]) is None
+    wait(seen)
+    assert judge(guard, ticket, 100_000, b"binder", now[0]) is not None
+    wait(25.0 - seen)
+    now[0] -= back
+    for _ in range(int(back) + 11):
+        assert judge(guard, ticket, 100_000, b"binder", now[0]) is not None
+        wait(1.0)
+    assert judge(guard, a_ticket(now[0] - 100), 100_000, b"another", now[0]) is None
+
+
 def a_ticket(made_at: float, **changes) -> TicketState:
     origin = Origin(
         cipher_suite=CipherSuite.TLS_AES_128_GCM_SHA256,

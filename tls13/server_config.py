@@ -83,7 +83,8 @@ class ServerConfig(Config):
     certificate to the end of its tickets, and of theirs.
     find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
     max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
-    from being accepted twice. half_rtt_data: let send_data work before the client's Finished.
+    from being accepted twice; by default one for all configs with the same `tickets`. half_rtt_data: let send_data work
+    before the client's Finished.
     cookie_key: 32 secret bytes that seal the HelloRetryRequest's cookie; several servers that share it can finish
     each other's handshakes. always_retry: send a HelloRetryRequest even where it is not needed, to see that the
     client can receive before anything is computed for it.
@@ -256,12 +257,12 @@ class ServerConfig(Config):
         put = self.__dict__.__setitem__
         if not 0 <= limit < 2**32:
             raise ConfigurationError(f"max_early_data is {limit}; it is a number of bytes below 2^32")
-        if limit and guard is None:
-            from .resumption.early_data import ReplayGuard
-
-            guard = ReplayGuard(started_at=self.clock())
         if limit and self.tickets is None:
             raise ConfigurationError("max_early_data without tickets: nobody could send any")
+        if limit and guard is None and self.tickets is not None:
+            from .resumption.early_data import guard_of
+
+            guard = guard_of(self.tickets, self.clock())
         if limit and guard is not None and self.tickets is not None and self.tickets.shared and not guard.shared:
             raise ConfigurationError(
                 "max_early_data with shared tickets needs a ReplayGuard with a shared store: otherwise each server "
@@ -272,8 +273,6 @@ class ServerConfig(Config):
         # it takes more room than that.
         put("max_skipped_early_data", max(self.max_skipped_early_data, 2 * limit))
         put("replay_guard", guard)
-        if limit:
-            self._arguments["replay_guard"] = guard  # with the tickets goes the memory of what was taken with them
 
 
 def _sealed(random: Random) -> Tickets:

@@ -12,12 +12,15 @@ from __future__ import annotations
 import time
 from heapq import heapify, heappop, heappush
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from ..errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+MONOTONIC: Final = time.monotonic
 
 
 class Store(Protocol):
@@ -46,7 +49,7 @@ class MemoryStore:
 
     shared = False
 
-    def __init__(self, *, capacity: int = 2**17, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, capacity: int = 2**17, clock: Callable[[], float] = MONOTONIC) -> None:
         self.capacity = capacity
         self._clock = clock
         self._lock = Lock()
