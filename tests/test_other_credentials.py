@@ -247,6 +247,23 @@ def test_a_delegated_credential_signs_in_place_of_the_certificate(pair, owner, a
     assert made.client.session.verified_chain[0] == owner.certificate
 
 
+def test_a_session_ends_with_the_credential_that_it_rests_on(quick_pair, owner, accepting) -> None:
+    """RFC 9345: what a credential proves must not outlive it; nor may a session that came of such a session."""
+    now = [NOW.timestamp()]
+    client = accepting.replace(sessions=tls13.SessionCache(), clock=lambda: now[0], max_session_age=10**9)
+    identity = delegated(owner, days=2)
+    server = tls13.ServerConfig(identity, clock=lambda: now[0], ticket_lifetime=604_800, max_session_age=10**9)
+    resumed = []
+    for _ in range(2):
+        made = quick_pair(client=client, server=server)
+        made.run()
+        resumed.append(made.client.session.resumed)
+        now[0] += 86400
+    assert resumed == [False, True]
+    now[0] += 1
+    quick_pair(client=client, server=server).expect_refusal_by_client(errors.BadDelegatedCredential)
+
+
 def test_a_client_that_does_not_ask_is_shown_the_certificate_itself(quick_pair, owner, client_config) -> None:
     """RFC 9345, section 4.1.1: the server MUST NOT send one then."""
     server = tls13.ServerConfig([delegated(owner), owner.identity])

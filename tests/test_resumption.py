@@ -14,7 +14,7 @@ from tls13.lab.scripted import with_raw_extension
 from tls13.trust.verify import CHAIN_SIGNATURE_SCHEMES, ChainVerifier
 from tls13.wire.extensions import OfferedPsks
 from tls13.wire.messages import ClientHello, HelloRetryRequest, NewSessionTicket
-from tls13.wire.registry import CipherSuite, ExtensionType, NamedGroup
+from tls13.wire.registry import CipherSuite, ExtensionType, NamedGroup, SignatureScheme
 
 DAY = 86400
 AES_128, AES_256 = CipherSuite.TLS_AES_128_GCM_SHA256, CipherSuite.TLS_AES_256_GCM_SHA384
@@ -179,31 +179,86 @@ def test_a_session_is_not_offered_by_a_config_that_would_refuse_the_chain(client
 
 
 @pytest.mark.requirement("D02")
-def test_another_verifier_judges_the_stored_chain_again(client, session, trust, authority) -> None:
-    """One that believes the same anchors and one more: the session was verified otherwise, so it is verified now."""
+def test_another_verifier_takes_nothing_on_trust(client, session, authority) -> None:
+    """Also one that believes the same anchors and one more: what it would say of the chain, and of all that came with
+    it, a full handshake shows."""
     more = Authority.create(common_name="strangers", now=session.verified_chain()[0].not_valid_before_utc)
     both = tls13.TrustStore.from_certificates([authority.certificate, more.certificate])
-    assert offers(client.replace(trust=both), session)
-    late = session.chain_expires_at + 1
-    young = session.replace(made_at_ms=int(late * 1000))
-    assert not offers(client.replace(trust=both, clock=lambda: late), young)
+    assert not offers(client.replace(trust=both), session)
 
 
 @pytest.mark.requirement("D02")
-def test_a_session_that_nobody_verified_is_verified_before_it_is_used(server, client) -> None:
+def test_a_session_that_nobody_verified_is_not_offered_by_who_verifies(server, client) -> None:
     careless = tls13.ClientConfig(verify=tls13.INSECURE_NO_VERIFICATION, psk_key_exchange_modes=MODES)
     strangers = Authority.create(common_name="strangers", now=server.identities[0].chain[0].not_valid_before_utc)
     foreign = server.replace(identity=strangers.issue([HOST]).identity)
     assert offers(careless, sessions_of(careless, foreign)[0])
     assert not offers(client, sessions_of(careless, foreign)[0])
-    assert offers(client, sessions_of(careless, server)[0])
+    assert not offers(client, sessions_of(careless, server)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ocsp_stapling": False},
+        {"delegated_credentials": True},
+        {"signature_schemes": [SignatureScheme.ecdsa_secp256r1_sha256]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.requirement("D02")
+def test_a_session_is_offered_on_the_terms_that_it_was_won_on(client, server, change) -> None:
+    """A must-staple certificate that came without a staple, a delegated credential, a scheme that is not wanted any
+    more: a resumed connection would not show them."""
+    other = client.replace(**change)
+    assert offers(client, sessions_of(client, server)[0])
+    assert offers(other, sessions_of(other, server)[0])
+    assert not offers(other, sessions_of(client, server)[0])
+    assert not offers(client, sessions_of(other, server)[0])
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["identities", "choose_identity"])
+def test_a_session_is_its_clients_own(quick_pair, client, server, authority, trust, chosen) -> None:
+    """Section 2.2: who resumes is taken for the client of the first connection; so nobody resumes for another."""
+    alice, bob = (authority.issue([], common_name=name, usages=[CLIENT_AUTH]) for name in ("alice", "bob"))
+    cache = tls13.SessionCache()
+    server = server.replace(client_trust=trust, client_auth=tls13.ClientAuth.OPTIONAL)
+
+    def config(issued):
+        who = {"choose_identity": lambda request: issued.identity} if chosen else {"identities": issued.identity}
+        return client.replace(sessions=cache, **who)
+
+    hers = config(alice)
+    for one, expected in ((hers, alice), (config(bob), bob), (hers, alice), (client.replace(sessions=cache), None)):
+        made = quick_pair(client=one, server=server)
+        made.run()
+        shown = (expected.certificate,) if expected is not None else ()
+        assert made.server.session.peer_certificates == shown
+    again = quick_pair(client=hers, server=server)
+    again.run()
+    assert again.server.session.resumed
+    assert not offers(config(bob), sessions_of(hers, server)[0])
+
+
+def test_a_client_verifies_a_server_anew_in_the_end(quick_pair, client, server) -> None:
+    """Section 4.7.1: tickets for tickets; a server that never ends them is still not believed for ever."""
+    now = [client.clock()]
+    client = client.replace(sessions=tls13.SessionCache(), clock=lambda: now[0], max_session_age=3 * 86400)
+    server = server.replace(clock=lambda: now[0], ticket_lifetime=7 * 86400, max_session_age=10**9)
+    resumed = []
+    for _ in range(6):
+        made = quick_pair(client=client, server=server)
+        made.run()
+        resumed.append(made.client.session.resumed)
+        now[0] += 86400
+    assert resumed == [False, True, True, False, True, True]
 
 
 @pytest.mark.requirement("D02")
 def test_a_session_is_not_offered_once_its_chain_has_run_out(client, session) -> None:
     end = session.chain_expires_at
     for now, offered in ((end - 1, True), (end, False), (end + 3600, False)):
-        young = session.replace(made_at_ms=int((now - 10) * 1000))
+        young = session.replace(made_at_ms=int((now - 10) * 1000), authenticated_at=now - 10)
         assert offers(client.replace(clock=lambda now=now: now), young) is offered
 
 
@@ -702,8 +757,9 @@ class BelievesAnything:
 
 
 @pytest.mark.requirement("D02")
-def test_no_chain_is_not_even_shown_to_a_verifier(client, session) -> None:
+def test_no_chain_is_nothing_that_a_verifier_believed(client, server) -> None:
     careless = client.replace(trust=None, verifier=BelievesAnything())
+    session = sessions_of(careless, server)[0]
     assert offers(careless, session)
     assert not offers(careless, session.replace(chain=(), verified=()))
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
+NEVER = 2**63 - 1
 
 
 class Shown:
@@ -96,6 +97,9 @@ class AuthenticatedFlow(HandshakeFlow):
     """A handshake whose peers prove who they are."""
 
     config: ClientConfig | ServerConfig
+    credential_expires_at: int = NEVER
+    """When a delegated credential that the peer signed with runs out, in seconds since 1970: it is not in the chain,
+    and no session must outlive it (RFC 9345). In a resumed connection, when the first of all that it rests on does."""
 
     # --- ours ----------------------------------------------------------------------------------------------------
 
@@ -292,6 +296,7 @@ class AuthenticatedFlow(HandshakeFlow):
             algorithms=offered,
             credential_algorithms=offered,
         )
+        self.credential_expires_at = int(delegated.expires_at(shown.chain[0], credential).timestamp())
         return key, (credential.cred.dc_cert_verify_algorithm,)
 
     def read_finished(self, base_key: TrafficSecret) -> Flow[None]:

@@ -395,6 +395,7 @@ class ClientHandshake(Offering):
         stored = agreed.resumed
         if stored is None:
             return NOTHING_SHOWN, (), None, None
+        self.credential_expires_at = stored.chain_expires_at
         shown = Shown(None, stored.peer_certificates(), stored.raw_public_key or None)
         return shown, stored.verified_chain(), *stored.schemes()
 

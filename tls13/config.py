@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from .crypto.groups import DEFAULT_GROUPS, GROUPS, Group, KeyShare
@@ -177,11 +178,12 @@ class ClientConfig(Config):
     identities: our own certificates, for servers that ask (tls13.Identity): the first that the request allows is
     shown. choose_identity: is called with the CertificateRequest instead, and returns an identity, None, or an
     awaitable of it. post_handshake_auth: servers may also ask later (section 4.7.2).
-    sessions: a tls13.SessionCache, for resumption. require_psk: the server must use one of `psks`; no certificate is
-    accepted. server_raw_keys: SubjectPublicKeyInfos (DER) that are believed without a certificate (RFC 7250); without
-    `trust`, nothing else is. delegated_credentials: accept them (RFC 9345). verifier: judges chains in place of trust,
-    profile and crls (tls13.trust.verify.Verifier).
-    max_tickets: how many tickets of one connection are kept.
+    sessions: a tls13.SessionCache, for resumption. Configs that verify alike and have the same identities use each
+    other's sessions; one with choose_identity uses its own. max_session_age: seconds from the last verification of a
+    certificate to the end of its tickets, and of theirs. max_tickets: how many of one connection are kept.
+    require_psk: the server must use one of `psks`; no certificate is accepted. server_raw_keys: SubjectPublicKeyInfos
+    (DER) that are believed without a certificate (RFC 7250); without `trust`, nothing else is. delegated_credentials:
+    accept them (RFC 9345). verifier: judges chains in place of trust, profile and crls (tls13.trust.verify.Verifier).
 
     Raises ConfigurationError for what cannot work.
     """
@@ -230,6 +232,7 @@ class ClientConfig(Config):
         max_certificate_chain_bytes: int = MAX_CHAIN_BYTES,
         max_certificate_requests: int = 4,
         max_tickets: int = 16,
+        max_session_age: int = 7 * 86400,
         max_key_updates: int = 32,
         max_warnings: int = 4,
         max_empty_records: int = MAX_EMPTY_RECORDS,
@@ -275,6 +278,8 @@ class ClientConfig(Config):
         if certificate_with_psk and require_psk:
             raise ConfigurationError("certificate_with_psk wants a certificate, and require_psk takes none")
         put("max_tickets", max(0, max_tickets))
+        put("max_session_age", positive("max_session_age", max_session_age))
+        put("_terms", self._own_terms())
         put("prepared", {})
 
     verifier: Verifier | None
@@ -289,6 +294,8 @@ class ClientConfig(Config):
     post_handshake_auth: bool
     sessions: SessionCache | None
     max_tickets: int
+    max_session_age: int
+    _terms: bytes
     key_shares: tuple[NamedGroup, ...]
     middlebox_compatibility: bool
     grease: bool
@@ -301,13 +308,15 @@ class ClientConfig(Config):
 
     @property
     def fingerprint(self) -> bytes:
-        """How servers are verified under this config; a session that was verified so need not be verified again."""
-        if self.server_raw_keys:
-            return hashlib.sha256(b"".join(sorted(self.server_raw_keys)) + self._verifier_fingerprint()).digest()
-        return self._verifier_fingerprint()
+        """How servers are verified under this config, and who it says that we are: a session that was won so may take
+        the place of both."""
+        return _digest(self.verifier.fingerprint if self.verifier is not None else b"", self._terms)
 
-    def _verifier_fingerprint(self) -> bytes:
-        return self.verifier.fingerprint if self.verifier is not None else b""
+    def _own_terms(self) -> bytes:
+        """What the verifier's fingerprint does not say. A chooser may show somebody else under each config."""
+        shown = [one.der_chain[0] for one in self.identities] if self.choose_identity is None else [self.random(32)]
+        wanted = f"{self.ocsp_stapling} {self.delegated_credentials} {[int(one) for one in self.signature_schemes]}"
+        return _digest(wanted.encode(), *sorted(self.server_raw_keys), b"", *shown)
 
     def _key_shares(self, wanted: Sequence[NamedGroup] | None) -> tuple[NamedGroup, ...]:
         """In the order of `groups`, as section 4.3.8 wants them; the first group if none of the defaults is offered."""
@@ -317,6 +326,12 @@ class ClientConfig(Config):
             if group not in self.groups:
                 raise ConfigurationError(f"a key share for {group!r}, which is not among the groups offered")
         return tuple(group for group in self.groups if group in wanted)
+
+
+@lru_cache(256)
+def _digest(*parts: bytes) -> bytes:
+    """Of the parts and where each ends."""
+    return hashlib.sha256(b"".join([len(part).to_bytes(4, "big") + part for part in parts])).digest()
 
 
 def chosen(given: Presentable | Sequence[Presentable] | None, schemes: tuple[SignatureScheme, ...]) -> Identities:

@@ -7,15 +7,11 @@ is why pre_shared_key comes last.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
-from .errors import CertificateError
-from .flow import dismiss
 from .grease import NO_GREASE, Grease, shuffled
 from .post_handshake import ClientAfterwards
 from .wire.companions import (
@@ -119,37 +115,28 @@ class Offering(ClientAfterwards):
             self.config.sessions.put(self.session_key, stored)
 
     def may_resume(self, session: StoredSession) -> bool:
-        """Whether this config, today, for this name, would accept the server that the session is with.
+        """Whether this config, today, for this name, would come to the same connection without the session.
 
-        A session must not be a way around verification: what was verified otherwise is verified again, and a chain
-        that has run out since is not believed because of a ticket (RFC 9846, section 4.7.1). Where nothing but an
-        external PSK was verified, there is nothing that a config without that PSK would accept.
+        A session must not be a way around verification (RFC 9846, section 4.7.1): it is offered on the terms on which
+        it was won, and no others. Those are whom we believe and what else we want to see, and also who we are: the
+        server takes whoever resumes for the client that it knew. Nor is a chain that has run out since believed
+        because of a ticket. Where nothing but an external PSK was verified, there is nothing that a config without
+        that PSK would accept.
         """
         config, now = self.config, self.config.clock()
-        if session.expired(now) or not config.psk_key_exchange_modes or config.certificate_with_psk:
+        if session.expired(now) or now >= session.authenticated_at + config.max_session_age:
+            return False
+        if not config.psk_key_exchange_modes or config.certificate_with_psk or session.is_too_long:
             return False
         if SUITES[session.cipher_suite].hash not in [SUITES[code].hash for code in config.cipher_suites]:
             return False
-        if session.server_name != self.canonical_name():
+        if session.server_name != self.canonical_name() or session.fingerprint != self.fingerprint:
             return False
         if config.server_raw_keys and session.raw_public_key in config.server_raw_keys:
             return True
         if config.verifier is None:
             return not config.require_psk and not config.server_raw_keys
-        if session.verified and session.fingerprint == self.fingerprint:
-            return now < session.chain_expires_at
-        if self.server_name is None or not session.chain:
-            return False
-        try:
-            verified = config.verifier.verify_server(
-                session.peer_certificates(), self.server_name, datetime.fromtimestamp(now, UTC)
-            )
-        except CertificateError:
-            return False
-        if isinstance(verified, Awaitable):  # a ClientHello does not wait for a promise: a full handshake can
-            dismiss(verified)
-            return False
-        return True
+        return bool(session.verified) and now < session.chain_expires_at
 
     def fits(self, session: StoredSession) -> bool:
         """Whether early data can be sent under the parameters of the session, which are fixed (4.3.10)."""

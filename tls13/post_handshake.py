@@ -120,7 +120,9 @@ class ClientAfterwards(Afterwards):
             return
         origin = self.origin
         if origin is None:
-            origin = self.origin = _origin().of(session, self.canonical_name(), self.fingerprint)
+            origin = self.origin = _origin().of(
+                session, self.canonical_name(), self.fingerprint, self.credential_expires_at
+            )
         early = message.extensions.get(EarlyDataTicket)
         stored = _stored_session()(
             ticket=message.ticket,

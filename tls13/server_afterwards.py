@@ -86,7 +86,8 @@ class ServerAfterwards(Afterwards):
         lifetime = min(config.ticket_lifetime, MAX_TICKET_LIFETIME, self.time_left(now))
         if session is None or secret is None or tickets is None or lifetime <= 0:
             return
-        origin = Origin.of(session, (session.server_name or "").lower(), config.client_policy)
+        name = (session.server_name or "").lower()
+        origin = Origin.of(session, name, config.client_policy, self.credential_expires_at)
         extensions, limit = NO_EXTENSIONS[NST], config.max_early_data
         if limit:
             extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=limit))

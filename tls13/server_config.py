@@ -240,7 +240,8 @@ class ServerConfig(Config):
         demand = b"none"
         if self.knows_clients:
             judge = verifier.fingerprint if verifier is not None else b""
-            demand = b"".join((auth.value.encode(), judge, *sorted(self.client_raw_keys)))
+            wanted = f"{auth.value} {self.ocsp_stapling} {self.delegated_credentials}".encode()
+            demand = b"".join((wanted, judge, *sorted(self.client_raw_keys)))
         put("client_policy", hashlib.sha256(demand).digest())
 
     @staticmethod

@@ -9,8 +9,9 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tls13.authentication import NEVER
 from tls13.events import Session
-from tls13.resumption.state import NEVER, Origin
+from tls13.resumption.state import Origin
 from tls13.resumption.tickets import TicketState
 from tls13.wire.registry import CipherSuite, SignatureScheme
 
@@ -31,6 +32,7 @@ AN_ORIGIN = {
     "alpn_protocol": b"h2",
     "raw_public_key": None,
     "terms": bytes(32),
+    "credential_expires_at": NEVER,
 }
 ANOTHER = {
     "cipher_suite": CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
@@ -40,12 +42,13 @@ ANOTHER = {
     "alpn_protocol": None,
     "raw_public_key": b"key",
     "terms": bytes(31) + b"\1",
+    "credential_expires_at": 2_000_000_000,
 }
 
 
-def origin(terms, **fields) -> Origin:
+def origin(terms, credential_expires_at, **fields) -> Origin:
     session = Session(group=None, peer_certificates=(), verified_chain=(), hello_retry_request=False, **fields)
-    return Origin.of(session, server_name=fields["server_name"], terms=terms)
+    return Origin.of(session, fields["server_name"], terms, credential_expires_at)
 
 
 @pytest.mark.parametrize("differs", ANOTHER)
@@ -67,7 +70,7 @@ def test_connections_that_differ_in_anything_leave_different_tickets(differs) ->
 
 def state(chain: tuple[x509.Certificate, ...], verified: tuple[x509.Certificate, ...]) -> TicketState:
     session = Session(CipherSuite.TLS_AES_128_GCM_SHA256, None, None, None, None, chain, verified, False)
-    return _state(Origin.of(session, server_name="", terms=bytes(32)))
+    return _state(Origin.of(session, "", bytes(32), NEVER))
 
 
 def _state(origin: Origin) -> TicketState:

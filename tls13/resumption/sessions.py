@@ -28,6 +28,11 @@ class StoredSession(Resumable):
         """Of the verifier that believed the chain (tls13.trust.verify.Verifier)."""
         return self.origin.terms
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether no ClientHello has room for its ticket."""
+        return len(self.ticket) > LONGEST_TICKET
+
     def as_psk(self) -> Psk:
         return Psk(
             self.ticket,
@@ -109,8 +114,8 @@ class SessionCache:
         self._count = 0
 
     def put(self, key: SessionKey, session: StoredSession) -> None:
-        """Keep it; but not one whose ticket no ClientHello has room for."""
-        if len(session.ticket) > LONGEST_TICKET:
+        """Keep it, if it can be used."""
+        if session.is_too_long:
             return
         with self._lock:
             sessions = self._sessions.setdefault(key, [])

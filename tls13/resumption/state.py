@@ -29,7 +29,6 @@ Certificates = tuple[tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
 
 VERSION = 2
 NO_SCHEME = SignatureScheme(0)
-NEVER = 2**63 - 1
 LONGEST_TICKET = 2**15
 """Bytes. NewSessionTicket has room for 2^16 - 1, but the ClientHello that should show the ticket has not: its
 extensions share that much. A ticket grows with the client's chain."""
@@ -48,7 +47,7 @@ class Origin(Struct):
     signature_scheme: SignatureScheme
     client_scheme: SignatureScheme
     chain_expires_at: uint64
-    """When the first certificate of `verified` runs out, in seconds since 1970."""
+    """When the first certificate of `verified` runs out, or what it delegated to, in seconds since 1970."""
     server_name_bytes: Annotated[bytes, Opaque(0, 255)]
     alpn_protocol: Annotated[bytes, Opaque(0, 255)]
     terms: Annotated[bytes, Opaque(0, 32)]
@@ -61,7 +60,7 @@ class Origin(Struct):
     """The chain that was believed, up to the trust anchor."""
 
     @classmethod
-    def of(cls, session: "Session", server_name: str, terms: bytes) -> "Origin":
+    def of(cls, session: "Session", server_name: str, terms: bytes, credential_expires_at: int) -> "Origin":
         """`server_name` in its canonical spelling, or empty."""
         chain, verified = session.peer_certificates, session.verified_chain
         agreed = (
@@ -71,13 +70,14 @@ class Origin(Struct):
             server_name,
             session.alpn_protocol,
             terms,
+            credential_expires_at,
             session.raw_public_key,
             len(chain),
             tuple(map(id, chain + verified)),
         )
         origin = _ORIGINS.get(agreed)
         if origin is None:
-            origin = _origin_of(session, server_name, terms)
+            origin = _origin_of(session, server_name, terms, credential_expires_at)
             if len(_ORIGINS) >= 32:
                 _ORIGINS.clear()
             _ORIGINS[agreed] = origin
@@ -202,13 +202,14 @@ than all the rest of a ticket, and `parse_chain` gives the same objects. Each is
 can come to have its identity."""
 
 
-def _origin_of(session: "Session", server_name: str, terms: bytes) -> Origin:
+def _origin_of(session: "Session", server_name: str, terms: bytes, credential_expires_at: int) -> Origin:
     chain, verified = session.peer_certificates, session.verified_chain
+    ends = [int(one.not_valid_after_utc.timestamp()) for one in verified]
     origin = Origin(
         cipher_suite=session.cipher_suite,
         signature_scheme=session.signature_scheme or NO_SCHEME,
         client_scheme=session.client_scheme or NO_SCHEME,
-        chain_expires_at=min((int(one.not_valid_after_utc.timestamp()) for one in verified), default=NEVER),
+        chain_expires_at=min([credential_expires_at, *ends]),
         server_name_bytes=server_name.encode("ascii"),
         alpn_protocol=session.alpn_protocol or b"",
         terms=terms,
