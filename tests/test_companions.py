@@ -6,6 +6,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tls13
+from tests.requirements.scripts import MODES, sessions_of
 from tls13 import errors
 from tls13.lab.scripted import with_extension
 from tls13.wire.companions import (
@@ -14,6 +15,7 @@ from tls13.wire.companions import (
     RecordSizeLimit,
     ServerTicketRequestHint,
 )
+from tls13.wire.extensions import OfferedPsks
 from tls13.wire.messages import (
     Certificate,
     CertificateRequest,
@@ -260,9 +262,31 @@ def test_a_certificate_and_a_psk_together(pair, both) -> None:
 
 
 def test_a_wrong_psk_ends_it_although_the_certificate_is_good(quick_pair, both) -> None:
+    """RFC 8773, section 5.1: illegal_parameter, where a PSK alone is decrypt_error."""
     client, server = both
     made = quick_pair(client=client, server=server.replace(psks=[tls13.ExternalPsk(b"shared", bytes(32))]))
-    made.expect_refusal_by_server(errors.BadBinder)
+    made.expect_refusal_by_server(errors.BadCertificateWithPsk)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_psk_of_a_ticket_does_not_go_with_a_certificate(quick_pair, both, client_config, first, supported) -> None:
+    """RFC 8773, section 5.1: all of them must be external, also those that are not selected."""
+    client, server = both
+    server = server.replace(certificate_with_psk=supported)
+    ticket = sessions_of(client_config.replace(psk_key_exchange_modes=MODES), server)[0].ticket
+
+    def script(message):
+        if not isinstance(message, ClientHello):
+            return message
+        psks = message.extensions.get(OfferedPsks)
+        resumption = psks.identities[0].replace(identity=ticket)
+        identities = (resumption, *psks.identities) if first else (*psks.identities, resumption)
+        offered = psks.replace(identities=identities, binders=psks.binders * 2)
+        return message.replace(extensions=message.extensions.replacing(offered, offered.encode()))
+
+    made = quick_pair(client=client, server=server, client_script=script)
+    made.expect_refusal_by_server(errors.BadCertificateWithPsk)
 
 
 def test_a_client_that_wants_both_does_not_take_the_psk_alone(quick_pair, both) -> None:

@@ -13,7 +13,7 @@ import tls13
 from tests.conftest import HOST
 from tests.requirements.scripts import BOTH_MODES, KEY, ONLY_PSK, Recorder, edit, events_of, first_hello, session_of
 from tls13 import errors
-from tls13.crypto.suites import SHA256, SHA384
+from tls13.crypto.suites import SHA256, SHA384, SUITES
 from tls13.resumption.psk import PskKind
 from tls13.wire.extensions import OfferedPsks
 from tls13.wire.messages import Certificate, EncryptedExtensions, Finished, ServerHello
@@ -204,6 +204,36 @@ def test_a_server_looks_for_the_key_when_it_is_needed(pair, only_psk, psk_server
     made.run()
     assert made.server.session.psk_identity == b"other"
     assert asked == [b"nobody's", b"other"]
+
+
+@pytest.mark.parametrize("hash", ["sha256", "sha384"])
+@pytest.mark.parametrize("retried", [False, True])
+def test_the_suite_fits_a_key_that_was_looked_for(quick_pair, only_psk, identity, retried, hash) -> None:
+    """Section 4.3.11: a compatible PSK and cipher suite, whoever knows the PSK."""
+    psk = tls13.ExternalPsk(b"somewhere else", KEY, hash)
+    for shown in (None, identity):
+        server = tls13.ServerConfig(shown, find_psk={psk.identity: psk}.get, always_retry=retried)
+        made = quick_pair(client=only_psk.replace(psks=[psk]), server=server, host=None)
+        made.run()
+        assert made.server.session.psk_identity == psk.identity
+        assert SUITES[made.server.session.cipher_suite].hash is psk.hash
+
+
+def test_of_many_keys_the_one_that_the_server_was_given_is_found(quick_pair, only_psk) -> None:
+    """Only questions to others are counted (MAX_IDENTITIES)."""
+    psks = [tls13.ExternalPsk(b"number %d" % number, bytes([number]) * 32) for number in range(40)]
+    made = quick_pair(client=only_psk.replace(psks=psks), server=tls13.ServerConfig(None, psks=psks[-1:]), host=None)
+    made.run()
+    assert made.server.session.psk_identity == b"number 39"
+
+
+def test_a_server_asks_about_eight_identities_at_most(quick_pair, only_psk, psk_server) -> None:
+    asked = []
+    psks = [tls13.ExternalPsk(b"number %d" % number, bytes([number]) * 32) for number in range(40)]
+    server = psk_server.replace(find_psk=lambda identity: asked.append(identity))
+    made = quick_pair(client=only_psk.replace(psks=psks), server=server, host=None)
+    made.expect_refusal_by_server(errors.BadBinder)
+    assert asked == [psk.identity for psk in psks[:8]]
 
 
 # --- imported ones: RFC 9258 ------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ X509_ALONE = (X509,)
 """What a client may be shown, and what it has, if it does not say (RFC 7250, section 4.1)."""
 
 MAX_IDENTITIES = 8
-"""How many PSK identities are looked up for one ClientHello: each may be a question to a database."""
+"""How many PSK identities of one ClientHello we ask others about: each may be a question to a database."""
 
 
 class Selected:
@@ -171,11 +171,14 @@ class Negotiation(ServerAfterwards):
     def choose(self, hello: ClientHello) -> Flow[Choice]:
         """Every choice the server makes, before it sends a byte. Raises HandshakeFailure where there is none."""
         extensions = hello.extensions
-        suite = self.choose_suite(hello)
+        modes = self.usable_modes(extensions)
+        external: dict[bytes, Psk] = {}
+        if modes and (self.config.psks or self.config.find_psk is not None):
+            external = yield from self.find_external_psks(extensions)
+        suite = self.choose_suite(hello, external)
         server_name = self.requested_name(extensions)
         alpn_protocol = self.choose_protocol(extensions)
         group, share = self.choose_group(extensions)
-        modes = self.usable_modes(extensions)
         with_group = group is not None and (PSK_DHE_KE in modes or not modes)
 
         selected = None
@@ -183,7 +186,7 @@ class Negotiation(ServerAfterwards):
         first = not self.transcript_prefix
         postponed = first and (self.config.always_retry or (with_group and share is None))
         if modes and not postponed:
-            selected = yield from self.choose_psk(hello, suite, server_name, alpn_protocol)
+            selected = yield from self.choose_psk(hello, external, suite, server_name, alpn_protocol)
         if selected is not None and not with_group:
             group = share = None
         early_data = False
@@ -191,7 +194,7 @@ class Negotiation(ServerAfterwards):
             early_data = yield from self.choose_early_data(hello, suite, selected, alpn_protocol)
 
         identity, scheme, name_matched = None, None, False
-        both = selected is not None and self.certificate_with_psk(extensions, selected, with_group=group is not None)
+        both = selected is not None and self.certificate_with_psk(extensions, with_group=group is not None)
         if both or (selected is None and not (postponed and modes)):
             if group is None:
                 raise errors.NoCommonGroup("no group in common, and no PSK that we accept")
@@ -200,12 +203,11 @@ class Negotiation(ServerAfterwards):
             suite, group, share, selected, early_data, identity, scheme, alpn_protocol, server_name, name_matched
         )
 
-    def choose_suite(self, hello: ClientHello) -> Suite:
+    def choose_suite(self, hello: ClientHello, external: dict[bytes, Psk]) -> Suite:
         """Our most wanted suite of the client's; where both sides know an external PSK, one with its hash (4.3.11)."""
         config, offered = self.config, hello.cipher_suites
-        psks = hello.extensions.get(OfferedPsks) if config.psks else None
-        if psks is not None:
-            hashes = [psk.hash for one in psks.identities if (psk := config.psks.get(one.identity))]
+        if external:
+            hashes = [psk.hash for psk in external.values()]
             for code in config.cipher_suites:
                 if code in offered and SUITES[code].hash in hashes:
                     return SUITES[code]
@@ -240,45 +242,56 @@ class Negotiation(ServerAfterwards):
             return ()
         return tuple([mode for mode in self.config.psk_key_exchange_modes if mode in modes.ke_modes])
 
+    def find_external_psks(self, extensions: Extensions) -> Flow[dict[bytes, Psk]]:
+        """The PSKs of this ClientHello that were given to both sides, by identity."""
+        config, offered, asked = self.config, extensions.get(OfferedPsks), 0
+        found: dict[bytes, Psk] = {}
+        for one in offered.identities if offered is not None else ():
+            psk = config.psks.get(one.identity)
+            if psk is None and config.find_psk is not None and asked < MAX_IDENTITIES:
+                asked += 1
+                psk = yield from settle(config.find_psk(one.identity))
+            if psk is not None and psk.role != "client":
+                found[one.identity] = psk
+        return found
+
     def choose_psk(
-        self, hello: ClientHello, suite: Suite, server_name: str | None, alpn_protocol: bytes | None
+        self,
+        hello: ClientHello,
+        external: dict[bytes, Psk],
+        suite: Suite,
+        server_name: str | None,
+        alpn_protocol: bytes | None,
     ) -> Flow[Selected | None]:
         """Section 4.3.11: the first PSK that we know and that fits; its binder, and no other's, is verified."""
-        psks = hello.extensions.get(OfferedPsks)
-        for index, offered in enumerate(psks.identities[:MAX_IDENTITIES] if psks is not None else ()):
-            psk, ticket = yield from self.find_psk(offered.identity)
-            if psk is None or psk.hash is not suite.hash:
-                continue
-            if ticket is not None and not self.may_resume(ticket, server_name, alpn_protocol):
-                continue
-            if psks is not None:
-                self.check_binder(psk, psks, index)
-            return Selected(index, psk, ticket)
-        if psks is not None and not self.config.identities:
+        config, psks, opened = self.config, hello.extensions.get(OfferedPsks), 0
+        selected: Selected | None = None
+        with_certificate = hello.extensions.get(CertWithExternPsk) is not None
+        for index, offered in enumerate(psks.identities if psks is not None else ()):
+            psk, ticket = external.get(offered.identity), None
+            if psk is None and config.tickets is not None and opened < MAX_IDENTITIES:
+                opened += 1
+                ticket = yield from config.tickets.open(offered.identity, config.clock())
+            if ticket is not None:
+                if with_certificate:
+                    raise errors.BadCertificateWithPsk("a PSK of a ticket")
+                if not self.may_resume(ticket, server_name, alpn_protocol):
+                    continue
+                psk = ticket.as_psk(offered.identity)
+            if selected is None and psk is not None and psk.hash is suite.hash:
+                selected = Selected(index, psk, ticket)
+            if selected is not None and not with_certificate:  # where all of them must be external (RFC 8773, 5.1)
+                break
+        if psks is not None and selected is not None:
+            self.check_binder(selected.psk, psks, selected.position, with_certificate=with_certificate)
+        elif psks is not None and not config.identities:
             # Appendix F.6: who only knows PSKs must not tell an unknown identity from a wrong key.
             raise errors.BadBinder
-        return None
+        return selected
 
-    def certificate_with_psk(self, extensions: Extensions, selected: Selected, *, with_group: bool) -> bool:
+    def certificate_with_psk(self, extensions: Extensions, *, with_group: bool) -> bool:
         """RFC 8773: whether the client wants a certificate beside an external PSK, and so do we."""
-        if extensions.get(CertWithExternPsk) is None:
-            return False
-        if selected.ticket is not None:
-            raise errors.BadCertificateWithPsk("a PSK of a ticket")
-        return with_group and self.config.certificate_with_psk
-
-    def find_psk(self, identity: bytes) -> Flow[tuple[Psk | None, TicketState | None]]:
-        """The PSK of this identity: one that was given to both sides, or one of our tickets."""
-        config = self.config
-        psk = config.psks.get(identity)
-        if psk is None and config.find_psk is not None:
-            psk = yield from settle(config.find_psk(identity))
-            if psk is not None and psk.role == "client":
-                psk = None
-        if psk is not None or config.tickets is None:
-            return psk, None
-        ticket = yield from config.tickets.open(identity, config.clock())
-        return (ticket.as_psk(identity), ticket) if ticket is not None else (None, None)
+        return with_group and self.config.certificate_with_psk and extensions.get(CertWithExternPsk) is not None
 
     def may_resume(self, ticket: TicketState, server_name: str | None, alpn_protocol: bytes | None) -> bool:
         """A ticket must not lead around authentication: it opens only what the same name and the same demands on the
@@ -292,12 +305,13 @@ class Negotiation(ServerAfterwards):
             and origin.alpn_protocol == (alpn_protocol or b"")
         )
 
-    def check_binder(self, psk: Psk, psks: OfferedPsks, index: int) -> None:
-        """Section 4.3.11.2: over everything up to and including the identities, with the PSK's own hash."""
+    def check_binder(self, psk: Psk, psks: OfferedPsks, index: int, *, with_certificate: bool) -> None:
+        """Section 4.3.11.2: over everything up to and including the identities, with the PSK's own hash.
+        `with_certificate`: RFC 8773 has another alert for it."""
         truncated = self.transcript_prefix + self.last_received[: -psks.binders_length]
         expected = psk.binder(psk.hash.new(truncated).digest())
         if not compare_digest(psks.binders[index], expected):
-            raise errors.BadBinder
+            raise errors.BadCertificateWithPsk("a binder of another key") if with_certificate else errors.BadBinder
 
     def choose_early_data(
         self, hello: ClientHello, suite: Suite, selected: Selected, alpn_protocol: bytes | None
