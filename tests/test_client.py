@@ -7,6 +7,7 @@ import pytest
 import tls13
 from tls13 import errors
 from tls13.lab.scripted import with_extension, with_raw_extension, without
+from tls13.record import RecordWriter
 from tls13.wire.extensions import (
     CR,
     HRR,
@@ -32,6 +33,7 @@ from tls13.wire.messages import (
     KeyUpdate,
     NewSessionTicket,
     ServerHello,
+    decode_handshake,
 )
 from tls13.wire.registry import (
     CipherSuite,
@@ -525,3 +527,24 @@ def test_extraneous_and_unordered_certificates_are_tolerated(pair, authority) ->
     made.run()
     assert made.client.handshake_complete
     assert made.server.handshake_complete
+
+
+@pytest.mark.parametrize(("length", "fits"), [(1, True), (63_000, True), (65_000, False)])
+def test_a_cookie_must_leave_room_for_the_rest(client_config, length, fits) -> None:
+    """Section 4.3.2 gives a cookie 2^16 - 1 bytes, and so have all extensions of the second ClientHello together."""
+    client = tls13.ClientConnection(client_config, server_hostname="server.example")
+    hello = decode_handshake(client.data_to_send()[5:])
+    retry = HelloRetryRequest(
+        legacy_session_id_echo=hello.legacy_session_id,
+        cipher_suite=hello.cipher_suites[0],
+        extensions=Extensions.of(HRR, SELECTED_TLS_1_3, Cookie(cookie=bytes(length))),
+    )
+    records: list[bytes] = []
+    RecordWriter().write(22, retry.to_handshake(), records)
+    client.receive_data(b"".join(records))
+    if fits:
+        assert list(client.events()) == []
+        assert len(client.data_to_send()) > length
+    else:
+        with pytest.raises(errors.IllegalParameter, match="cookie"):
+            list(client.events())

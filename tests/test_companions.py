@@ -234,6 +234,26 @@ def test_a_client_gets_the_tickets_that_it_asks_for(pair, client_config, server_
         assert len(cache) == given - 1 + 1
 
 
+@pytest.mark.parametrize("why", ["no tickets", "an external PSK", "no mode in common"])
+def test_a_server_that_gives_no_tickets_promises_none(quick_pair, client_config, server_config, why) -> None:
+    """Section 3: the number that it expects to send."""
+    seen: list = []
+    psk = tls13.ExternalPsk(b"shared", KEY)
+    client, server = {
+        "no tickets": (client_config.replace(psk_key_exchange_modes=MODES), server_config.replace(tickets=None)),
+        "an external PSK": (client_config.replace(psks=[psk]), server_config.replace(psks=[psk])),
+        "no mode in common": (
+            client_config.replace(psk_key_exchange_modes=["psk_ke"]),
+            server_config.replace(psk_key_exchange_modes=["psk_dhe_ke"]),
+        ),
+    }[why]
+    made = quick_pair(client=client.replace(ticket_request=(3, 2)), server=server, server_script=watching(seen))
+    client_events, _ = made.run()
+    assert not [event for event in client_events if isinstance(event, tls13.TicketReceived)]
+    hints = [m.extensions.get(ServerTicketRequestHint) for m in seen if isinstance(m, EncryptedExtensions)]
+    assert [hint.expected_count for hint in hints] == [0]
+
+
 def test_a_client_that_does_not_ask_gets_no_hint(quick_pair, client_config) -> None:
     seen: list = []
     quick_pair(client=client_config.replace(sessions=tls13.SessionCache()), server_script=watching(seen)).run()

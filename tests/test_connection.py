@@ -573,6 +573,7 @@ def test_without_verification_the_signature_is_still_checked(quick_pair, identit
         ({"max_handshake_message": 0}, "positive"),
         ({"padding": lambda length, room: 100}, "100 zeros"),
         ({"key_shares": [NamedGroup.x448], "groups": [NamedGroup.x25519]}, "not among the groups"),
+        ({"certificate_compression": ["rot13"]}, "unknown compression algorithm"),
         ({"verify": False}, "INSECURE_NO_VERIFICATION"),
     ],
 )
@@ -685,3 +686,36 @@ def test_encrypted_extensions_are_the_first_thing_encrypted(quick_pair) -> None:
         (True, 20, 2),
     ]
     assert EncryptedExtensions.msg_type == 8
+
+
+# --- a padding policy that fails --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["data", "a KeyUpdate's answer", "a ticket"])
+def test_a_padding_policy_that_fails_ends_the_connection(quick_pair, client_config, server_config, what) -> None:
+    """What it was to pad is lost. Behind it nothing may be sent as if it had gone; and the peer is told."""
+    failing: list[Exception] = []
+
+    def policy(length: int, room: int) -> int:
+        if failing:
+            raise failing.pop()
+        return 0
+
+    made = quick_pair(
+        client=client_config.replace(sessions=tls13.SessionCache()), server=server_config.replace(padding=policy)
+    )
+    made.run()
+    if what == "a KeyUpdate's answer":
+        made.client.update_keys(request_peer=True)
+        made.server.receive_data(made.client.data_to_send())
+        assert [type(event) for event in made.server.events()] == [tls13.KeysUpdated]
+    elif what == "a ticket":
+        made.server.send_ticket()
+    failing.append(LookupError("no policy today"))
+    with pytest.raises(LookupError, match="no policy today"):
+        made.server.send_data(b"first") if what == "data" else made.server.data_to_send()
+    with pytest.raises(tls13.ConnectionFailed):
+        made.server.send_data(b"second")
+    made.client.receive_data(made.server.data_to_send())
+    with pytest.raises(tls13.AlertReceived, match="internal_error"):
+        list(made.client.events())

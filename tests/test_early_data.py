@@ -520,7 +520,7 @@ def test_there_is_no_moment_at_which_a_replay_is_taken(ahead, step, client, serv
     """As long as a ClientHello is fresh it is remembered, also one that came from a clock that runs ahead, and also at
     the very end of the window."""
     now = [1_800_000_000.0]
-    guard = tls13.ReplayGuard(tls13.MemoryStore(clock=lambda: now[0]))
+    guard = tls13.ReplayGuard(tls13.MemoryStore(clock=lambda: now[0]), monotonic=lambda: now[0])
     ticket, age = a_ticket(now[0] - 100), int((100 + ahead) * 1000)
     assert judge(guard, ticket, age, b"binder", now[0]) is None
     now[0] += step
@@ -617,7 +617,7 @@ class SharedMemory(tls13.MemoryStore):
 @pytest.mark.requirement("D05")
 def test_by_default_a_server_waits_after_its_start(quick_pair, client, server_config) -> None:
     now = [server_config.clock()]
-    server = server_config.replace(max_early_data=1000, clock=lambda: now[0])
+    server = server_config.replace(tickets=tls13.SealedTickets(), max_early_data=1000, clock=lambda: now[0])
     client = client.replace(clock=lambda: now[0])
     for after, outcome in ((0, "rejected"), (15, "rejected"), (10, "accepted")):
         now[0] += after

@@ -221,7 +221,7 @@ def test_early_data_stays_below_the_limit_of_its_key(quick_pair, client_config, 
     """Its key cannot be changed, so there the sender stops."""
     now = [server_config.clock()]
     client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
-    server = server_config.replace(max_early_data=1000, clock=lambda: now[0])
+    server = server_config.replace(tickets=tls13.SealedTickets(), max_early_data=1000, clock=lambda: now[0])
     now[0] += 60
     quick_pair(client=client, server=server).run()
     made = quick_pair(server=server)

@@ -65,6 +65,7 @@ def test_a_client_is_who_it_says_once_it_was_asked(later, somebody, authority) -
     assert made.server.session.peer_certificates == (somebody.certificate,)
     assert made.server.session.verified_chain[-1] == authority.certificate
     assert made.server.session.client_scheme in somebody.identity.signature_schemes
+    assert made.client.session.client_scheme == made.server.session.client_scheme
     made.server.send_data(b"welcome")
     assert made.run()[0] == [tls13.ApplicationData(b"welcome")]
 

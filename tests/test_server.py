@@ -10,9 +10,11 @@ from tls13.lab.scripted import with_extension, with_raw_extension, without
 from tls13.wire.extensions import (
     ClientVersions,
     Cookie,
+    HostNameEntry,
     KeyShareClientHello,
     KeyShareEntry,
     NamedGroupList,
+    ServerNameList,
     SignatureSchemeList,
 )
 from tls13.wire.messages import Certificate, ClientHello, Finished, HandshakeMessage, KeyUpdate
@@ -21,6 +23,7 @@ from tls13.wire.registry import (
     ExtensionType,
     KeyUpdateRequest,
     NamedGroup,
+    NameType,
     ProtocolVersion,
     SignatureScheme,
 )
@@ -406,6 +409,20 @@ def test_another_server_finishes_the_handshake(groups, client_config, server_con
     tls13.pump(client, second)
     assert client.handshake_complete
     assert second.session.hello_retry_request
+
+
+@pytest.mark.parametrize("tickets", ["sealed", None])
+def test_no_server_is_called_by_more_than_255_letters(quick_pair, server_config, tickets) -> None:
+    """A HostName has room for more, but the DNS has not; and a ticket holds the name."""
+
+    def named(length: int):
+        entry = HostNameEntry(name_type=NameType.host_name, host_name=b"a" * length)
+        return hello(lambda m: with_extension(m, ServerNameList(server_name_list=(entry,))))
+
+    server = server_config.replace(tickets=tickets)
+    client = quick_pair.client_config.replace(sessions=tls13.SessionCache())
+    quick_pair(client=client, server=server, client_script=named(255)).run()
+    quick_pair(client=client, server=server, client_script=named(256)).expect_refusal_by_server(errors.UnrecognizedName)
 
 
 def test_a_cookie_of_another_key_is_refused(client_config, server_config) -> None:

@@ -420,7 +420,8 @@ def _compression(wanted: Sequence[CertificateCompressionAlgorithm]) -> tuple[Cer
         return ()
     from .wire.compression import require
 
-    algorithms = tuple(CertificateCompressionAlgorithm(one) for one in wanted)
+    kind = CertificateCompressionAlgorithm
+    algorithms: tuple[CertificateCompressionAlgorithm, ...] = _known(wanted, tuple(kind), kind, "compression algorithm")
     for algorithm in algorithms:
         require(algorithm)
     return algorithms

@@ -247,12 +247,16 @@ class Connection:
             engine.update_write_keys(request=False)
         if layer.tracer is not None:
             layer.tracer.record(True, APPLICATION_DATA, len(data), APPLICATION)
-        if layer.flight:
-            layer.finish_flight()
-        if len(data) < writer.max_inner_plaintext:  # one record, as most are
-            writer.protect(APPLICATION_DATA, data, layer.out)
-        else:
-            writer.write(APPLICATION_DATA, data, layer.out)
+        try:
+            if layer.flight:
+                layer.finish_flight()
+            if len(data) < writer.max_inner_plaintext:  # one record, as most are
+                writer.protect(APPLICATION_DATA, data, layer.out)
+            else:
+                writer.write(APPLICATION_DATA, data, layer.out)
+        except Exception as error:  # noqa: BLE001  # a padding policy's: the stream would have a hole
+            self.abandon(error)
+            raise error.with_traceback(None) from error.__cause__
 
     @property
     def may_send_before_finished(self) -> bool:
@@ -271,12 +275,16 @@ class Connection:
     def data_to_send(self) -> bytes:
         """Everything that is ready for the stream. We keep none of it: whoever does not send it has lost it."""
         engine, layer = self._engine, self._layer
-        if layer.alert_owed is not None:
-            layer.send_owed_alert(layer.alert_owed)
-        elif engine.in_debt and not layer.closed:
-            engine.settle_debts()
-        if layer.flight:
-            layer.finish_flight()
+        try:
+            if layer.alert_owed is not None:
+                layer.send_owed_alert(layer.alert_owed)
+            elif engine.in_debt and not layer.closed:
+                engine.settle_debts()
+            if layer.flight:
+                layer.finish_flight()
+        except Exception as error:  # noqa: BLE001  # as in send_data
+            self.abandon(error)
+            raise error.with_traceback(None) from error.__cause__
         out, layer.out = layer.out, []
         return b"".join(out)
 

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 PRINTABLE = bytes(range(0x21, 0x7F))
 """ASCII's, without the space."""
 
+LONGEST_NAME = 255
+"""Bytes. No name of the DNS is longer (RFC 1035, section 2.3.4), although HostName has room for 2^16 - 1."""
+
 X509_ALONE = (X509,)
 """What a client may be shown, and what it has, if it does not say (RFC 7250, section 4.1)."""
 
@@ -345,7 +348,10 @@ class Negotiation(ServerAfterwards):
             return None
         if host.translate(None, PRINTABLE):
             raise errors.IllegalParameter(f"server_name holds a host_name that is not printable ASCII: {host!r}")
-        return host.decode("ascii")
+        name = host.decode("ascii")
+        if len(name) > LONGEST_NAME:
+            raise errors.UnrecognizedName(f"{name[:32]}..., of {len(name)} bytes")
+        return name
 
     def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
         """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme; and

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from . import errors
 from .crypto.groups import GROUPS
 from .crypto.suites import SUITES
 from .grease import NO_GREASE, Grease, shuffled
@@ -185,7 +186,10 @@ class Offering(ClientAfterwards):
         fresh: list[ExtensionBody] = [_key_share(shares, grease)]
         if cookie is not None:
             fresh.append(cookie)
-        hello = offer.hello.replace(extensions=self.block(fresh, offer.psks))
+        extensions = self.block(fresh, offer.psks)
+        if len(extensions.encoded()) > 2**16 - 1:
+            raise errors.IllegalParameter("the cookie leaves no room for the rest of the second ClientHello")
+        hello = offer.hello.replace(extensions=extensions)
         bound = self.bound(hello, offer.psks)
         return Offer(bound, shares, offer.psks, offer.early_data, request)
 

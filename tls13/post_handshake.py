@@ -196,6 +196,8 @@ class ClientAfterwards(Afterwards):
         if chosen is not None:
             verify = yield from self.certificate_verify(*chosen, CLIENT_CONTEXT, transcript.digest())
             add(verify)
+            if self.session is not None:
+                self.session, self.origin = self.session._replace(client_scheme=chosen[1]), None
 
         def compose(secret: TrafficSecret) -> list[bytes]:
             self.unanswered.remove(request.certificate_request_context)

@@ -283,7 +283,8 @@ class ServerHandshake(Negotiation):
         if tickets is not None:
             resumes = choice.selected is not None and choice.selected.ticket is not None
             self.tickets_asked = tickets.resumption_count if resumes else tickets.new_session_count
-            hint = min(255, self.ticket_count())
+            external = choice.selected is not None and not resumes
+            hint = min(255, self.ticket_count()) if self.can_use_tickets(hello, external=external) else 0
         protocol = choice.alpn_protocol
         message = encrypted_extensions(
             choice.name_matched, protocol, choice.early_data, limit, server_type, client_type, hint
@@ -378,14 +379,18 @@ class ServerHandshake(Negotiation):
             client_scheme=scheme,
         )
 
+    def can_use_tickets(self, hello: ClientHello, *, external: bool) -> bool:
+        """Whether a ticket of ours would be of use to the client. An external PSK is at hand anyway, and a ticket would
+        not say whose connection it resumes."""
+        modes = hello.extensions.get(PskKeyExchangeModes)
+        if external or modes is None or self.config.tickets is None:
+            return False
+        return not set(self.config.psk_key_exchange_modes).isdisjoint(modes.ke_modes)
+
     def finish(self, hello: ClientHello, session: Session, main_secret: MainSecret) -> None:
         """Keep what section 4.7 may need, and nothing else."""
         self.session = session
-        modes = hello.extensions.get(PskKeyExchangeModes)
-        ours = self.config.psk_key_exchange_modes if self.config.tickets is not None else ()
-        usable = modes is not None and not set(ours).isdisjoint(modes.ke_modes)
-        # An external PSK is at hand anyway, and a ticket would not say whose connection it resumes.
-        if usable and session.psk_identity is None:
+        if self.can_use_tickets(hello, external=session.psk_identity is not None):
             self.resumption_secret = main_secret.resumption(self.transcript.digest())
         if self.config.knows_clients and hello.extensions.get(PostHandshakeAuth) is not None:
             self.handshake_transcript = self.transcript

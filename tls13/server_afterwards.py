@@ -92,7 +92,7 @@ class ServerAfterwards(Afterwards):
         if limit:
             extensions = Extensions.of(NST, EarlyDataTicket(max_early_data_size=limit))
         for ticket_age_add in unpack(f">{count}I", config.random(4 * count)):
-            nonce = self.tickets.to_bytes(2, "big")
+            nonce = self.tickets.to_bytes(4, "big")
             self.tickets += 1
             state = TicketState(
                 psk=resumption_psk(secret, nonce),
