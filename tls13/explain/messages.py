@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
-    ClientHello: ("section 4.2.2", "what the client can do, and its half of the key exchange"),
+    ClientHello: ("section 4.2.2", "what the client can do"),
     HelloRetryRequest: ("section 4.2.4", "the server wants another ClientHello"),
-    ServerHello: ("section 4.2.3", "what the server chose, and its half of the key exchange"),
+    ServerHello: ("section 4.2.3", "what the server chose"),
     EncryptedExtensions: ("section 4.4.1", "answers that need not be public; the first encrypted message"),
     CertificateRequest: ("section 4.4.2", "the server wants to know who the client is"),
     Certificate: ("section 4.5.1", "who the sender says it is"),
@@ -63,6 +63,18 @@ SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
     CompressedCertificate: ("RFC 8879, section 4", "a Certificate, compressed"),
     KeyUpdate: ("section 4.7.3", "the sender changes its keys"),
 }
+
+
+def section_and_purpose(kind: type[HandshakeMessage], message: HandshakeMessage | None) -> tuple[str, str]:
+    """Where the RFC has it, and what it is for; `message`: None for one that does not decode."""
+    section, purpose = SECTIONS.get(kind, ("section 4", "a message of a type that is not known here"))
+    if isinstance(message, ClientHello | ServerHello) and _has_share(message.extensions):
+        purpose += ", and its half of the key exchange"
+    return section, purpose
+
+
+def _has_share(hello: Extensions) -> bool:
+    return hello.get(KeyShareClientHello) is not None or hello.get(KeyShareServerHello) is not None
 
 
 Fields = list[tuple[str, str]]

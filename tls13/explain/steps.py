@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AlertDescription
 from ..flow import Epoch
+from ..record_layer import WARNING
 from ..wire.messages import (
     ClientHello,
     Finished,
@@ -15,9 +16,10 @@ from ..wire.messages import (
     ServerHello,
     message_class,
 )
-from ..wire.registry import HandshakeType
+from ..wire.registry import ContentType, HandshakeType
+from .dissect import OLDER
 from .knowledge import KEYS, Known, of_message
-from .messages import DESCRIPTIONS, SECTIONS
+from .messages import DESCRIPTIONS, section_and_purpose
 from .spans import alert_fields, message_fields
 from .story import Step
 from .terminal import printable
@@ -46,6 +48,17 @@ def message_name(seen: Seen) -> str:
     """The message's, by its type, even if the rest of it does not decode."""
     kind = message_class(seen.raw) if seen.raw else None
     return kind.__name__ if kind is not None else str(HandshakeType(seen.raw[0]))
+
+
+def is_warning(seen: Seen, read: Dissector) -> bool:
+    """Whether it is an alert after which the connection may go on: before TLS 1.3 there were such (section 6)."""
+    return seen.raw[:1] == bytes((WARNING,)) and read.hellos.is_other_version
+
+
+def is_error(seen: Seen, read: Dissector) -> bool:
+    """Whether it is an alert that ends the connection otherwise than by closing it."""
+    whole = seen.kind == "alert" and len(seen.raw) == 2
+    return whole and seen.raw[1] not in CLOSING and not is_warning(seen, read)
 
 
 class Steps:
@@ -104,6 +117,7 @@ class Steps:
             "application_data": self._application_data,
             "alert": self._alert,
             "sealed": self._sealed,
+            "unread": self._unread,
             "rubbish": self._rubbish,
         }[seen.kind]
         step = make(seen)
@@ -112,9 +126,10 @@ class Steps:
 
     def _message(self, seen: Seen) -> Step:
         kind = message_class(seen.raw) or HandshakeMessage
-        section, purpose = SECTIONS.get(kind, ("section 4", "a message of a type that is not known here"))
+        section, purpose = section_and_purpose(kind, seen.message)
         if seen.message is None:
-            purpose = f"{purpose}; it does not decode, and a peer refuses it"
+            refused = "" if self.read.hellos.is_other_version else ", and a peer refuses it"
+            purpose = f"{purpose}; it is not as TLS 1.3 wants it{refused}"
         step = self._add("message", seen, message_name(seen), _section(section), purpose, of_message(seen))
         step.fields = message_fields(seen.raw)
         step.transcript_hash = seen.after
@@ -154,19 +169,22 @@ class Steps:
     def _alert(self, seen: Seen) -> Step:
         code = seen.raw[1] if len(seen.raw) == 2 else -1
         who = "client" if seen.to_server else "server"
-        closes = code in CLOSING
+        closes, warning = code in CLOSING, is_warning(seen, self.read)
         purpose = f"the {who} ends the connection: {alert_name(code)}"
         if code == AlertDescription.close_notify:
             purpose = f"nothing more will come from the {who}; whoever cuts the connection off cannot forge this"
         elif closes:
             purpose = f"the {who} gives up, without there being an error"
+        elif warning:
+            purpose = "a warning: before TLS 1.3 a connection may go on after it"
         wire = (f"the alert {alert_name(code)}, in the clear",) if seen.keys is None else ("a short encrypted record",)
-        name = f"alert {alert_name(code)}" if len(seen.raw) == 2 else "alert"
+        name = f"{'warning' if warning else 'alert'} {alert_name(code)}" if len(seen.raw) == 2 else "alert"
         section = "RFC 9846, 6.1" if closes else "RFC 9846, 6.2"
         step = self._add("alert", seen, name, section, purpose, Known(wire=wire))
         step.fields = alert_fields(seen.raw)
         level = {1: "warning", 2: "fatal"}.get(seen.raw[0], str(seen.raw[0])) if seen.raw else ""
-        step.summary = (("level", f"{level}: it means nothing in TLS 1.3"), ("description", alert_name(code)))
+        means = "" if self.read.hellos.is_other_version else ": it means nothing in TLS 1.3"
+        step.summary = (("level", f"{level}{means}"), ("description", alert_name(code)))
         return step
 
     def _sealed(self, seen: Seen) -> Step:
@@ -174,6 +192,13 @@ class Steps:
         known = Known(wire=(f"{len(seen.raw)} bytes, of which 5 are a header that it can read",))
         name = "encrypted record"
         return self._add("application_data", seen, name, "RFC 9846, 5.2", f"not opened: {record.why}", known)
+
+    def _unread(self, seen: Seen) -> Step:
+        """Of another version: what is in it is not ours to say."""
+        record = self.read.records[seen.records[-1]]
+        kind = ContentType(record.frame.outer_type).name
+        known = Known(wire=(f"its type and its length: {len(record.frame.body)} bytes after the header",))
+        return self._add("application_data", seen, f"{kind} record", "RFC 9846, E.1", OLDER, known)
 
     def _rubbish(self, seen: Seen) -> Step:
         record = self.read.records[seen.records[-1]]

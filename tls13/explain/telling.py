@@ -29,7 +29,7 @@ from .lessons import lessons
 from .schedule import Graph, Schedule, key_ids
 from .snippets import nonce
 from .spans import inner_fields, record_fields
-from .steps import CLOSING, EPOCHS, Steps, alert_name
+from .steps import EPOCHS, Steps, alert_name, is_error
 from .story import Node, Protection, RecordTold, Sealed, Story
 from .terminal import printable
 
@@ -132,10 +132,12 @@ def _protection(record: Record, keys: Keys, known: set[str]) -> Protection:
 
 def _outcome(read: Dissector) -> dict[str, str]:
     for seen in read.seen:
-        if seen.kind == "alert" and len(seen.raw) == 2 and seen.raw[1] not in CLOSING:
+        if is_error(seen, read):
             who = "client" if seen.to_server else "server"
             text = f"the {who} ended the connection with the alert {alert_name(seen.raw[1])}"
             return {"kind": "alert", "text": text}
+    if read.hellos.is_other_version:
+        return {"kind": "unread", "text": "the server chose an older version, which is not read here"}
     if "client_finished" in read.reaches:
         closed = sorted("client" if one.to_server else "server" for one in read.seen if one.kind == "alert")
         end = f"; closed by {' and '.join(closed)}" if closed else ""
@@ -205,6 +207,8 @@ class Negotiated:
     def variants(self) -> Iterator[str]:
         """In the order in which they change the picture."""
         hellos, facts = self.read.hellos, self.facts()
+        if hellos.is_other_version:
+            yield "older version"
         if hellos.retry is not None:
             yield "HelloRetryRequest"
         psk = facts["psk"] or ""

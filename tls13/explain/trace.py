@@ -18,7 +18,7 @@ from ..wire.registry import ContentType
 from .dissect import Seen
 from .knowledge import KEYS, of_message
 from .lanes import Lanes
-from .messages import DESCRIPTIONS, SECTIONS
+from .messages import DESCRIPTIONS, section_and_purpose
 from .spans import message_fields
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Narrator:
             self._lanes.say("31", str(error))
             self._open(raw)
             return
-        section, purpose = SECTIONS.get(type(message), ("section 4", ""))
+        section, purpose = section_and_purpose(type(message), message)
         about = f"{section}, {len(raw)} bytes, {EPOCHS[epoch]}"
         self._arrow(sent, type(message).__name__, about, epoch)
         self._lanes.say("3", purpose)
