@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from ..crypto.suites import SUITES
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
+from ..resumption.psk import PskKind
 from ..transcript import message_hash
 from ..wire.extensions import EarlyDataIndication
 from ..wire.messages import (
@@ -150,6 +151,16 @@ class Dissector:
     @property
     def suite(self) -> Suite | None:
         return self.hellos.suite
+
+    @property
+    def psk_kind(self) -> PskKind | None:
+        """The selected PSK's: its binder tells it, if the PSK is known; else whether it has an age, as a ticket has."""
+        selected, offered = self.hellos.selected_psk, self.hellos.offered_psks
+        if selected is None or offered is None or selected >= len(offered.identities):
+            return None
+        if (known := self.material.psk(selected)) is not None:
+            return known.kind
+        return PskKind.RESUMPTION if offered.identities[selected].obfuscated_ticket_age else PskKind.EXTERNAL
 
     @property
     def rejects_early_data(self) -> bool:

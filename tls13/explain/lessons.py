@@ -21,6 +21,9 @@ from ..crypto.signatures import signed_content
 from ..errors import TLSError
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
+from ..resumption.psk import PskKind
+from ..wire.companions import CertWithExternPsk
+from ..wire.extensions import KeyShareHelloRetryRequest
 from ..wire.messages import CertificateVerify, Finished
 from ..wire.registry import ContentType
 from .chain import shown_certificates, signature_check
@@ -217,6 +220,20 @@ def _finished_trials(read: Dissector) -> Iterator[tuple[str, str]]:
 # --- quantum computers ---------------------------------------------------------------------------------------------
 
 
+_OUTSIDE = (
+    "and on the PSK: a quantum computer of the future that has this recording needs the PSK as well, which came by "
+    "other means."
+)
+CLASSICAL: dict[PskKind | None, str] = {
+    None: "alone: a quantum computer of the future opens this recording.",
+    PskKind.RESUMPTION: "and on the PSK, which came from an earlier connection: a quantum computer of the future opens "
+    "this recording if it can open that one too.",
+    PskKind.EXTERNAL: _OUTSIDE,
+    PskKind.IMPORTED: _OUTSIDE,
+}
+"""What a key exchange without a post-quantum half is worth, by the PSK that goes into the secret with it."""
+
+
 def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
     code, group = read.hellos.group_code, read.hellos.group
     if code is None:
@@ -231,7 +248,7 @@ def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
         verdict = "Here both halves go into the secret: who wants it must break the lattice and the curve."
     else:
         shown.append(("post-quantum half", "none"))
-        verdict = f"Here the secret rests on {code} alone: a quantum computer of the future opens this recording."
+        verdict = f"Here the secret rests on {code} {CLASSICAL[read.psk_kind]}"
     schemes = [str(one.message.algorithm) for one in read.seen if isinstance(one.message, CertificateVerify)]
     shown += [("signature", f"{scheme}: must hold today only, for it proves who is there now") for scheme in schemes]
     return Lesson(
@@ -249,6 +266,10 @@ def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
 # --- PSKs and early data -------------------------------------------------------------------------------------------
 
 
+FRESH = "What comes after the ServerHello is protected by a fresh key exchange again."
+STALE = "What comes after the ServerHello is no better off here: without a key exchange (psk_ke) the PSK opens it too."
+
+
 def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
     if not read.hellos.offers_early_data:
         return None
@@ -259,7 +280,9 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
         opened = sum(1 for one in again.records if one.keys is not None and one.keys.epoch is Epoch.EARLY)
         shown.append(("with the PSK alone", f"{opened} of them open, without any private key"))
         shown.append(("with the PSK alone, all in all", _of(_counted(again))))
-    first = read.hellos.client_raw[0] if read.hellos.client_raw else b""
+    hellos = read.hellos
+    first = hellos.client_raw[0] if hellos.client_raw else b""
+    rest = STALE if hellos.selected_psk is not None and hellos.group_code is None else FRESH
     shown.append(("what its keys depend on", f"the PSK and {len(first)} bytes of ClientHello; nothing from the server"))
     return Lesson(
         id="zero-rtt",
@@ -267,25 +290,26 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
         text=(
             "Early data is sent before the server has said anything, so nothing fresh of the server's is in its keys. "
             "Whoever records the first flight can send it again, to this server or to another that has the same "
-            "tickets: only the server's own memory refuses it (RFC 9846, section 8).",
-            "And there is no forward secrecy: who learns the PSK later reads the early data. What comes after the "
-            "ServerHello is protected by a fresh key exchange again.",
+            "tickets: only the server's own memory and clock refuse it (RFC 9846, section 8).",
+            f"And there is no forward secrecy: who learns the PSK later reads the early data. {rest}",
         ),
         shown=tuple(shown),
     )
 
 
 def resumed(capture: Capture, read: Dissector) -> Lesson | None:
-    if read.hellos.selected_psk is None:
+    hellos = read.hellos
+    if hellos.selected_psk is None:
         return None
+    beside = hellos.server is not None and hellos.server.extensions.get(CertWithExternPsk) is not None
     shown: Pairs = [("certificates in this handshake", str(len(shown_certificates(read))))]
-    if read.hellos.group_code is None:
+    if hellos.group_code is None:
         shown.append(("key exchange", "none: this connection stands and falls with the PSK"))
     if PSK in capture.secrets:
         shown.append(("with the PSK alone", _of(opened_with(capture, {PSK: capture.secrets[PSK]}))))
     return Lesson(
         id="resumption",
-        title="What stands in the place of the certificate",
+        title=f"What stands {'beside' if beside else 'in the place of'} the certificate",
         text=(
             "The PSK was made in a connection in which somebody was authenticated, or was given to both sides by other "
             "means. Who has it is believed to be the same: the binder proves it for the client, the keys for both.",
@@ -325,21 +349,29 @@ def key_update(capture: Capture, read: Dissector) -> Lesson | None:
     )
 
 
+WRONG_GUESS = "The server could not use the key shares that were offered: it wants one of another group."
+COOKIE_ALONE = (
+    "Nothing was wrong with the offer. The server wants its cookie back, which only who gets what is sent to the "
+    "client's address can return (RFC 9846, section 4.3.2)."
+)
+
+
 def retry(capture: Capture, read: Dissector) -> Lesson | None:
     request = read.hellos.retry
     if request is None:
         return None
     size = len(read.hellos.client_raw[0]) if read.hellos.client_raw else 0
+    guessed_wrong = request.extensions.get(KeyShareHelloRetryRequest) is not None
     shown = (
         ("the price", "one more round trip"),
         ("the first ClientHello in the transcript", f"the hash of its {size} bytes, in a message of type message_hash"),
     )
     return Lesson(
         id="hello-retry-request",
-        title="A wrong guess, and why it is not forgotten",
+        title="A wrong guess, and why it is not forgotten" if guessed_wrong else "Why a client may be asked twice",
         text=(
-            "The server could not use what was offered. It may forget the client meanwhile: all that it needs is the "
-            "hash of the first ClientHello, which it can put into the cookie and get back.",
+            f"{WRONG_GUESS if guessed_wrong else COOKIE_ALONE} It may forget the client meanwhile: all that it needs "
+            "is the hash of the first ClientHello, which it can put into a cookie and get back.",
             "Both hellos stay in the transcript, so whoever invents a HelloRetryRequest to push the two to a group of "
             "his choice makes their Finished fail (RFC 9846, sections 4.1 and 4.2.4).",
         ),

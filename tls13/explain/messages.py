@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import TLSError
 from ..trust.names import UNREADABLE, certificate_names, describe
+from ..wire.companions import CertWithExternPsk
 from ..wire.compression import decompress
 from ..wire.extensions import (
     CertificateAuthoritiesExtension,
@@ -43,11 +44,15 @@ from ..wire.messages import (
     KeyUpdate,
     NewSessionTicket,
     ServerHello,
+    message_class,
 )
 from ..wire.registry import KeyUpdateRequest
+from .chain import opened_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .dissect import Seen
 
 SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
     ClientHello: ("section 4.2.2", "what the client can do"),
@@ -65,16 +70,25 @@ SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
 }
 
 
-def section_and_purpose(kind: type[HandshakeMessage], message: HandshakeMessage | None) -> tuple[str, str]:
-    """Where the RFC has it, and what it is for; `message`: None for one that does not decode."""
+def section_and_purpose(seen: Seen) -> tuple[str, str]:
+    """Where the RFC has a message, and what it is for."""
+    kind, message = message_class(seen.raw) or HandshakeMessage, seen.message
     section, purpose = SECTIONS.get(kind, ("section 4", "a message of a type that is not known here"))
     if isinstance(message, ClientHello | ServerHello) and _has_share(message.extensions):
         purpose += ", and its half of the key exchange"
+    if shows_nothing(seen):
+        purpose = "empty: the sender has no certificate to show"
     return section, purpose
 
 
 def _has_share(hello: Extensions) -> bool:
     return hello.get(KeyShareClientHello) is not None or hello.get(KeyShareServerHello) is not None
+
+
+def shows_nothing(seen: Seen) -> bool:
+    """Whether it is a Certificate with none in it (section 4.5.1)."""
+    certificate = opened_certificate(seen)
+    return certificate is not None and not certificate.certificate_list
 
 
 Fields = list[tuple[str, str]]
@@ -148,7 +162,10 @@ def _server_hello(message: HandshakeMessage) -> Fields:
     psk = extensions.get(SelectedPsk)
     if psk is not None:
         which = f"number {psk.selected_identity} of those offered"
-        fields.append(("pre_shared_key", f"{which}: no Certificate and no CertificateVerify, the PSK says who is who"))
+        alone = "no Certificate and no CertificateVerify, the PSK says who is who"
+        beside = "and a certificate beside it (tls_cert_with_extern_psk, RFC 8773)"
+        both = extensions.get(CertWithExternPsk) is not None
+        fields.append(("pre_shared_key", f"{which}: {beside if both else alone}"))
         if share is None:
             fields.append(("key_share", "none: the keys come from the PSK alone, without forward secrecy"))
     cookie = extensions.get(Cookie)

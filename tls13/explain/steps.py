@@ -10,7 +10,6 @@ from ..record_layer import WARNING
 from ..wire.messages import (
     ClientHello,
     Finished,
-    HandshakeMessage,
     HelloRetryRequest,
     KeyUpdate,
     ServerHello,
@@ -71,6 +70,8 @@ class Steps:
         self._round_trip = 1
         self._to_server = True
         self._hellos = 0
+        self._before: dict[bool, Seen] = {}
+        """The last message of each direction."""
 
     def build(self, when: Mapping[str, When]) -> list[Step]:
         """`when`: the moment of each node of the schedule (schedule.py)."""
@@ -125,12 +126,13 @@ class Steps:
         self.moments[place] = step.id
 
     def _message(self, seen: Seen) -> Step:
-        kind = message_class(seen.raw) or HandshakeMessage
-        section, purpose = section_and_purpose(kind, seen.message)
+        section, purpose = section_and_purpose(seen)
         if seen.message is None:
             refused = "" if self.read.hellos.is_other_version else ", and a peer refuses it"
             purpose = f"{purpose}; it is not as TLS 1.3 wants it{refused}"
-        step = self._add("message", seen, message_name(seen), _section(section), purpose, of_message(seen))
+        known = of_message(seen, self._before.get(seen.to_server))
+        self._before[seen.to_server] = seen
+        step = self._add("message", seen, message_name(seen), _section(section), purpose, known)
         step.fields = message_fields(seen.raw)
         step.transcript_hash = seen.after
         describe = DESCRIPTIONS.get(type(seen.message)) if seen.message is not None else None
@@ -218,17 +220,20 @@ class Steps:
             if self.read.hellos.offers_early_data and self._hellos == 1:
                 self._keys("early", seen, "early_data")
         elif isinstance(message, ServerHello) and not isinstance(message, HelloRetryRequest):
-            self._keys("handshake", seen, "server_hello")
+            what = "handshake" if self.read.hellos.group_code is not None else "psk_ke"
+            self._keys(what, seen, "server_hello")
         elif isinstance(message, Finished) and seen.epoch is not Epoch.APPLICATION:
-            what = ("resumption", "client_finished") if seen.to_server else ("application", "server_finished")
-            self._keys(what[0], seen, what[1])
+            if seen.to_server:
+                self._keys("resumption", seen, "client_finished")
+            else:
+                self._keys("application", seen, "server_finished")
         elif isinstance(message, KeyUpdate) and seen.keys is not None:
             self._keys("update", seen, place)
 
     def _keys(self, what: str, seen: Seen, moment: When) -> None:
         name, section, purpose, known = KEYS[what]
         step = self._add("keys", seen, name, section, purpose, known)
-        step.epoch = {"handshake": "handshake", "early": "early"}.get(what, "application")
+        step.epoch = {"handshake": "handshake", "psk_ke": "handshake", "early": "early"}.get(what, "application")
         self.moments[moment] = step.id
 
 

@@ -184,17 +184,11 @@ class Negotiated:
         return printable(names.protocol_name_list[0].decode("ascii", "backslashreplace"))
 
     def _psk(self) -> str | None:
-        """What was used; with the kind where the binder tells it."""
-        hellos = self.read.hellos
-        if hellos.selected_psk is None:
+        """What was used: the kind of PSK, and the mode."""
+        kind = self.read.psk_kind
+        if kind is None:
             return None
-        known = self.read.material.psk(hellos.selected_psk)
-        offered = hellos.offered_psks
-        kind = known.kind.name.lower() if known is not None else ""
-        if not kind and offered is not None and hellos.selected_psk < len(offered.identities):
-            aged = offered.identities[hellos.selected_psk].obfuscated_ticket_age
-            kind = "resumption" if aged else "external"
-        return f"{kind}, {'psk_dhe_ke' if hellos.group_code is not None else 'psk_ke'}"
+        return f"{kind.name.lower()}, {'psk_dhe_ke' if self.read.hellos.group_code is not None else 'psk_ke'}"
 
     def _early_data(self) -> str | None:
         if not self.read.hellos.offers_early_data:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509
 
     from ..crypto.suites import Suite
-    from ..wire.messages import HandshakeMessage
     from .terminal import Page
 
 EPOCHS = {
@@ -54,6 +53,7 @@ class Narrator:
         self._detail = detail
         self._began: float | None = None
         self._epochs = {True: Epoch.INITIAL, False: Epoch.INITIAL}
+        self._before: dict[bool, Seen] = {}
         self._round_trip = 0
         self._to_server = False
 
@@ -68,7 +68,8 @@ class Narrator:
             self._lanes.say("31", str(error))
             self._open(raw)
             return
-        section, purpose = section_and_purpose(type(message), message)
+        seen = Seen("message", self._who(sent) == "client", 0.0, [], raw, epoch, message)
+        section, purpose = section_and_purpose(seen)
         about = f"{section}, {len(raw)} bytes, {EPOCHS[epoch]}"
         self._arrow(sent, type(message).__name__, about, epoch)
         self._lanes.say("3", purpose)
@@ -76,7 +77,7 @@ class Narrator:
         for label, value in fields(message) if fields is not None else ():
             self._lanes.field(label, value)
         self._open(raw)
-        self._learn(sent, raw, epoch, message)
+        self._learn(seen)
 
     def keys(self, sent: bool, epoch: Epoch, suite: Suite) -> None:
         update = epoch is Epoch.APPLICATION is self._epochs[sent]
@@ -153,9 +154,10 @@ class Narrator:
         elif self._detail:
             self._lanes.fields(message_fields(raw))
 
-    def _learn(self, sent: bool, raw: bytes, epoch: Epoch, message: HandshakeMessage) -> None:
+    def _learn(self, seen: Seen) -> None:
         """What each of the two knows now, and did not know before."""
-        known = of_message(Seen("message", self._who(sent) == "client", 0.0, [], raw, epoch, message))
+        known = of_message(seen, self._before.get(seen.to_server))
+        self._before[seen.to_server] = seen
         self._lanes.sides(known.client, known.server)
         if self._detail:
             for sentence in known.wire:

@@ -1,0 +1,210 @@
+"""What is said of the rarer handshakes is true of them: each sentence stands where its fact is, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import cache
+
+import pytest
+
+import tls13
+from tls13.config import ClientAuth
+from tls13.explain.capture import Capture
+from tls13.explain.demos import EARLY_DATA, QUESTION, VARIANTS, Demo, Stage, demo
+from tls13.explain.dissect import dissect
+from tls13.explain.story import Step, Story
+from tls13.explain.telling import tell
+from tls13.explain.trace import FIELDS, Narrator
+from tls13.flow import Epoch
+from tls13.resumption.early_data import ReplayGuard
+from tls13.wire.messages import HelloRetryRequest
+from tls13.wire.registry import PskKeyExchangeMode
+
+PSK = tls13.ExternalPsk(b"pump 7", bytes(range(32)))
+ALONE = [PskKeyExchangeMode.psk_ke]
+
+
+def psk_early(stage: Stage) -> Capture:
+    """Early data, and then no key exchange."""
+    client = stage.client.replace(psk_key_exchange_modes=ALONE)
+    server = stage.server.replace(max_early_data=EARLY_DATA, replay_guard=ReplayGuard(), psk_key_exchange_modes=ALONE)
+    first = Demo(stage, client, server)
+    first.pump()
+    return Demo(stage, client, server, session=first.tickets[0], early_data=QUESTION).whole()
+
+
+def psk_and_exchange(stage: Stage) -> Capture:
+    return Demo(stage, stage.client.replace(psks=[PSK]), stage.server.replace(psks=[PSK])).whole()
+
+
+def psk_and_certificate(stage: Stage) -> Capture:
+    """RFC 8773."""
+    both = {"psks": [PSK], "certificate_with_psk": True}
+    return Demo(stage, stage.client.replace(**both), stage.server.replace(**both)).whole()
+
+
+def cookie_only(stage: Stage) -> Capture:
+    return Demo(stage, stage.client, stage.server.replace(always_retry=True)).whole()
+
+
+def declined(stage: Stage) -> Capture:
+    server = stage.server.replace(client_trust=stage.trust, client_auth=ClientAuth.OPTIONAL)
+    return Demo(stage, stage.client, server).whole()
+
+
+def declined_later(stage: Stage) -> Capture:
+    server = stage.server.replace(client_trust=stage.trust, client_auth=ClientAuth.LATER)
+    one = Demo(stage, stage.client.replace(post_handshake_auth=True), server)
+    one.pump()
+    one.server.request_client_certificate()
+    one.pump()
+    one.talk()
+    return one.close()
+
+
+RARE = {
+    make.__name__: make
+    for make in (psk_early, psk_and_exchange, psk_and_certificate, cookie_only, declined, declined_later)
+}
+ALL = [*VARIANTS, *RARE]
+
+
+@cache
+def capture(name: str) -> Capture:
+    return RARE[name](Stage()) if name in RARE else demo(name)
+
+
+@cache
+def story(name: str) -> Story:
+    return tell(capture(name))
+
+
+@cache
+def narrated(name: str) -> str:
+    """What the client's narrator says, in one line."""
+    page = io.StringIO()
+    narrator = Narrator(page, detail=FIELDS)
+    for seen in dissect(capture(name)).seen:
+        if seen.kind == "message":
+            narrator.message(seen.to_server, seen.raw, seen.epoch)
+    return re.sub(r"[|\s]+", " ", page.getvalue())
+
+
+def steps(name: str, what: str, *, to_server: bool = False) -> list[Step]:
+    return [one for one in story(name).steps if one.name == what and one.to_server is to_server]
+
+
+def lesson(name: str, id: str):
+    return next(one for one in story(name).lessons if one.id == id)
+
+
+def facts(name: str) -> tuple[bool, bool, bool]:
+    """Whether there is a key exchange, a PSK, a certificate of the server's."""
+    hellos = dissect(capture(name)).hellos
+    return hellos.group_code is not None, hellos.selected_psk is not None, bool(steps(name, "Certificate"))
+
+
+# --- no key exchange, a PSK, a certificate: each alone and together ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_halves_of_a_key_exchange_are_where_there_is_one(name) -> None:
+    """RFC 9846, section 4.3.9: with psk_ke the ServerHello has no key_share."""
+    exchange = facts(name)[0]
+    for told in steps(name, "ServerHello"):
+        assert ("its half of the key exchange" in told.purpose) == exchange
+    for keys in [one for one in story(name).steps if one.name == "handshake keys"]:
+        assert ("key exchange's secret" in keys.purpose) == exchange
+        assert ("the two public shares" in keys.wire_sees[0]) == exchange
+        assert ("without the PSK" in keys.wire_sees[0]) != exchange
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_certificate_is_spoken_of_where_one_is_shown(name) -> None:
+    _, psk, certificate = facts(name)
+    for told in steps(name, "ServerHello"):
+        summary = dict(told.summary).get("pre_shared_key", "")
+        assert ("no Certificate" in summary) == (psk and not certificate)
+        assert ("without certificates" in " ".join(told.wire_sees)) == (psk and not certificate)
+    if psk and certificate:
+        assert "tls_cert_with_extern_psk" in narrated(name)
+        assert "no Certificate" not in narrated(name)
+    for keys in [one for one in story(name).steps if one.name == "application keys"]:
+        assert "certificate" not in keys.purpose
+        assert "up to the server's Finished" in keys.purpose
+
+
+@pytest.mark.parametrize("name", ["0-rtt", "0-rtt-rejected", "psk_early"])
+def test_what_comes_after_early_data_is_as_safe_as_it_is(name) -> None:
+    exchange = facts(name)[0]
+    text = " ".join(lesson(name, "zero-rtt").text)
+    assert ("a fresh key exchange again" in text) == exchange
+    assert ("psk_ke" in text) != exchange
+    count = dict(lesson(name, "zero-rtt").shown)["with the PSK alone, all in all"].split()
+    assert (count[0] == count[2]) != exchange
+
+
+def test_what_a_quantum_computer_would_need() -> None:
+    """RFC 8773, section 1: an external PSK protects what a broken key exchange does not. A ticket's PSK comes from an
+    earlier key exchange (RFC 9846, section 4.7.1), which a recording of that connection gives away."""
+
+    def verdict(name: str) -> str:
+        return lesson(name, "post-quantum").text[1]
+
+    assert verdict("1-rtt").startswith("Here the secret rests on x25519 alone")
+    for name in ("psk_and_exchange", "psk_and_certificate"):
+        assert "alone" not in verdict(name)
+        assert "on x25519 and on the PSK" in verdict(name)
+        assert "earlier connection" not in verdict(name)
+    assert "alone" not in verdict("resumption")
+    assert "can open that one too" in verdict("resumption")
+    assert "the lattice and the curve" in verdict("x25519mlkem768")
+
+
+def test_the_lesson_on_psks_knows_of_the_certificate_beside_it() -> None:
+    assert lesson("psk_and_certificate", "resumption").title == "What stands beside the certificate"
+    assert lesson("resumption", "resumption").title == "What stands in the place of the certificate"
+
+
+# --- HelloRetryRequest ------------------------------------------------------------------------------------------------
+
+
+def test_a_retry_says_what_it_was_for() -> None:
+    """RFC 9846, sections 4.2.4 and 4.3.2: another group, a cookie, or both."""
+    for name, group in (("hello-retry", True), ("cookie_only", False)):
+        (retry,) = steps(name, HelloRetryRequest.__name__)
+        wanted = " ".join((*retry.client_knows, *retry.wire_sees))
+        assert ("secp256r1" in wanted) == group
+        assert ("did not fit" in wanted) == group
+        assert ("did not fit" in narrated(name)) == group
+        assert "a cookie" in retry.client_knows[0]
+        text = lesson(name, "hello-retry-request")
+        assert ("A wrong guess" in text.title) == group
+        assert ("could not use" in text.text[0]) == group
+
+
+# --- a client that shows nothing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["declined", "declined_later", "alert-certificate-required"])
+def test_a_client_that_shows_nothing_has_not_said_who_it_is(name) -> None:
+    """RFC 9846, section 4.5.1: its Certificate is empty, and no CertificateVerify follows."""
+    (empty,) = steps(name, "Certificate", to_server=True)
+    assert empty.purpose == "empty: the sender has no certificate to show"
+    assert empty.server_knows == ("that the client does not say who it is",)
+    told = " ".join(" ".join(one.server_knows) for one in story(name).steps)
+    for sentence in ("who the client says it is", "who the client is: its proof"):
+        assert sentence not in told
+        assert sentence not in narrated(name)
+
+
+@pytest.mark.parametrize("name", ["mutual-tls", "post-handshake-auth"])
+def test_a_client_that_shows_a_certificate_has(name) -> None:
+    (shows,) = steps(name, "Certificate", to_server=True)
+    assert shows.purpose == "who the sender says it is"
+    assert "who the client says it is" in shows.server_knows[0]
+    last = steps(name, "Finished", to_server=True)[-1]
+    assert (last.epoch == Epoch.APPLICATION.name.lower()) == (name == "post-handshake-auth")
+    assert ("who the client is: its proof is whole" in last.server_knows) == (name == "post-handshake-auth")
+    assert ("who the client is: its proof is whole" in narrated(name)) == (name == "post-handshake-auth")
