@@ -13,6 +13,7 @@ from tls13.config import ClientAuth
 from tls13.explain.capture import Capture
 from tls13.explain.demos import EARLY_DATA, QUESTION, VARIANTS, Demo, Stage, demo
 from tls13.explain.dissect import dissect
+from tls13.explain.dissect_secrets import CERTIFICATE_PRIVATE
 from tls13.explain.story import Step, Story
 from tls13.explain.telling import tell
 from tls13.explain.trace import FIELDS, Narrator
@@ -44,6 +45,19 @@ def psk_and_certificate(stage: Stage) -> Capture:
     return Demo(stage, stage.client.replace(**both), stage.server.replace(**both)).whole()
 
 
+def psk_only(stage: Stage) -> Capture:
+    """Nobody has a certificate; a key exchange goes in."""
+    both = {"psks": [PSK], "psk_key_exchange_modes": [PskKeyExchangeMode.psk_dhe_ke]}
+    client, server = tls13.ClientConfig(require_psk=True, **both), tls13.ServerConfig(None, **both)
+    made = Demo(stage, client, server).whole()
+    del made.secrets[CERTIFICATE_PRIVATE]  # the stage's, which this server does not use
+    return made
+
+
+def unknown_psk(stage: Stage) -> Capture:
+    return Demo(stage, stage.client.replace(psks=[PSK]), stage.server).whole()
+
+
 def cookie_only(stage: Stage) -> Capture:
     return Demo(stage, stage.client, stage.server.replace(always_retry=True)).whole()
 
@@ -65,7 +79,16 @@ def declined_later(stage: Stage) -> Capture:
 
 RARE = {
     make.__name__: make
-    for make in (psk_early, psk_and_exchange, psk_and_certificate, cookie_only, declined, declined_later)
+    for make in (
+        psk_early,
+        psk_and_exchange,
+        psk_and_certificate,
+        psk_only,
+        unknown_psk,
+        cookie_only,
+        declined,
+        declined_later,
+    )
 }
 ALL = [*VARIANTS, *RARE]
 
@@ -208,3 +231,67 @@ def test_a_client_that_shows_a_certificate_has(name) -> None:
     assert (last.epoch == Epoch.APPLICATION.name.lower()) == (name == "post-handshake-auth")
     assert ("who the client is: its proof is whole" in last.server_knows) == (name == "post-handshake-auth")
     assert ("who the client is: its proof is whole" in narrated(name)) == (name == "post-handshake-auth")
+
+
+# --- a handshake that the client breaks off ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["alert-unknown-ca", "alert-forged-finished"])
+def test_who_refuses_the_server_is_not_said_to_believe_it(name) -> None:
+    """RFC 9846, section 6.2: the client has ended the connection; it has no keys for data, and sends none."""
+    (finished,), (keys,) = steps(name, "Finished"), steps(name, "application keys")
+    assert finished.client_knows == ("nothing of that: it refuses this handshake",)
+    assert keys.client_knows == ()
+    assert "application traffic secrets" in keys.server_knows[0]
+    (believed,) = steps("1-rtt", "Finished")
+    assert "it talks to whom it wanted" in believed.client_knows[1]
+
+
+# --- the values of the key schedule -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_key_schedule_speaks_of_what_went_into_it(name) -> None:
+    """A name ends with the last message that the hash is over (RFC 9846, section 4.1); a star stands for "if sent"."""
+    read = dissect(capture(name))
+    nodes = {node.id: node for node in story(name).schedule}
+    for who in ("server", "client"):
+        if (node := nodes.get(f"hash_{who}_certificate_verify")) is not None:
+            assert node.name == f"Hash(ClientHello...{who} CertificateVerify*)"
+            assert "if there is one" in node.meaning
+    if "handshake_secret" in nodes:
+        assert "or zeros" in nodes["handshake_secret"].meaning
+    if "hash_server_finished" in nodes:
+        assert "if one was shown" in nodes["hash_server_finished"].meaning
+    for node in nodes.values():
+        assert "instead of a certificate" not in node.meaning
+    assert read.suite is None or nodes
+
+
+# --- lessons without certificates -------------------------------------------------------------------------------------
+
+
+def test_who_has_no_certificate_has_none_to_steal_and_none_to_forge() -> None:
+    without = [label for label, _ in lesson("psk_only", "forward-secrecy").shown]
+    assert not any("certificate" in label for label in without)
+    for name in ("1-rtt", "psk_and_certificate"):
+        assert "CertificateVerify is a signature" in lesson(name, "man-in-the-middle").text[1]
+    for name in ("external-psk", "resumption"):
+        text = " ".join(lesson(name, "man-in-the-middle").text)
+        assert "CertificateVerify" not in text
+        assert "he needs the PSK" in text
+
+
+def test_a_binder_proves_something_to_who_has_the_psk() -> None:
+    """RFC 9846, section 4.3.11: a server that does not know the identity cannot check the binder, and ignores it."""
+    (hello,) = steps("unknown_psk", "ClientHello", to_server=True)
+    assert any("if it has the PSK too" in one for one in hello.server_knows)
+    assert "external PSK" not in story("unknown_psk").variant
+
+
+def test_what_is_in_the_clear_after_the_server_hello_is_no_message() -> None:
+    """Appendix E.4: change_cipher_spec still is."""
+    (hello,) = steps("1-rtt", "ServerHello")
+    after = [one for one in story("1-rtt").steps[hello.id + 1 :] if one.records]
+    assert {one.name for one in after if one.epoch == "initial"} == {"change_cipher_spec"}
+    assert any("every handshake message is encrypted" in one for one in hello.wire_sees)

@@ -109,7 +109,7 @@ def _client_hello(hello: ClientHello) -> Known:
     shares = hello.extensions.get(KeyShareClientHello)
     groups = ", ".join(str(entry.group) for entry in shares.client_shares) if shares is not None else ""
     client = [f"the private halves of its key shares ({groups}); they never leave it"] if groups else []
-    server = ["which versions, cipher suites, groups and signatures the client can do"]
+    server = ["which versions and cipher suites the client can do, and what its extensions offer"]
     wire = ["the whole ClientHello, in the clear: what it offers is often enough to tell which program it is"]
     if groups:
         server.append(f"the public halves of the client's key shares ({groups})")
@@ -117,7 +117,7 @@ def _client_hello(hello: ClientHello) -> Known:
     if hello.server_name is not None:
         wire.append(f"that the client wants {printable(hello.server_name)}")
     if hello.extensions.get(OfferedPsks) is not None:
-        server.append("a PSK's identity, and by the binder that the client has the PSK")
+        server.append("a PSK's identity; if it has the PSK too, by the binder that the client has it")
         wire.append("the identity of the PSK: who saw the same ticket or name before can link the two connections")
     if hello.extensions.get(EarlyDataIndication) is not None:
         wire.append("that early data follows, which it can record and send again")
@@ -146,7 +146,7 @@ def _server_hello(hello: ServerHello) -> Known:
         group = share.server_share.group
         client.append(f"the server's share ({group}), and with it the shared secret")
         server.append("the shared secret, from the client's share and its own private half")
-        wire.append(f"both shares of {group}, and not the secret: from here on everything is encrypted")
+        wire.append(f"both shares of {group}, and not the secret: from here on every handshake message is encrypted")
     if hello.extensions.get(SelectedPsk) is not None:
         client.append("that the server has the PSK as well, once its records open: nobody else could make the keys")
         both = hello.extensions.get(CertWithExternPsk) is not None

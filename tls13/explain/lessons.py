@@ -74,7 +74,8 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
     shown: Pairs = [("with nothing", _of(opened_with(capture, {})))]
     for key in capture.secrets.get(CERTIFICATE_PRIVATE, []):
         shown.append(("with the certificate's private key", _of(_with_certificate_key(capture, read, key))))
-    if CERTIFICATE_PRIVATE not in capture.secrets:
+    certified = read.psk_kind in (None, PskKind.RESUMPTION) or bool(shown_certificates(read))
+    if certified and CERTIFICATE_PRIVATE not in capture.secrets:
         shown.append(("with the certificate's private key", "not tried: the key is its owner's alone, as it should be"))
     psk = read.hellos.selected_psk is not None
     rest = {PSK: capture.secrets[PSK]} if psk and PSK in capture.secrets else {}
@@ -88,8 +89,9 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
         id="forward-secrecy",
         title="Who steals the server's key tomorrow cannot read what was recorded today",
         text=(
-            "The certificate's key only signs. It goes into no secret of the key schedule: those come from the key "
-            "exchange, whose private keys were made for this connection and forgotten after it.",
+            "The certificate's key only signs. It goes into no secret of the key schedule: those come from "
+            f"{'the PSK and ' if psk else ''}the key exchange, whose private keys were made for this connection and "
+            "forgotten after it.",
             "So a recorded connection is opened by the ephemeral key, which no longer exists, and not by the one "
             "that lies on the server's disk for years (RFC 9846, appendix F.1).",
         ),
@@ -169,21 +171,31 @@ def early_share(capture: Capture, read: Dissector) -> Lesson | None:
 # --- the man in the middle -----------------------------------------------------------------------------------------
 
 
+SIGNED = (
+    "He can take the client's share, put his own in its place, and talk to each side with keys that he knows. "
+    "But then the two sides have seen different messages, and each proves over what it has seen.",
+    "CertificateVerify is a signature over the hash of the handshake, so he needs the certificate's key. "
+    "Finished is a MAC over it with a key from the key exchange, so he needs the secret of the two, too "
+    "(RFC 9846, sections 4.5.2 and 4.5.3).",
+)
+WITH_PSK = (
+    "He can change what passes by, and a share for his own if there is a key exchange. But the PSK goes into every "
+    "key, and he has not got it: he can talk to neither side under keys that it takes.",
+    "Nobody signs here. Finished is a MAC over the hash of the handshake, with a key that the PSK has gone into, so he "
+    "needs the PSK (RFC 9846, sections 2.2 and 4.5.3).",
+)
+
+
 def man_in_the_middle(capture: Capture, read: Dissector) -> Lesson | None:
     """What he would have to forge: tried, with one bit changed."""
     shown: Pairs = [*_signature_trials(read), *_finished_trials(read)]
     if not shown:
         return None
+    unsigned = read.hellos.selected_psk is not None and not shown_certificates(read)
     return Lesson(
         id="man-in-the-middle",
         title="What somebody in the middle would have to forge",
-        text=(
-            "He can take the client's share, put his own in its place, and talk to each side with keys that he knows. "
-            "But then the two sides have seen different messages, and each proves over what it has seen.",
-            "CertificateVerify is a signature over the hash of the handshake, so he needs the certificate's key. "
-            "Finished is a MAC over it with a key from the key exchange, so he needs the secret of the two, too "
-            "(RFC 9846, sections 4.5.2 and 4.5.3).",
-        ),
+        text=WITH_PSK if unsigned else SIGNED,
         shown=tuple(shown),
     )
 
@@ -220,10 +232,7 @@ def _finished_trials(read: Dissector) -> Iterator[tuple[str, str]]:
 # --- quantum computers ---------------------------------------------------------------------------------------------
 
 
-_OUTSIDE = (
-    "and on the PSK: a quantum computer of the future that has this recording needs the PSK as well, which came by "
-    "other means."
-)
+_OUTSIDE = "and on the PSK, which came by other means: no quantum computer of the future finds that in a recording."
 CLASSICAL: dict[PskKind | None, str] = {
     None: "alone: a quantum computer of the future opens this recording.",
     PskKind.RESUMPTION: "and on the PSK, which came from an earlier connection: a quantum computer of the future opens "
@@ -362,10 +371,8 @@ def retry(capture: Capture, read: Dissector) -> Lesson | None:
         return None
     size = len(read.hellos.client_raw[0]) if read.hellos.client_raw else 0
     guessed_wrong = request.extensions.get(KeyShareHelloRetryRequest) is not None
-    shown = (
-        ("the price", "one more round trip"),
-        ("the first ClientHello in the transcript", f"the hash of its {size} bytes, in a message of type message_hash"),
-    )
+    stands_for = f"the hash of its {size} bytes, in a message of type message_hash"
+    shown = (("the price", "one more round trip"), ("the first ClientHello in the transcript", stands_for))
     return Lesson(
         id="hello-retry-request",
         title="A wrong guess, and why it is not forgotten" if guessed_wrong else "Why a client may be asked twice",

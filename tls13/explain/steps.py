@@ -60,6 +60,12 @@ def is_error(seen: Seen, read: Dissector) -> bool:
     return whole and seen.raw[1] not in CLOSING and not is_warning(seen, read)
 
 
+def client_refuses(read: Dissector) -> bool:
+    """Whether the client ends the connection for an error before it has sent its Finished: it believes nothing then."""
+    errors = (one for one in read.seen if one.to_server and is_error(one, read))
+    return "client_finished" not in read.reaches and any(one.epoch is not Epoch.APPLICATION for one in errors)
+
+
 class Steps:
     """Makes the steps of what was read; afterwards `moments` says in which step each moment of the schedule was."""
 
@@ -70,6 +76,7 @@ class Steps:
         self._round_trip = 1
         self._to_server = True
         self._hellos = 0
+        self._refused = client_refuses(read)
         self._before: dict[bool, Seen] = {}
         """The last message of each direction."""
 
@@ -132,6 +139,8 @@ class Steps:
             purpose = f"{purpose}; it is not as TLS 1.3 wants it{refused}"
         known = of_message(seen, self._before.get(seen.to_server))
         self._before[seen.to_server] = seen
+        if self._refused and isinstance(seen.message, Finished) and not seen.to_server:
+            known = known._replace(client=("nothing of that: it refuses this handshake",))
         step = self._add("message", seen, message_name(seen), _section(section), purpose, known)
         step.fields = message_fields(seen.raw)
         step.transcript_hash = seen.after
@@ -232,6 +241,8 @@ class Steps:
 
     def _keys(self, what: str, seen: Seen, moment: When) -> None:
         name, section, purpose, known = KEYS[what]
+        if self._refused and what == "application":
+            known = known._replace(client=())
         step = self._add("keys", seen, name, section, purpose, known)
         step.epoch = {"handshake": "handshake", "psk_ke": "handshake", "early": "early"}.get(what, "application")
         self.moments[moment] = step.id
