@@ -7,6 +7,7 @@ import re
 from functools import cache
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 import tls13
 from tls13.config import ClientAuth
@@ -19,6 +20,7 @@ from tls13.explain.telling import tell
 from tls13.explain.trace import FIELDS, Narrator
 from tls13.flow import Epoch
 from tls13.resumption.early_data import ReplayGuard
+from tls13.trust.raw_keys import RawPublicKey
 from tls13.wire.messages import HelloRetryRequest
 from tls13.wire.registry import PskKeyExchangeMode
 
@@ -58,6 +60,15 @@ def unknown_psk(stage: Stage) -> Capture:
     return Demo(stage, stage.client.replace(psks=[PSK]), stage.server).whole()
 
 
+def bare_key(stage: Stage) -> Capture:
+    raw = RawPublicKey(ed25519.Ed25519PrivateKey.generate())
+    return Demo(stage, tls13.ClientConfig(server_raw_keys=[raw.spki]), tls13.ServerConfig(raw)).whole()
+
+
+def no_share(stage: Stage) -> Capture:
+    return Demo(stage, stage.client.replace(key_shares=[]), stage.server).whole()
+
+
 def cookie_only(stage: Stage) -> Capture:
     return Demo(stage, stage.client, stage.server.replace(always_retry=True)).whole()
 
@@ -85,6 +96,8 @@ RARE = {
         psk_and_certificate,
         psk_only,
         unknown_psk,
+        bare_key,
+        no_share,
         cookie_only,
         declined,
         declined_later,
@@ -295,3 +308,33 @@ def test_what_is_in_the_clear_after_the_server_hello_is_no_message() -> None:
     after = [one for one in story("1-rtt").steps[hello.id + 1 :] if one.records]
     assert {one.name for one in after if one.epoch == "initial"} == {"change_cipher_spec"}
     assert any("every handshake message is encrypted" in one for one in hello.wire_sees)
+
+
+# --- keys that no certificate holds -----------------------------------------------------------------------------------
+
+
+def test_a_bare_key_is_not_called_a_certificate_that_cannot_be_read() -> None:
+    """RFC 7250: the entry is a SubjectPublicKeyInfo."""
+    (shows,), (proof,) = steps("bare_key", "Certificate"), steps("bare_key", "CertificateVerify")
+    assert dict(shows.summary)["certificate 0"] == "a bare public key (RFC 7250), 44 bytes"
+    for told in (*shows.client_knows, *proof.client_knows, proof.purpose):
+        assert "certificate" not in told
+    assert "has the private key of what it shows" in proof.client_knows[0]
+
+
+def test_what_is_not_seen_is_not_counted() -> None:
+    """Without secrets nobody can say how many certificates came beside a PSK; and there was one to steal the key of."""
+    told = tell(capture("psk_and_certificate"), redact=True)
+    shows = {one.id: dict(one.shown) for one in told.lessons}
+    assert "certificates in this handshake" not in shows["resumption"]
+    assert "with the certificate's private key" in shows["forward-secrecy"]
+
+
+def test_a_client_that_sends_no_share_guesses_nothing() -> None:
+    """RFC 9846, section 4.3.8: an empty client_shares asks the server which group it wants."""
+    first, second = steps("no_share", "ClientHello", to_server=True)
+    assert first.purpose == "what the client can do"
+    assert "its half of the key exchange" in second.purpose
+    text = lesson("no_share", "hello-retry-request")
+    assert "wrong guess" not in text.title.lower()
+    assert "sent no key share" in text.text[0]

@@ -73,9 +73,9 @@ def of_message(seen: Seen, before: Seen | None = None) -> Known:
     if shows_nothing(seen):
         return _to_receiver(seen, "that the {} does not say who it is", hidden)
     if isinstance(message, Certificate | CompressedCertificate):
-        return _to_receiver(seen, "who the {} says it is; anybody could say so, for certificates are public", hidden)
+        return _to_receiver(seen, "who the {} says it is; anybody could say so, for what it shows is public", hidden)
     if isinstance(message, CertificateVerify):
-        return _to_receiver(seen, "that the {} has the certificate's private key, and has seen this handshake", hidden)
+        return _to_receiver(seen, "that the {} has the private key of what it shows, and saw this handshake", hidden)
     if isinstance(message, Finished):
         return _finished(seen, before, hidden)
     if isinstance(message, EndOfEarlyData):

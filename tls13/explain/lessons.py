@@ -22,8 +22,7 @@ from ..errors import TLSError
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
 from ..resumption.psk import PskKind
-from ..wire.companions import CertWithExternPsk
-from ..wire.extensions import KeyShareHelloRetryRequest
+from ..wire.extensions import KeyShareClientHello, KeyShareHelloRetryRequest
 from ..wire.messages import CertificateVerify, Finished
 from ..wire.registry import ContentType
 from .chain import shown_certificates, signature_check
@@ -74,7 +73,7 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
     shown: Pairs = [("with nothing", _of(opened_with(capture, {})))]
     for key in capture.secrets.get(CERTIFICATE_PRIVATE, []):
         shown.append(("with the certificate's private key", _of(_with_certificate_key(capture, read, key))))
-    certified = read.psk_kind in (None, PskKind.RESUMPTION) or bool(shown_certificates(read))
+    certified = read.psk_kind in (None, PskKind.RESUMPTION) or read.hellos.has_certificate_beside_psk
     if certified and CERTIFICATE_PRIVATE not in capture.secrets:
         shown.append(("with the certificate's private key", "not tried: the key is its owner's alone, as it should be"))
     psk = read.hellos.selected_psk is not None
@@ -191,7 +190,7 @@ def man_in_the_middle(capture: Capture, read: Dissector) -> Lesson | None:
     shown: Pairs = [*_signature_trials(read), *_finished_trials(read)]
     if not shown:
         return None
-    unsigned = read.hellos.selected_psk is not None and not shown_certificates(read)
+    unsigned = read.hellos.selected_psk is not None and not read.hellos.has_certificate_beside_psk
     return Lesson(
         id="man-in-the-middle",
         title="What somebody in the middle would have to forge",
@@ -310,8 +309,8 @@ def resumed(capture: Capture, read: Dissector) -> Lesson | None:
     hellos = read.hellos
     if hellos.selected_psk is None:
         return None
-    beside = hellos.server is not None and hellos.server.extensions.get(CertWithExternPsk) is not None
-    shown: Pairs = [("certificates in this handshake", str(len(shown_certificates(read))))]
+    beside, certificates = hellos.has_certificate_beside_psk, len(shown_certificates(read))
+    shown: Pairs = [("certificates in this handshake", str(certificates))] if certificates or not beside else []
     if hellos.group_code is None:
         shown.append(("key exchange", "none: this connection stands and falls with the PSK"))
     if PSK in capture.secrets:
@@ -359,9 +358,10 @@ def key_update(capture: Capture, read: Dissector) -> Lesson | None:
 
 
 WRONG_GUESS = "The server could not use the key shares that were offered: it wants one of another group."
+NO_GUESS = "The client sent no key share, which asks the server for the group that it wants."
 COOKIE_ALONE = (
     "Nothing was wrong with the offer. The server wants its cookie back, which only who gets what is sent to the "
-    "client's address can return (RFC 9846, section 4.3.2)."
+    "client can return (RFC 9846, section 4.3.2)."
 )
 
 
@@ -370,14 +370,17 @@ def retry(capture: Capture, read: Dissector) -> Lesson | None:
     if request is None:
         return None
     size = len(read.hellos.client_raw[0]) if read.hellos.client_raw else 0
-    guessed_wrong = request.extensions.get(KeyShareHelloRetryRequest) is not None
+    first = read.hellos.client[0].extensions.get(KeyShareClientHello) if read.hellos.client else None
+    why = WRONG_GUESS if first is not None and first.client_shares else NO_GUESS
+    if request.extensions.get(KeyShareHelloRetryRequest) is None:
+        why = COOKIE_ALONE
     stands_for = f"the hash of its {size} bytes, in a message of type message_hash"
     shown = (("the price", "one more round trip"), ("the first ClientHello in the transcript", stands_for))
     return Lesson(
         id="hello-retry-request",
-        title="A wrong guess, and why it is not forgotten" if guessed_wrong else "Why a client may be asked twice",
+        title="A wrong guess, and why it is not forgotten" if why is WRONG_GUESS else "Why a client may be asked twice",
         text=(
-            f"{WRONG_GUESS if guessed_wrong else COOKIE_ALONE} It may forget the client meanwhile: all that it needs "
+            f"{why} It may forget the client meanwhile: all that it needs "
             "is the hash of the first ClientHello, which it can put into a cookie and get back.",
             "Both hellos stay in the transcript, so whoever invents a HelloRetryRequest to push the two to a group of "
             "his choice makes their Finished fail (RFC 9846, sections 4.1 and 4.2.4).",

@@ -67,7 +67,7 @@ FIELDS_OF_MESSAGES: dict[str, dict[str, str]] = {
     },
     "CertificateVerify": {
         "algorithm": "The signature scheme, one that the other side has offered.",
-        "signature": "Over the hash of the handshake so far, by the certificate's key: the proof of who is there.",
+        "signature": "Over the hash of the handshake so far, by the key of what was shown: the proof of who is there.",
     },
     "Finished": {"verify_data": "A MAC over the whole handshake: who has changed anything cannot have computed it."},
     "EndOfEarlyData": {},
@@ -89,7 +89,7 @@ MESSAGES = {
     "CertificateRequest": "The server wants to know who the client is.",
     "Certificate": "Who the sender says it is.",
     "CompressedCertificate": "Who the sender says it is, in fewer bytes.",
-    "CertificateVerify": "The proof that the sender has the certificate's key.",
+    "CertificateVerify": "The proof that the sender has the key of what its Certificate shows.",
     "Finished": "The end of the sender's handshake, under a MAC.",
     "EndOfEarlyData": "No more early data comes; it is empty.",
     "NewSessionTicket": "A ticket for the next connection.",

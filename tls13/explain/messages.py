@@ -61,7 +61,7 @@ SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
     EncryptedExtensions: ("section 4.4.1", "answers that need not be public; the first encrypted message"),
     CertificateRequest: ("section 4.4.2", "the server wants to know who the client is"),
     Certificate: ("section 4.5.1", "who the sender says it is"),
-    CertificateVerify: ("section 4.5.2", "proof: a signature over this very handshake with the certificate's key"),
+    CertificateVerify: ("section 4.5.2", "proof: a signature over this very handshake with the key of what was shown"),
     Finished: ("section 4.5.3", "a MAC over all of the handshake: its sender saw what the receiver saw"),
     EndOfEarlyData: ("section 4.6", "the client has sent all its early data, and changes to the handshake keys"),
     NewSessionTicket: ("section 4.7.1", "a ticket for a shorter handshake next time"),
@@ -82,7 +82,8 @@ def section_and_purpose(seen: Seen) -> tuple[str, str]:
 
 
 def _has_share(hello: Extensions) -> bool:
-    return hello.get(KeyShareClientHello) is not None or hello.get(KeyShareServerHello) is not None
+    offered = hello.get(KeyShareClientHello)
+    return bool(offered is not None and offered.client_shares) or hello.get(KeyShareServerHello) is not None
 
 
 def shows_nothing(seen: Seen) -> bool:
@@ -234,9 +235,20 @@ def _entry(number: int, entry: CertificateEntry) -> Fields:
         names, until = certificate_names(certificate), f"{certificate.not_valid_after_utc:%Y-%m-%d}"
         issuer = certificate.issuer.rfc4514_string()
     except (*UNREADABLE, TLSError):
-        return [(label, f"{len(entry.cert_data)} bytes that cannot be read")]
+        return [(label, _no_certificate(entry.cert_data))]
     holds = [(label, f"{describe(certificate)}, signed by {issuer}, valid until {until}")]
     return [*holds, ("subjectAltName", _list(names))] if names else holds
+
+
+def _no_certificate(der: bytes) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        return f"{len(der)} bytes that cannot be read"
+    return f"a bare public key (RFC 7250), {len(der)} bytes"
 
 
 def _compressed(message: HandshakeMessage) -> Fields:
