@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -338,3 +339,11 @@ def test_a_client_that_sends_no_share_guesses_nothing() -> None:
     text = lesson("no_share", "hello-retry-request")
     assert "wrong guess" not in text.title.lower()
     assert "sent no key share" in text.text[0]
+
+
+def test_of_what_did_not_come_nothing_is_promised() -> None:
+    """Early data, and no ServerHello in the capture."""
+    whole = capture("0-rtt")
+    first = replace(whole, segments=[one for one in whole.segments[:1] if one.to_server])
+    text = " ".join(next(one for one in tell(first).lessons if one.id == "zero-rtt").text)
+    assert "ServerHello" not in text

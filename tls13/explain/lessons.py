@@ -274,8 +274,8 @@ def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
 # --- PSKs and early data -------------------------------------------------------------------------------------------
 
 
-FRESH = "What comes after the ServerHello is protected by a fresh key exchange again."
-STALE = "What comes after the ServerHello is no better off here: without a key exchange (psk_ke) the PSK opens it too."
+FRESH = " What comes after the ServerHello is protected by a fresh key exchange again."
+STALE = " What comes after the ServerHello is no better off here: without a key exchange (psk_ke) the PSK opens it too."
 
 
 def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
@@ -288,9 +288,8 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
         opened = sum(1 for one in again.records if one.keys is not None and one.keys.epoch is Epoch.EARLY)
         shown.append(("with the PSK alone", f"{opened} of them open, without any private key"))
         shown.append(("with the PSK alone, all in all", _of(_counted(again))))
-    hellos = read.hellos
-    first = hellos.client_raw[0] if hellos.client_raw else b""
-    rest = STALE if hellos.selected_psk is not None and hellos.group_code is None else FRESH
+    first = read.hellos.client_raw[0] if read.hellos.client_raw else b""
+    rest = FRESH if read.hellos.group_code is not None else STALE if read.hellos.server is not None else ""
     shown.append(("what its keys depend on", f"the PSK and {len(first)} bytes of ClientHello; nothing from the server"))
     return Lesson(
         id="zero-rtt",
@@ -299,7 +298,7 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
             "Early data is sent before the server has said anything, so nothing fresh of the server's is in its keys. "
             "Whoever records the first flight can send it again, to this server or to another that has the same "
             "tickets: only the server's own memory and clock refuse it (RFC 9846, section 8).",
-            f"And there is no forward secrecy: who learns the PSK later reads the early data. {rest}",
+            f"And there is no forward secrecy: who learns the PSK later reads the early data.{rest}",
         ),
         shown=tuple(shown),
     )
@@ -380,8 +379,8 @@ def retry(capture: Capture, read: Dissector) -> Lesson | None:
         id="hello-retry-request",
         title="A wrong guess, and why it is not forgotten" if why is WRONG_GUESS else "Why a client may be asked twice",
         text=(
-            f"{why} It may forget the client meanwhile: all that it needs "
-            "is the hash of the first ClientHello, which it can put into a cookie and get back.",
+            f"{why} It may forget the client meanwhile: all that it needs is the hash of the first ClientHello, which "
+            "it can put into a cookie and get back.",
             "Both hellos stay in the transcript, so whoever invents a HelloRetryRequest to push the two to a group of "
             "his choice makes their Finished fail (RFC 9846, sections 4.1 and 4.2.4).",
         ),
