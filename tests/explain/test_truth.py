@@ -13,16 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import tls13
 from tls13.config import ClientAuth
 from tls13.explain.capture import Capture
-from tls13.explain.demos import EARLY_DATA, QUESTION, VARIANTS, Demo, Stage, demo
+from tls13.explain.demos import EARLY_DATA, HOST, QUESTION, VARIANTS, Demo, Stage, demo
 from tls13.explain.dissect import dissect
 from tls13.explain.dissect_secrets import CERTIFICATE_PRIVATE
 from tls13.explain.story import Step, Story
 from tls13.explain.telling import tell
 from tls13.explain.trace import FIELDS, Narrator
 from tls13.flow import Epoch
+from tls13.lab.scripted import ScriptedServer
 from tls13.resumption.early_data import ReplayGuard
 from tls13.trust.raw_keys import RawPublicKey
-from tls13.wire.messages import HelloRetryRequest
+from tls13.wire.messages import CertificateVerify, Finished, HelloRetryRequest
 from tls13.wire.registry import PskKeyExchangeMode
 
 PSK = tls13.ExternalPsk(b"pump 7", bytes(range(32)))
@@ -125,6 +126,7 @@ def narrated(name: str) -> str:
     for seen in dissect(capture(name)).seen:
         if seen.kind == "message":
             narrator.message(seen.to_server, seen.raw, seen.epoch)
+    narrator.finish()
     return re.sub(r"[|\s]+", " ", page.getvalue())
 
 
@@ -347,3 +349,41 @@ def test_of_what_did_not_come_nothing_is_promised() -> None:
     first = replace(whole, segments=[one for one in whole.segments[:1] if one.to_server])
     text = " ".join(next(one for one in tell(first).lessons if one.id == "zero-rtt").text)
     assert "ServerHello" not in text
+
+
+# --- live, where nobody knows what comes next -------------------------------------------------------------------------
+
+
+def refused_live(forge) -> str:
+    """What the client's narrator says of a server whose messages `forge` has had in hand."""
+    stage, page = Stage(), io.StringIO()
+    narrator = Narrator(page)
+    client = tls13.ClientConnection(stage.client, server_hostname=HOST, tracer=narrator)
+    server = ScriptedServer(stage.server, forge)
+    with pytest.raises(tls13.TLSError):
+        tls13.pump(client, server)
+    client.data_to_send()
+    narrator.finish()
+    return re.sub(r"[|\s]+", " ", page.getvalue())
+
+
+def test_a_forged_message_teaches_nobody_anything() -> None:
+    """RFC 9846, sections 4.5.2 and 4.5.3: the client answers with decrypt_error."""
+
+    def finished(message):
+        return Finished(verify_data=bytes(len(message.verify_data))) if isinstance(message, Finished) else message
+
+    def signature(message):
+        if not isinstance(message, CertificateVerify):
+            return message
+        return CertificateVerify(algorithm=message.algorithm, signature=message.signature[:-1] + b"?")
+
+    told = refused_live(finished)
+    assert "alert decrypt_error" in told
+    assert "+ that the server has the private key of what it shows" in told
+    assert "+ that nobody has changed a bit" not in told
+    assert "+ that it talks to whom it wanted" not in told
+    told = refused_live(signature)
+    assert "alert decrypt_error" in told
+    assert "+ who the server says it is" in told
+    assert "+ that the server has the private key of what it shows" not in told
