@@ -186,7 +186,7 @@ def test_two_side_by_side(capsys, tmp_path) -> None:
         ([], "give one of"),
         (["example.com", "--demo"], "give one of"),
         (["--demo", "telepathy"], "there is no demo 'telepathy'"),
-        (["--vectors", VECTORS, "nothing"], "there is no trace 'nothing'"),
+        (["--vectors", VECTORS, "nothing"], "tls13: there is no trace 'nothing' in this file; it has simple_1rtt, "),
         (["--vectors", __file__, "x"], "no file of traces"),
         (["--vectors", "/nowhere", "x"], "/nowhere"),
         (["--demo", "-o", "/nowhere/page.html"], "/nowhere/page.html"),

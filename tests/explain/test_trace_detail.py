@@ -123,7 +123,7 @@ def test_both_sides_learn_the_secret_each_in_its_way(client_config, server_confi
 
 def test_the_wire_has_its_say_in_detail_only(client_config, server_config) -> None:
     assert "the wire sees" not in account(client_config, server_config).replace("the wire sees which host", "")
-    assert "not the secret: from here on everything is encrypted" in " ".join(
+    assert "not the secret: from here on every handshake message is encrypted" in " ".join(
         line[31:].strip() for line in inside(account(client_config, server_config, detail=FIELDS))
     )
 

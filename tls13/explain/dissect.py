@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from ..crypto.suites import SUITES
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
+from ..resumption.psk import PskKind
 from ..transcript import message_hash
 from ..wire.extensions import EarlyDataIndication
 from ..wire.messages import (
@@ -43,8 +44,11 @@ if TYPE_CHECKING:
     from .capture import Capture
     from .dissect_frames import Frame
 
-Kind = Literal["message", "change_cipher_spec", "application_data", "alert", "sealed", "rubbish"]
-"""What was seen; "sealed": a record that does not open; "rubbish": what is no whole record or no whole message."""
+Kind = Literal["message", "change_cipher_spec", "application_data", "alert", "sealed", "unread", "rubbish"]
+"""What was seen; "sealed": a record that does not open; "unread": one of another version; "rubbish": what is no whole
+record or no whole message."""
+ALERT_LENGTH = 2
+OLDER = "the server chose a version before TLS 1.3, which is not read here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,24 @@ class Dissector:
         """How many of them each of the material's digests is over."""
         self._running: hashlib._Hash | None = None
         self._directions = {True: _Direction(True), False: _Direction(False)}
+        self._is_over = False
+        """Whether the ServerHello of another version has come: TLS 1.3 ends with it."""
         self._later: list[bytes] = []
         """A CertificateRequest after the handshake, and its answer up to now."""
 
     @property
     def suite(self) -> Suite | None:
         return self.hellos.suite
+
+    @property
+    def psk_kind(self) -> PskKind | None:
+        """The selected PSK's: its binder tells it, if the PSK is known; else whether it has an age, as a ticket has."""
+        selected, offered = self.hellos.selected_psk, self.hellos.offered_psks
+        if selected is None or offered is None or selected >= len(offered.identities):
+            return None
+        if (known := self.material.psk(selected)) is not None:
+            return known.kind
+        return PskKind.RESUMPTION if offered.identities[selected].obfuscated_ticket_age else PskKind.EXTERNAL
 
     @property
     def rejects_early_data(self) -> bool:
@@ -169,6 +185,10 @@ class Dissector:
         if frame.shape is not Shape.RECORD:
             record = self._keep(Record(len(self.records), frame, -1, frame.raw, why=frame.shape.value))
             self._add("rubbish", direction, frame.time, [record.id], frame.raw)
+            return
+        if self._is_over and not _is_alert_in_the_clear(frame):
+            record = self._keep(Record(len(self.records), frame, -1, b"", why=OLDER))
+            self._add("unread", direction, frame.time, [record.id], frame.raw)
             return
         if frame.outer_type == ContentType.application_data:
             opened = self._open(frame, direction)
@@ -227,8 +247,6 @@ class Dissector:
                 yield Keys.of(name, epoch, suite, secret)
 
     def _why(self, direction: _Direction) -> str:
-        if self.hellos.is_other_version:
-            return "the server chose a version before TLS 1.3, which is not read here"
         whose = f"the {direction.who}'s"
         if next(self._candidates(direction), None) is None:
             return f"no secret is known that protects {whose} records here"
@@ -239,7 +257,7 @@ class Dissector:
     # --- what is in them --------------------------------------------------------------------------------------------
 
     def _content(self, record: Record, direction: _Direction) -> None:
-        if record.content_type == ContentType.handshake and not self._is_other_versions(record):
+        if record.content_type == ContentType.handshake:
             direction.buffer += record.content
             direction.buffered.append(record.id)
             self._messages(record, direction)
@@ -252,14 +270,9 @@ class Dissector:
         kind = kinds.get(record.content_type, "rubbish")
         self._add(kind, direction, record.frame.time, [record.id], record.content, keys=record.keys)
 
-    def _is_other_versions(self, record: Record) -> bool:
-        """TLS 1.2 encrypts handshake records under their own type, after change_cipher_spec: no messages to us."""
-        sent = [one for one in self.seen if one.to_server == record.frame.to_server]
-        return self.hellos.is_other_version and any(one.kind == "change_cipher_spec" for one in sent)
-
     def _messages(self, record: Record, direction: _Direction) -> None:
         """Every message that is whole now, with all the records that it came in."""
-        while len(direction.buffer) >= 4:
+        while len(direction.buffer) >= 4 and not self._is_over:
             end = 4 + int.from_bytes(direction.buffer[1:4], "big")
             if len(direction.buffer) < end:
                 return
@@ -268,6 +281,9 @@ class Dissector:
             seen = self._add("message", direction, record.frame.time, records, raw, keys=record.keys)
             seen.message = decoded(raw)
             self._follow(seen, direction)
+        if self._is_over and direction.buffer:  # the ServerHello came in one record with what follows it
+            self._add("unread", direction, record.frame.time, direction.buffered, direction.buffer)
+            direction.buffer, direction.buffered = b"", []
 
     def _add(
         self,
@@ -291,6 +307,9 @@ class Dissector:
     def _follow(self, seen: Seen, direction: _Direction) -> None:
         """Keep the transcript, and change keys where the peers do."""
         message = seen.message
+        if self.hellos.is_other_version and seen.raw == self.hellos.server_raw:
+            self._is_over = True
+            return
         if direction.finished:
             self._after_handshake(seen, direction)
             return
@@ -351,6 +370,11 @@ class Dissector:
         seen.before = self.suite.hash.new(b"".join(seen.hashed)).digest()
         self._later.append(seen.raw)
         seen.after = self.suite.hash.new(b"".join((*self.handshake, *self._later))).digest()
+
+
+def _is_alert_in_the_clear(frame: Frame) -> bool:
+    """It looks the same in every version; encrypted it is longer."""
+    return frame.outer_type == ContentType.alert and len(frame.body) == ALERT_LENGTH
 
 
 def dissect(capture: Capture) -> Dissector:

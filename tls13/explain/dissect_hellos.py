@@ -12,6 +12,7 @@ from ..crypto.groups import GROUPS
 from ..crypto.suites import SUITES
 from ..errors import TLSError
 from ..transcript import message_hash
+from ..wire.companions import CertWithExternPsk
 from ..wire.extensions import (
     EarlyDataIndication,
     KeyShareClientHello,
@@ -99,6 +100,11 @@ class Hellos:
     def selected_psk(self) -> int | None:
         selected = self.server.extensions.get(SelectedPsk) if self.server is not None else None
         return selected.selected_identity if selected is not None else None
+
+    @property
+    def has_certificate_beside_psk(self) -> bool:
+        """Whether the server shows a certificate though a PSK is used (RFC 8773)."""
+        return self.server is not None and self.server.extensions.get(CertWithExternPsk) is not None
 
     @property
     def offers_early_data(self) -> bool:

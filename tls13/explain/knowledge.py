@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..flow import Epoch
+from ..wire.companions import CertWithExternPsk
 from ..wire.extensions import (
+    Cookie,
     EarlyDataIndication,
     KeyShareClientHello,
+    KeyShareHelloRetryRequest,
     KeyShareServerHello,
     OfferedPsks,
     ProtocolNameList,
@@ -31,6 +34,7 @@ from ..wire.messages import (
     NewSessionTicket,
     ServerHello,
 )
+from .messages import shows_nothing
 from .terminal import printable
 
 if TYPE_CHECKING:
@@ -52,16 +56,13 @@ def size(raw: bytes) -> str:
     return f"{len(raw)} bytes"
 
 
-def of_message(seen: Seen) -> Known:
-    """Of a handshake message; one that does not decode says nothing."""
+def of_message(seen: Seen, before: Seen | None = None) -> Known:
+    """Of a handshake message; one that does not decode says nothing. before: its sender's last one before it."""
     message = seen.message
     if isinstance(message, ClientHello):
         return _client_hello(message)
     if isinstance(message, HelloRetryRequest):
-        return Known(
-            client=("what the server wants changed: another key share, or a cookie to be returned",),
-            wire=("that the first offer did not fit, and which group is wanted instead",),
-        )
+        return _retry(message)
     if isinstance(message, ServerHello):
         return _server_hello(message)
     hidden = _hidden(seen)
@@ -69,12 +70,14 @@ def of_message(seen: Seen) -> Known:
         return Known(client=_extensions(message), wire=hidden)
     if isinstance(message, CertificateRequest):
         return Known(client=("that it is asked who it is, and which signatures count",), wire=hidden)
+    if shows_nothing(seen):
+        return _to_receiver(seen, "that the {} does not say who it is", hidden)
     if isinstance(message, Certificate | CompressedCertificate):
-        return _to_receiver(seen, "who the {} says it is; anybody could say so, for certificates are public", hidden)
+        return _to_receiver(seen, "who the {} says it is; anybody could say so, for what it shows is public", hidden)
     if isinstance(message, CertificateVerify):
-        return _to_receiver(seen, "that the {} has the certificate's private key, and has seen this handshake", hidden)
+        return _to_receiver(seen, "that the {} has the private key of what it shows, and saw this handshake", hidden)
     if isinstance(message, Finished):
-        return _finished(seen, hidden)
+        return _finished(seen, before, hidden)
     if isinstance(message, EndOfEarlyData):
         return Known(
             server=("that no more early data comes: the next record is under the handshake keys",), wire=hidden
@@ -106,7 +109,7 @@ def _client_hello(hello: ClientHello) -> Known:
     shares = hello.extensions.get(KeyShareClientHello)
     groups = ", ".join(str(entry.group) for entry in shares.client_shares) if shares is not None else ""
     client = [f"the private halves of its key shares ({groups}); they never leave it"] if groups else []
-    server = ["which versions, cipher suites, groups and signatures the client can do"]
+    server = ["which versions and cipher suites the client can do, and what its extensions offer"]
     wire = ["the whole ClientHello, in the clear: what it offers is often enough to tell which program it is"]
     if groups:
         server.append(f"the public halves of the client's key shares ({groups})")
@@ -114,11 +117,25 @@ def _client_hello(hello: ClientHello) -> Known:
     if hello.server_name is not None:
         wire.append(f"that the client wants {printable(hello.server_name)}")
     if hello.extensions.get(OfferedPsks) is not None:
-        server.append("a PSK's identity, and by the binder that the client has the PSK")
+        server.append("a PSK's identity; if it has the PSK too, by the binder that the client has it")
         wire.append("the identity of the PSK: who saw the same ticket or name before can link the two connections")
     if hello.extensions.get(EarlyDataIndication) is not None:
         wire.append("that early data follows, which it can record and send again")
     return Known(tuple(client), tuple(server), tuple(wire))
+
+
+def _retry(hello: HelloRetryRequest) -> Known:
+    """A group, a cookie, or both (section 4.2.4)."""
+    group = hello.extensions.get(KeyShareHelloRetryRequest)
+    wanted = [f"a key share of {group.selected_group}"] if group is not None else []
+    if hello.extensions.get(Cookie) is not None:
+        wanted.append("a cookie to be returned")
+    why = (
+        f"that the first offer did not fit: a key share of {group.selected_group} is wanted instead"
+        if group is not None
+        else "that the client has to ask again, and so to show that it gets what is sent to it"
+    )
+    return Known(client=(f"what the server wants in a second ClientHello: {' and '.join(wanted)}",), wire=(why,))
 
 
 def _server_hello(hello: ServerHello) -> Known:
@@ -129,10 +146,12 @@ def _server_hello(hello: ServerHello) -> Known:
         group = share.server_share.group
         client.append(f"the server's share ({group}), and with it the shared secret")
         server.append("the shared secret, from the client's share and its own private half")
-        wire.append(f"both shares of {group}, and not the secret: from here on everything is encrypted")
+        wire.append(f"both shares of {group}, and not the secret: from here on every handshake message is encrypted")
     if hello.extensions.get(SelectedPsk) is not None:
         client.append("that the server has the PSK as well, once its records open: nobody else could make the keys")
-        wire.append("that a PSK is used: no certificate will come")
+        both = hello.extensions.get(CertWithExternPsk) is not None
+        beside = "and a certificate as well" if both else "the handshake does without certificates"
+        wire.append(f"that a PSK is used, {beside}")
     return Known(tuple(client), tuple(server), tuple(wire))
 
 
@@ -147,12 +166,14 @@ def _extensions(message: EncryptedExtensions) -> Sentences:
     return tuple(known)
 
 
-def _finished(seen: Seen, hidden: Sentences) -> Known:
+def _finished(seen: Seen, before: Seen | None, hidden: Sentences) -> Known:
     if not seen.to_server:
         text = "that nobody has changed a bit of the handshake: the server saw what the client saw"
         return Known(client=(text, "that it talks to whom it wanted, and may now send data"), wire=hidden)
     if seen.epoch is Epoch.APPLICATION:
-        return Known(server=("who the client is: its proof is whole",), wire=hidden)
+        proven = before is not None and isinstance(before.message, CertificateVerify)
+        text = "who the client is: its proof is whole" if proven else "that the client's answer is whole"
+        return Known(server=(text,), wire=hidden)
     return Known(server=("that the client is live, saw the same handshake, and has the keys",), wire=hidden)
 
 
@@ -177,10 +198,22 @@ KEYS = {
             wire=("not one of these values: all it has are the two public shares",),
         ),
     ),
+    "psk_ke": (
+        "handshake keys",
+        "RFC 9846, 7.1",
+        "No key exchange goes into the key schedule (psk_ke), zeros take its place; the rest of the handshake is "
+        "encrypted.",
+        Known(
+            client=("the handshake traffic secrets of both directions",),
+            server=("the handshake traffic secrets of both directions",),
+            wire=("not one of these values without the PSK; and with it, every one",),
+        ),
+    ),
     "application": (
         "application keys",
         "RFC 9846, 7.1",
-        "The third stage of the key schedule: keys for application data, bound to the handshake with its certificate.",
+        "The third stage of the key schedule: keys for application data, bound to all messages up to the server's "
+        "Finished.",
         Known(
             client=("the application traffic secrets and the exporter secret",),
             server=("the application traffic secrets and the exporter secret",),

@@ -21,6 +21,8 @@ from ..crypto.signatures import signed_content
 from ..errors import TLSError
 from ..flow import Epoch
 from ..key_schedule import TrafficSecret
+from ..resumption.psk import PskKind
+from ..wire.extensions import KeyShareClientHello, KeyShareHelloRetryRequest
 from ..wire.messages import CertificateVerify, Finished
 from ..wire.registry import ContentType
 from .chain import shown_certificates, signature_check
@@ -71,7 +73,8 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
     shown: Pairs = [("with nothing", _of(opened_with(capture, {})))]
     for key in capture.secrets.get(CERTIFICATE_PRIVATE, []):
         shown.append(("with the certificate's private key", _of(_with_certificate_key(capture, read, key))))
-    if CERTIFICATE_PRIVATE not in capture.secrets:
+    certified = read.psk_kind in (None, PskKind.RESUMPTION) or read.hellos.has_certificate_beside_psk
+    if certified and CERTIFICATE_PRIVATE not in capture.secrets:
         shown.append(("with the certificate's private key", "not tried: the key is its owner's alone, as it should be"))
     psk = read.hellos.selected_psk is not None
     rest = {PSK: capture.secrets[PSK]} if psk and PSK in capture.secrets else {}
@@ -85,8 +88,9 @@ def forward_secrecy(capture: Capture, read: Dissector) -> Lesson | None:
         id="forward-secrecy",
         title="Who steals the server's key tomorrow cannot read what was recorded today",
         text=(
-            "The certificate's key only signs. It goes into no secret of the key schedule: those come from the key "
-            "exchange, whose private keys were made for this connection and forgotten after it.",
+            "The certificate's key only signs. It goes into no secret of the key schedule: those come from "
+            f"{'the PSK and ' if psk else ''}the key exchange, whose private keys were made for this connection and "
+            "forgotten after it.",
             "So a recorded connection is opened by the ephemeral key, which no longer exists, and not by the one "
             "that lies on the server's disk for years (RFC 9846, appendix F.1).",
         ),
@@ -166,21 +170,31 @@ def early_share(capture: Capture, read: Dissector) -> Lesson | None:
 # --- the man in the middle -----------------------------------------------------------------------------------------
 
 
+SIGNED = (
+    "He can take the client's share, put his own in its place, and talk to each side with keys that he knows. "
+    "But then the two sides have seen different messages, and each proves over what it has seen.",
+    "CertificateVerify is a signature over the hash of the handshake, so he needs the certificate's key. "
+    "Finished is a MAC over it with a key from the key exchange, so he needs the secret of the two, too "
+    "(RFC 9846, sections 4.5.2 and 4.5.3).",
+)
+WITH_PSK = (
+    "He can change what passes by, and a share for his own if there is a key exchange. But the PSK goes into every "
+    "key, and he has not got it: he can talk to neither side under keys that it takes.",
+    "Nobody signs here. Finished is a MAC over the hash of the handshake, with a key that the PSK has gone into, so he "
+    "needs the PSK (RFC 9846, sections 2.2 and 4.5.3).",
+)
+
+
 def man_in_the_middle(capture: Capture, read: Dissector) -> Lesson | None:
     """What he would have to forge: tried, with one bit changed."""
     shown: Pairs = [*_signature_trials(read), *_finished_trials(read)]
     if not shown:
         return None
+    unsigned = read.hellos.selected_psk is not None and not read.hellos.has_certificate_beside_psk
     return Lesson(
         id="man-in-the-middle",
         title="What somebody in the middle would have to forge",
-        text=(
-            "He can take the client's share, put his own in its place, and talk to each side with keys that he knows. "
-            "But then the two sides have seen different messages, and each proves over what it has seen.",
-            "CertificateVerify is a signature over the hash of the handshake, so he needs the certificate's key. "
-            "Finished is a MAC over it with a key from the key exchange, so he needs the secret of the two, too "
-            "(RFC 9846, sections 4.5.2 and 4.5.3).",
-        ),
+        text=WITH_PSK if unsigned else SIGNED,
         shown=tuple(shown),
     )
 
@@ -217,6 +231,17 @@ def _finished_trials(read: Dissector) -> Iterator[tuple[str, str]]:
 # --- quantum computers ---------------------------------------------------------------------------------------------
 
 
+_OUTSIDE = "and on the PSK, which came by other means: no quantum computer of the future finds that in a recording."
+CLASSICAL: dict[PskKind | None, str] = {
+    None: "alone: a quantum computer of the future opens this recording.",
+    PskKind.RESUMPTION: "and on the PSK, which came from an earlier connection: a quantum computer of the future opens "
+    "this recording if it can open that one too.",
+    PskKind.EXTERNAL: _OUTSIDE,
+    PskKind.IMPORTED: _OUTSIDE,
+}
+"""What a key exchange without a post-quantum half is worth, by the PSK that goes into the secret with it."""
+
+
 def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
     code, group = read.hellos.group_code, read.hellos.group
     if code is None:
@@ -231,7 +256,7 @@ def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
         verdict = "Here both halves go into the secret: who wants it must break the lattice and the curve."
     else:
         shown.append(("post-quantum half", "none"))
-        verdict = f"Here the secret rests on {code} alone: a quantum computer of the future opens this recording."
+        verdict = f"Here the secret rests on {code} {CLASSICAL[read.psk_kind]}"
     schemes = [str(one.message.algorithm) for one in read.seen if isinstance(one.message, CertificateVerify)]
     shown += [("signature", f"{scheme}: must hold today only, for it proves who is there now") for scheme in schemes]
     return Lesson(
@@ -249,6 +274,10 @@ def post_quantum(capture: Capture, read: Dissector) -> Lesson | None:
 # --- PSKs and early data -------------------------------------------------------------------------------------------
 
 
+FRESH = " What comes after the ServerHello is protected by a fresh key exchange again."
+STALE = " What comes after the ServerHello is no better off here: without a key exchange (psk_ke) the PSK opens it too."
+
+
 def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
     if not read.hellos.offers_early_data:
         return None
@@ -260,6 +289,7 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
         shown.append(("with the PSK alone", f"{opened} of them open, without any private key"))
         shown.append(("with the PSK alone, all in all", _of(_counted(again))))
     first = read.hellos.client_raw[0] if read.hellos.client_raw else b""
+    rest = FRESH if read.hellos.group_code is not None else STALE if read.hellos.server is not None else ""
     shown.append(("what its keys depend on", f"the PSK and {len(first)} bytes of ClientHello; nothing from the server"))
     return Lesson(
         id="zero-rtt",
@@ -267,25 +297,26 @@ def zero_rtt(capture: Capture, read: Dissector) -> Lesson | None:
         text=(
             "Early data is sent before the server has said anything, so nothing fresh of the server's is in its keys. "
             "Whoever records the first flight can send it again, to this server or to another that has the same "
-            "tickets: only the server's own memory refuses it (RFC 9846, section 8).",
-            "And there is no forward secrecy: who learns the PSK later reads the early data. What comes after the "
-            "ServerHello is protected by a fresh key exchange again.",
+            "tickets: only the server's own memory and clock refuse it (RFC 9846, section 8).",
+            f"And there is no forward secrecy: who learns the PSK later reads the early data.{rest}",
         ),
         shown=tuple(shown),
     )
 
 
 def resumed(capture: Capture, read: Dissector) -> Lesson | None:
-    if read.hellos.selected_psk is None:
+    hellos = read.hellos
+    if hellos.selected_psk is None:
         return None
-    shown: Pairs = [("certificates in this handshake", str(len(shown_certificates(read))))]
-    if read.hellos.group_code is None:
+    beside, certificates = hellos.has_certificate_beside_psk, len(shown_certificates(read))
+    shown: Pairs = [("certificates in this handshake", str(certificates))] if certificates or not beside else []
+    if hellos.group_code is None:
         shown.append(("key exchange", "none: this connection stands and falls with the PSK"))
     if PSK in capture.secrets:
         shown.append(("with the PSK alone", _of(opened_with(capture, {PSK: capture.secrets[PSK]}))))
     return Lesson(
         id="resumption",
-        title="What stands in the place of the certificate",
+        title=f"What stands {'beside' if beside else 'in the place of'} the certificate",
         text=(
             "The PSK was made in a connection in which somebody was authenticated, or was given to both sides by other "
             "means. Who has it is believed to be the same: the binder proves it for the client, the keys for both.",
@@ -325,21 +356,31 @@ def key_update(capture: Capture, read: Dissector) -> Lesson | None:
     )
 
 
+WRONG_GUESS = "The server could not use the key shares that were offered: it wants one of another group."
+NO_GUESS = "The client sent no key share, which asks the server for the group that it wants."
+COOKIE_ALONE = (
+    "Nothing was wrong with the offer. The server wants its cookie back, which only who gets what is sent to the "
+    "client can return (RFC 9846, section 4.3.2)."
+)
+
+
 def retry(capture: Capture, read: Dissector) -> Lesson | None:
     request = read.hellos.retry
     if request is None:
         return None
     size = len(read.hellos.client_raw[0]) if read.hellos.client_raw else 0
-    shown = (
-        ("the price", "one more round trip"),
-        ("the first ClientHello in the transcript", f"the hash of its {size} bytes, in a message of type message_hash"),
-    )
+    first = read.hellos.client[0].extensions.get(KeyShareClientHello) if read.hellos.client else None
+    why = WRONG_GUESS if first is not None and first.client_shares else NO_GUESS
+    if request.extensions.get(KeyShareHelloRetryRequest) is None:
+        why = COOKIE_ALONE
+    stands_for = f"the hash of its {size} bytes, in a message of type message_hash"
+    shown = (("the price", "one more round trip"), ("the first ClientHello in the transcript", stands_for))
     return Lesson(
         id="hello-retry-request",
-        title="A wrong guess, and why it is not forgotten",
+        title="A wrong guess, and why it is not forgotten" if why is WRONG_GUESS else "Why a client may be asked twice",
         text=(
-            "The server could not use what was offered. It may forget the client meanwhile: all that it needs is the "
-            "hash of the first ClientHello, which it can put into the cookie and get back.",
+            f"{why} It may forget the client meanwhile: all that it needs is the hash of the first ClientHello, which "
+            "it can put into a cookie and get back.",
             "Both hellos stay in the transcript, so whoever invents a HelloRetryRequest to push the two to a group of "
             "his choice makes their Finished fail (RFC 9846, sections 4.1 and 4.2.4).",
         ),

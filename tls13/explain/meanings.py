@@ -18,7 +18,7 @@ from ..wire.registry import (
 from .meanings_extensions import EXTENSIONS, FIELDS_OF_EXTENSIONS
 
 RANDOM = "32 fresh bytes, so that no two handshakes are the same: everything derived from the transcript differs."
-LEGACY_VERSION = "Always 1.2: boxes in between choke on anything newer. The real version is in supported_versions."
+LEGACY_VERSION = "In TLS 1.3 always 1.2: boxes in between choke on more. The real version is in supported_versions."
 BLOCK = "What is negotiated beyond the fixed fields; a receiver ignores the extensions that it does not know."
 CONTEXT = "Tells apart the requests after the handshake, which the answer repeats; empty within the handshake."
 
@@ -26,7 +26,7 @@ FIELDS_OF_MESSAGES: dict[str, dict[str, str]] = {
     "ClientHello": {
         "legacy_version": LEGACY_VERSION,
         "random": RANDOM,
-        "legacy_session_id": "In TLS 1.2 it named a session; now it is filler, echoed so that this looks like 1.2.",
+        "legacy_session_id": "In TLS 1.2 it named a session; in 1.3 it is filler, echoed so that this looks like 1.2.",
         "cipher_suites": "The AEAD and hash pairs that the client can use, the most wanted first.",
         "legacy_compression_methods": "One zero byte, none: compressing secrets beside chosen text leaks them.",
         "extensions": BLOCK,
@@ -34,7 +34,7 @@ FIELDS_OF_MESSAGES: dict[str, dict[str, str]] = {
     "ServerHello": {
         "legacy_version": LEGACY_VERSION,
         "random": RANDOM + " Its last 8 bytes would warn of a downgrade to an older version.",
-        "legacy_session_id_echo": "What the client sent, as a server of TLS 1.2 that resumes would answer.",
+        "legacy_session_id_echo": "In TLS 1.3 what the client sent, as a server of TLS 1.2 that resumes would answer.",
         "cipher_suite": "The one that the server chose from the client's list.",
         "legacy_compression_method": "Always zero: nothing is compressed.",
         "extensions": BLOCK,
@@ -67,7 +67,7 @@ FIELDS_OF_MESSAGES: dict[str, dict[str, str]] = {
     },
     "CertificateVerify": {
         "algorithm": "The signature scheme, one that the other side has offered.",
-        "signature": "Over the hash of the handshake so far, by the certificate's key: the proof of who is there.",
+        "signature": "Over the hash of the handshake so far, by the key of what was shown: the proof of who is there.",
     },
     "Finished": {"verify_data": "A MAC over the whole handshake: who has changed anything cannot have computed it."},
     "EndOfEarlyData": {},
@@ -82,14 +82,14 @@ FIELDS_OF_MESSAGES: dict[str, dict[str, str]] = {
 }
 FIELDS = {**FIELDS_OF_MESSAGES, **FIELDS_OF_EXTENSIONS}
 MESSAGES = {
-    "ClientHello": "The client's offer: what it can do, and its half of the key exchange.",
-    "ServerHello": "The server's choice, and its half of the key exchange.",
+    "ClientHello": "The client's offer: what it can do, and its half of the key exchange if it has one.",
+    "ServerHello": "The server's choice, and its half of the key exchange if there is one.",
     "HelloRetryRequest": "The server asks for another ClientHello.",
     "EncryptedExtensions": "The first encrypted message: answers that need not be public.",
     "CertificateRequest": "The server wants to know who the client is.",
     "Certificate": "Who the sender says it is.",
     "CompressedCertificate": "Who the sender says it is, in fewer bytes.",
-    "CertificateVerify": "The proof that the sender has the certificate's key.",
+    "CertificateVerify": "The proof that the sender has the key of what its Certificate shows.",
     "Finished": "The end of the sender's handshake, under a MAC.",
     "EndOfEarlyData": "No more early data comes; it is empty.",
     "NewSessionTicket": "A ticket for the next connection.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import TLSError
 from ..trust.names import UNREADABLE, certificate_names, describe
+from ..wire.companions import CertWithExternPsk
 from ..wire.compression import decompress
 from ..wire.extensions import (
     CertificateAuthoritiesExtension,
@@ -43,26 +44,52 @@ from ..wire.messages import (
     KeyUpdate,
     NewSessionTicket,
     ServerHello,
+    message_class,
 )
 from ..wire.registry import KeyUpdateRequest
+from .chain import opened_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .dissect import Seen
+
 SECTIONS: dict[type[HandshakeMessage], tuple[str, str]] = {
-    ClientHello: ("section 4.2.2", "what the client can do, and its half of the key exchange"),
+    ClientHello: ("section 4.2.2", "what the client can do"),
     HelloRetryRequest: ("section 4.2.4", "the server wants another ClientHello"),
-    ServerHello: ("section 4.2.3", "what the server chose, and its half of the key exchange"),
+    ServerHello: ("section 4.2.3", "what the server chose"),
     EncryptedExtensions: ("section 4.4.1", "answers that need not be public; the first encrypted message"),
     CertificateRequest: ("section 4.4.2", "the server wants to know who the client is"),
     Certificate: ("section 4.5.1", "who the sender says it is"),
-    CertificateVerify: ("section 4.5.2", "proof: a signature over this very handshake with the certificate's key"),
+    CertificateVerify: ("section 4.5.2", "proof: a signature over this very handshake with the key of what was shown"),
     Finished: ("section 4.5.3", "a MAC over all of the handshake: its sender saw what the receiver saw"),
     EndOfEarlyData: ("section 4.6", "the client has sent all its early data, and changes to the handshake keys"),
     NewSessionTicket: ("section 4.7.1", "a ticket for a shorter handshake next time"),
     CompressedCertificate: ("RFC 8879, section 4", "a Certificate, compressed"),
     KeyUpdate: ("section 4.7.3", "the sender changes its keys"),
 }
+
+
+def section_and_purpose(seen: Seen) -> tuple[str, str]:
+    """Where the RFC has a message, and what it is for."""
+    kind, message = message_class(seen.raw) or HandshakeMessage, seen.message
+    section, purpose = SECTIONS.get(kind, ("section 4", "a message of a type that is not known here"))
+    if isinstance(message, ClientHello | ServerHello) and _has_share(message.extensions):
+        purpose += ", and its half of the key exchange"
+    if shows_nothing(seen):
+        purpose = "empty: the sender has no certificate to show"
+    return section, purpose
+
+
+def _has_share(hello: Extensions) -> bool:
+    offered = hello.get(KeyShareClientHello)
+    return bool(offered is not None and offered.client_shares) or hello.get(KeyShareServerHello) is not None
+
+
+def shows_nothing(seen: Seen) -> bool:
+    """Whether it is a Certificate with none in it (section 4.5.1)."""
+    certificate = opened_certificate(seen)
+    return certificate is not None and not certificate.certificate_list
 
 
 Fields = list[tuple[str, str]]
@@ -136,7 +163,10 @@ def _server_hello(message: HandshakeMessage) -> Fields:
     psk = extensions.get(SelectedPsk)
     if psk is not None:
         which = f"number {psk.selected_identity} of those offered"
-        fields.append(("pre_shared_key", f"{which}: no Certificate and no CertificateVerify, the PSK says who is who"))
+        alone = "no Certificate and no CertificateVerify, the PSK says who is who"
+        beside = "and a certificate beside it (tls_cert_with_extern_psk, RFC 8773)"
+        both = extensions.get(CertWithExternPsk) is not None
+        fields.append(("pre_shared_key", f"{which}: {beside if both else alone}"))
         if share is None:
             fields.append(("key_share", "none: the keys come from the PSK alone, without forward secrecy"))
     cookie = extensions.get(Cookie)
@@ -205,9 +235,20 @@ def _entry(number: int, entry: CertificateEntry) -> Fields:
         names, until = certificate_names(certificate), f"{certificate.not_valid_after_utc:%Y-%m-%d}"
         issuer = certificate.issuer.rfc4514_string()
     except (*UNREADABLE, TLSError):
-        return [(label, f"{len(entry.cert_data)} bytes that cannot be read")]
+        return [(label, _no_certificate(entry.cert_data))]
     holds = [(label, f"{describe(certificate)}, signed by {issuer}, valid until {until}")]
     return [*holds, ("subjectAltName", _list(names))] if names else holds
+
+
+def _no_certificate(der: bytes) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        return f"{len(der)} bytes that cannot be read"
+    return f"a bare public key (RFC 7250), {len(der)} bytes"
 
 
 def _compressed(message: HandshakeMessage) -> Fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MEANINGS = {
-    "psk": "A key that both sides had before this connection; here it says who the peer is, instead of a certificate.",
+    "psk": "A key from before this connection: to have it shows who one is.",
     "no_psk": "No PSK is used, so as many zeros as the hash is long take its place.",
     "early_secret": "The first stage: all that depends on the PSK alone. Without a PSK it is a constant that anybody "
     "knows.",
@@ -22,7 +22,7 @@ MEANINGS = {
     "ecdhe": "The result of the key exchange. Both sides compute it from their own private key and the other's share; "
     "whoever only sees the shares cannot.",
     "no_ecdhe": "No key exchange takes place (psk_ke), so zeros take its place, and with them forward secrecy is gone.",
-    "handshake_secret": "The second stage: the shared secret of the key exchange is worked in.",
+    "handshake_secret": "The second stage: the shared secret of the key exchange is worked in, or zeros without one.",
     "hash_server_hello": "The hash of all messages up to ServerHello: the handshake keys belong to these hellos.",
     "client_handshake_traffic_secret": "Protects what the client sends for the rest of the handshake.",
     "server_handshake_traffic_secret": "Protects what the server sends for the rest of the handshake, from "
@@ -30,16 +30,18 @@ MEANINGS = {
     "handshake_derived": "The salt of the last stage.",
     "no_more": "Nothing more is worked in: zeros. The stage only separates the handshake from what comes after it.",
     "main_secret": "The last stage: everything that protects application data comes from it.",
-    "hash_server_certificate_verify": "The hash of all messages before the server's Finished.",
+    "hash_server_certificate_verify": "The hash of all messages before the server's Finished; the last "
+    "is its CertificateVerify, if there is one.",
     "server_finished_key": "The MAC key of the server's Finished.",
     "server_finished": "The server's Finished: a MAC over the whole handshake up to here. Who changed a bit on the way "
     "would have to make this fit.",
     "hash_server_finished": "The hash of all messages up to the server's Finished: the application keys belong to "
-    "these, the certificate among them.",
+    "these, to the certificate too if one was shown.",
     "client_application_traffic_secret": "Protects the client's application data.",
     "server_application_traffic_secret": "Protects the server's application data.",
     "exporter_secret": "Keys for other protocols are made from it (section 7.5), without giving away those of TLS.",
-    "hash_client_certificate_verify": "The hash of all messages before the client's Finished.",
+    "hash_client_certificate_verify": "The hash of all messages before the client's Finished; the last "
+    "is its CertificateVerify, if there is one.",
     "client_finished_key": "The MAC key of the client's Finished.",
     "client_finished": "The client's Finished: with it the server knows that the client saw the same handshake.",
     "hash_client_finished": "The hash of the whole handshake.",
@@ -82,13 +84,13 @@ REACHES = {
     "hash_client_hello": "ClientHello",
     "hash_binder": "Truncate(ClientHello)",
     "hash_server_hello": "ClientHello...ServerHello",
-    "hash_server_certificate_verify": "ClientHello...server CertificateVerify",
+    "hash_server_certificate_verify": "ClientHello...server CertificateVerify*",
     "hash_server_finished": "ClientHello...server Finished",
-    "hash_client_certificate_verify": "ClientHello...client CertificateVerify",
+    "hash_client_certificate_verify": "ClientHello...client CertificateVerify*",
     "hash_client_finished": "ClientHello...client Finished",
-    "hash_post_handshake": "ClientHello...client Finished, CertificateRequest...CertificateVerify",
+    "hash_post_handshake": "ClientHello...client Finished, CertificateRequest...CertificateVerify*",
 }
-"""What a transcript hash is over, as the RFC writes it."""
+"""What a transcript hash is over, as the RFC writes it; with a star what is not always sent."""
 UNKNOWN = {
     "psk": "the PSK is not known here: neither the wire nor a key log shows it",
     "ecdhe": "the shared secret is not known here: it never left the two sides, and a key log leaves it out",

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from ..errors import AlertDescription
 from ..flow import Epoch
+from ..record_layer import WARNING
 from ..wire.messages import (
     ClientHello,
     Finished,
-    HandshakeMessage,
     HelloRetryRequest,
     KeyUpdate,
     ServerHello,
     message_class,
 )
-from ..wire.registry import HandshakeType
+from ..wire.registry import ContentType, HandshakeType
+from .dissect import OLDER
 from .knowledge import KEYS, Known, of_message
-from .messages import DESCRIPTIONS, SECTIONS
+from .messages import DESCRIPTIONS, section_and_purpose
 from .spans import alert_fields, message_fields
 from .story import Step
 from .terminal import printable
@@ -48,6 +49,23 @@ def message_name(seen: Seen) -> str:
     return kind.__name__ if kind is not None else str(HandshakeType(seen.raw[0]))
 
 
+def is_warning(seen: Seen, read: Dissector) -> bool:
+    """Whether it is an alert after which the connection may go on: before TLS 1.3 there were such (section 6)."""
+    return seen.raw[:1] == bytes((WARNING,)) and read.hellos.is_other_version
+
+
+def is_error(seen: Seen, read: Dissector) -> bool:
+    """Whether it is an alert that ends the connection otherwise than by closing it."""
+    whole = seen.kind == "alert" and len(seen.raw) == 2
+    return whole and seen.raw[1] not in CLOSING and not is_warning(seen, read)
+
+
+def client_refuses(read: Dissector) -> bool:
+    """Whether the client ends the connection for an error before it has sent its Finished: it believes nothing then."""
+    errors = (one for one in read.seen if one.to_server and is_error(one, read))
+    return "client_finished" not in read.reaches and any(one.epoch is not Epoch.APPLICATION for one in errors)
+
+
 class Steps:
     """Makes the steps of what was read; afterwards `moments` says in which step each moment of the schedule was."""
 
@@ -58,6 +76,9 @@ class Steps:
         self._round_trip = 1
         self._to_server = True
         self._hellos = 0
+        self._refused = client_refuses(read)
+        self._before: dict[bool, Seen] = {}
+        """The last message of each direction."""
 
     def build(self, when: Mapping[str, When]) -> list[Step]:
         """`when`: the moment of each node of the schedule (schedule.py)."""
@@ -104,6 +125,7 @@ class Steps:
             "application_data": self._application_data,
             "alert": self._alert,
             "sealed": self._sealed,
+            "unread": self._unread,
             "rubbish": self._rubbish,
         }[seen.kind]
         step = make(seen)
@@ -111,11 +133,15 @@ class Steps:
         self.moments[place] = step.id
 
     def _message(self, seen: Seen) -> Step:
-        kind = message_class(seen.raw) or HandshakeMessage
-        section, purpose = SECTIONS.get(kind, ("section 4", "a message of a type that is not known here"))
+        section, purpose = section_and_purpose(seen)
         if seen.message is None:
-            purpose = f"{purpose}; it does not decode, and a peer refuses it"
-        step = self._add("message", seen, message_name(seen), _section(section), purpose, of_message(seen))
+            refused = "" if self.read.hellos.is_other_version else ", and a peer refuses it"
+            purpose = f"{purpose}; it is not as TLS 1.3 wants it{refused}"
+        known = of_message(seen, self._before.get(seen.to_server))
+        self._before[seen.to_server] = seen
+        if self._refused and isinstance(seen.message, Finished) and not seen.to_server:
+            known = known._replace(client=("nothing of that: it refuses this handshake",))
+        step = self._add("message", seen, message_name(seen), _section(section), purpose, known)
         step.fields = message_fields(seen.raw)
         step.transcript_hash = seen.after
         describe = DESCRIPTIONS.get(type(seen.message)) if seen.message is not None else None
@@ -154,19 +180,22 @@ class Steps:
     def _alert(self, seen: Seen) -> Step:
         code = seen.raw[1] if len(seen.raw) == 2 else -1
         who = "client" if seen.to_server else "server"
-        closes = code in CLOSING
+        closes, warning = code in CLOSING, is_warning(seen, self.read)
         purpose = f"the {who} ends the connection: {alert_name(code)}"
         if code == AlertDescription.close_notify:
             purpose = f"nothing more will come from the {who}; whoever cuts the connection off cannot forge this"
         elif closes:
             purpose = f"the {who} gives up, without there being an error"
+        elif warning:
+            purpose = "a warning: before TLS 1.3 a connection may go on after it"
         wire = (f"the alert {alert_name(code)}, in the clear",) if seen.keys is None else ("a short encrypted record",)
-        name = f"alert {alert_name(code)}" if len(seen.raw) == 2 else "alert"
+        name = f"{'warning' if warning else 'alert'} {alert_name(code)}" if len(seen.raw) == 2 else "alert"
         section = "RFC 9846, 6.1" if closes else "RFC 9846, 6.2"
         step = self._add("alert", seen, name, section, purpose, Known(wire=wire))
         step.fields = alert_fields(seen.raw)
         level = {1: "warning", 2: "fatal"}.get(seen.raw[0], str(seen.raw[0])) if seen.raw else ""
-        step.summary = (("level", f"{level}: it means nothing in TLS 1.3"), ("description", alert_name(code)))
+        means = "" if self.read.hellos.is_other_version else ": it means nothing in TLS 1.3"
+        step.summary = (("level", f"{level}{means}"), ("description", alert_name(code)))
         return step
 
     def _sealed(self, seen: Seen) -> Step:
@@ -174,6 +203,13 @@ class Steps:
         known = Known(wire=(f"{len(seen.raw)} bytes, of which 5 are a header that it can read",))
         name = "encrypted record"
         return self._add("application_data", seen, name, "RFC 9846, 5.2", f"not opened: {record.why}", known)
+
+    def _unread(self, seen: Seen) -> Step:
+        """Of another version: what is in it is not ours to say."""
+        record = self.read.records[seen.records[-1]]
+        kind = ContentType(record.frame.outer_type).name
+        known = Known(wire=(f"its type and its length: {len(record.frame.body)} bytes after the header",))
+        return self._add("application_data", seen, f"{kind} record", "RFC 9846, E.1", OLDER, known)
 
     def _rubbish(self, seen: Seen) -> Step:
         record = self.read.records[seen.records[-1]]
@@ -193,17 +229,22 @@ class Steps:
             if self.read.hellos.offers_early_data and self._hellos == 1:
                 self._keys("early", seen, "early_data")
         elif isinstance(message, ServerHello) and not isinstance(message, HelloRetryRequest):
-            self._keys("handshake", seen, "server_hello")
+            what = "handshake" if self.read.hellos.group_code is not None else "psk_ke"
+            self._keys(what, seen, "server_hello")
         elif isinstance(message, Finished) and seen.epoch is not Epoch.APPLICATION:
-            what = ("resumption", "client_finished") if seen.to_server else ("application", "server_finished")
-            self._keys(what[0], seen, what[1])
+            if seen.to_server:
+                self._keys("resumption", seen, "client_finished")
+            else:
+                self._keys("application", seen, "server_finished")
         elif isinstance(message, KeyUpdate) and seen.keys is not None:
             self._keys("update", seen, place)
 
     def _keys(self, what: str, seen: Seen, moment: When) -> None:
         name, section, purpose, known = KEYS[what]
+        if self._refused and what == "application":
+            known = known._replace(client=())
         step = self._add("keys", seen, name, section, purpose, known)
-        step.epoch = {"handshake": "handshake", "early": "early"}.get(what, "application")
+        step.epoch = {"handshake": "handshake", "psk_ke": "handshake", "early": "early"}.get(what, "application")
         self.moments[moment] = step.id
 
 

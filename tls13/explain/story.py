@@ -141,7 +141,7 @@ class Lesson:
 
 @dataclass(slots=True)
 class Story:
-    """`negotiated`: see NEGOTIATED for its keys. `outcome`: "kind" (completed, alert or cut) and "text"."""
+    """`negotiated`: see NEGOTIATED for its keys. `outcome`: "kind" (completed, alert, cut or unread) and "text"."""
 
     title: str
     source: str

@@ -29,7 +29,7 @@ from .lessons import lessons
 from .schedule import Graph, Schedule, key_ids
 from .snippets import nonce
 from .spans import inner_fields, record_fields
-from .steps import CLOSING, EPOCHS, Steps, alert_name
+from .steps import EPOCHS, Steps, alert_name, is_error
 from .story import Node, Protection, RecordTold, Sealed, Story
 from .terminal import printable
 
@@ -132,10 +132,12 @@ def _protection(record: Record, keys: Keys, known: set[str]) -> Protection:
 
 def _outcome(read: Dissector) -> dict[str, str]:
     for seen in read.seen:
-        if seen.kind == "alert" and len(seen.raw) == 2 and seen.raw[1] not in CLOSING:
+        if is_error(seen, read):
             who = "client" if seen.to_server else "server"
             text = f"the {who} ended the connection with the alert {alert_name(seen.raw[1])}"
             return {"kind": "alert", "text": text}
+    if read.hellos.is_other_version:
+        return {"kind": "unread", "text": "the server chose an older version, which is not read here"}
     if "client_finished" in read.reaches:
         closed = sorted("client" if one.to_server else "server" for one in read.seen if one.kind == "alert")
         end = f"; closed by {' and '.join(closed)}" if closed else ""
@@ -182,17 +184,11 @@ class Negotiated:
         return printable(names.protocol_name_list[0].decode("ascii", "backslashreplace"))
 
     def _psk(self) -> str | None:
-        """What was used; with the kind where the binder tells it."""
-        hellos = self.read.hellos
-        if hellos.selected_psk is None:
+        """What was used: the kind of PSK, and the mode."""
+        kind = self.read.psk_kind
+        if kind is None:
             return None
-        known = self.read.material.psk(hellos.selected_psk)
-        offered = hellos.offered_psks
-        kind = known.kind.name.lower() if known is not None else ""
-        if not kind and offered is not None and hellos.selected_psk < len(offered.identities):
-            aged = offered.identities[hellos.selected_psk].obfuscated_ticket_age
-            kind = "resumption" if aged else "external"
-        return f"{kind}, {'psk_dhe_ke' if hellos.group_code is not None else 'psk_ke'}"
+        return f"{kind.name.lower()}, {'psk_dhe_ke' if self.read.hellos.group_code is not None else 'psk_ke'}"
 
     def _early_data(self) -> str | None:
         if not self.read.hellos.offers_early_data:
@@ -205,6 +201,8 @@ class Negotiated:
     def variants(self) -> Iterator[str]:
         """In the order in which they change the picture."""
         hellos, facts = self.read.hellos, self.facts()
+        if hellos.is_other_version:
+            yield "older version"
         if hellos.retry is not None:
             yield "HelloRetryRequest"
         psk = facts["psk"] or ""

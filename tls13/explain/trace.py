@@ -18,7 +18,7 @@ from ..wire.registry import ContentType
 from .dissect import Seen
 from .knowledge import KEYS, of_message
 from .lanes import Lanes
-from .messages import DESCRIPTIONS, SECTIONS
+from .messages import DESCRIPTIONS, section_and_purpose
 from .spans import message_fields
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509
 
     from ..crypto.suites import Suite
-    from ..wire.messages import HandshakeMessage
     from .terminal import Page
 
 EPOCHS = {
@@ -54,12 +53,16 @@ class Narrator:
         self._detail = detail
         self._began: float | None = None
         self._epochs = {True: Epoch.INITIAL, False: Epoch.INITIAL}
+        self._before: dict[bool, Seen] = {}
+        self._received: Seen | None = None
+        """A message whose lesson is not told yet: first it has to be believed."""
         self._round_trip = 0
         self._to_server = False
 
     # --- tls13.Tracer -----------------------------------------------------------------------------------------------
 
     def message(self, sent: bool, raw: bytes, epoch: Epoch) -> None:
+        self._believe()
         try:
             message = decode_handshake(raw)
             message.judge()
@@ -68,7 +71,8 @@ class Narrator:
             self._lanes.say("31", str(error))
             self._open(raw)
             return
-        section, purpose = SECTIONS.get(type(message), ("section 4", ""))
+        seen = Seen("message", self._who(sent) == "client", 0.0, [], raw, epoch, message)
+        section, purpose = section_and_purpose(seen)
         about = f"{section}, {len(raw)} bytes, {EPOCHS[epoch]}"
         self._arrow(sent, type(message).__name__, about, epoch)
         self._lanes.say("3", purpose)
@@ -76,9 +80,12 @@ class Narrator:
         for label, value in fields(message) if fields is not None else ():
             self._lanes.field(label, value)
         self._open(raw)
-        self._learn(sent, raw, epoch, message)
+        self._received = seen
+        if sent:
+            self._believe()
 
     def keys(self, sent: bool, epoch: Epoch, suite: Suite) -> None:
+        self._believe()
         update = epoch is Epoch.APPLICATION is self._epochs[sent]
         first = epoch not in self._epochs.values()
         self._epochs[sent] = epoch
@@ -95,6 +102,7 @@ class Narrator:
         """Secrets are not for a terminal."""
 
     def record(self, sent: bool, content_type: int, length: int, epoch: Epoch) -> None:
+        self._believe()
         size = f"{length} byte{'s' if length != 1 else ''}"
         if content_type == ContentType.change_cipher_spec:
             self._arrow(sent, "change_cipher_spec", f"appendix E.4, {size}, {EPOCHS[Epoch.INITIAL]}", Epoch.INITIAL)
@@ -110,6 +118,9 @@ class Narrator:
         except ValueError:
             name = f"{int(description)}, which has no name here"
         closes = description in (AlertDescription.close_notify, AlertDescription.user_canceled)
+        if sent and not closes:
+            self._received = None
+        self._believe()
         section, epoch = ("6.1" if closes else "6.2"), self._epochs[sent]
         codes = "1" if closes else "1;31"
         self._arrow(sent, f"alert {name}", f"section {section}, {EPOCHS[epoch]}", epoch, codes)
@@ -119,6 +130,7 @@ class Narrator:
             self._lanes.say("31", f"the {self._who(sent)} ends the connection")
 
     def verified(self, chain: Sequence[X509]) -> None:
+        self._believe()
         names = " <- ".join(describe(certificate) for certificate in chain)
         self._lanes.change("32", f"chain verified: {names}, a trust anchor")
 
@@ -126,10 +138,12 @@ class Narrator:
 
     def note(self, text: str) -> None:
         """A paragraph, from one side of the page to the other."""
+        self._believe()
         self._lanes.note(text)
 
     def finish(self) -> None:
         """Close the page: what follows is not part of the account."""
+        self._believe()
         self._lanes.finish()
 
     def _who(self, sent: bool) -> str:
@@ -153,9 +167,14 @@ class Narrator:
         elif self._detail:
             self._lanes.fields(message_fields(raw))
 
-    def _learn(self, sent: bool, raw: bytes, epoch: Epoch, message: HandshakeMessage) -> None:
-        """What each of the two knows now, and did not know before."""
-        known = of_message(Seen("message", self._who(sent) == "client", 0.0, [], raw, epoch, message))
+    def _believe(self) -> None:
+        """What each of the two knows by the last message, and did not know before. It is told when the handshake has
+        gone on: whoever refuses a message, which its alert says, has learnt nothing by it."""
+        seen, self._received = self._received, None
+        if seen is None:
+            return
+        known = of_message(seen, self._before.get(seen.to_server))
+        self._before[seen.to_server] = seen
         self._lanes.sides(known.client, known.server)
         if self._detail:
             for sentence in known.wire:

@@ -22,11 +22,12 @@ def read_vectors(data: bytes, name: str) -> Capture:
     """
     try:
         traces = cast("Mapping[str, Trace]", json.loads(data)["traces"])
-        if name not in traces:
-            raise ConfigurationError(f"there is no trace {name!r} in this file; it has {', '.join(traces)}")
-        return _capture(traces[name], name)
+        if name in traces:
+            return _capture(traces[name], name)
+        names = ", ".join(traces)
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"this is no file of traces: {type(error).__name__}: {error}") from error
+    raise ConfigurationError(f"there is no trace {name!r} in this file; it has {names}")
 
 
 def _capture(trace: Trace, name: str) -> Capture:

@@ -41,7 +41,7 @@ function flightName(flight) {
 function stepButton(step, go) {
   const way = step.to_server ? "to-server" : "to-client";
   const keys = step.kind === "keys";
-  const fatal = step.kind === "alert" && !/close_notify|user_canceled/.test(step.name);  // section 6.1: those two only close
+  const fatal = step.kind === "alert" && !/close_notify|user_canceled|^warning/.test(step.name);  // section 6.1: those two only close
   return el("button", { type: "button", class: `step ${way} kind-${step.kind} epoch-${step.epoch}${fatal ? " fatal" : ""}`, onclick: go },
     el("span", { class: "step-time" }, milliseconds(step.time_ms)),
     el("span", { class: "step-lane" },
