@@ -84,7 +84,7 @@ def test_a_client_that_sent_early_data_fails_at_tls_1_2(quick_pair, client_confi
     """Appendix E.3: and the early data is not sent again."""
     now = [server_config.clock()]
     client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
-    server = server_config.replace(max_early_data=100, clock=lambda: now[0])
+    server = server_config.replace(tickets=tls13.SealedTickets(), max_early_data=100, clock=lambda: now[0])
     now[0] += 60
     quick_pair(client=client, server=server).run()
     made = quick_pair(server=server, server_script=edit(ServerHello, tls_1_2))

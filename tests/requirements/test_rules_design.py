@@ -73,7 +73,7 @@ def test_without_its_store_the_server_takes_no_early_data(client, server_config)
 def test_just_after_a_start_the_server_takes_no_early_data(client, server_config) -> None:
     """What came before the start is not in its memory: nothing is taken that could have been sent then."""
     clock = Clock(server_config.clock())
-    server = server_config.replace(clock=clock, max_early_data=100)
+    server = server_config.replace(clock=clock, tickets=tls13.SealedTickets(), max_early_data=100)
     assert server.replay_guard.started_at == clock.now
     start, client = clock.now, client.replace(clock=clock)
     for wait, expected in ((0, False), (19, False), (21, True)):
