@@ -1,5 +1,5 @@
-"""What the chain verifier's library leaves to its caller: the leaf's key and its use; and what is said about dates and
-names, for the certificates that are believed without a chain and for the diagnosis.
+"""What the chain verifier's library leaves to its caller: the leaf's key and its use; and what is said about dates,
+names and issuers, for the certificates that are believed without a chain and for the diagnosis.
 """
 
 from __future__ import annotations
@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .. import errors
 from .facts import facts
-from .names import certificate_names, check_readable, describe, read_extension
+from .names import UNREADABLE, certificate_names, check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,15 @@ def check_dates(certificate: x509.Certificate, now: datetime) -> None:
             f"right? It says {now:%Y-%m-%d %H:%M}",
             certificate=certificate,
         )
+
+
+def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether it names this issuer, and the issuer's key verifies its signature. The names are compared as bytes."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def wrong_host(name: ServerName, leaf: x509.Certificate) -> errors.WrongHost:

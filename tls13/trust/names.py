@@ -147,6 +147,14 @@ def check_readable(certificate: x509.Certificate) -> None:
         raise errors.MalformedCertificate(f"its names cannot be read: {error}", certificate=certificate) from None
 
 
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """RFC 5280, section 3.2: its issuer is its subject. Of names that cannot be read nobody knows: False."""
+    try:
+        return certificate.issuer == certificate.subject
+    except UNREADABLE:
+        return False
+
+
 def describe(certificate: x509.Certificate) -> str:
     """Which certificate is meant, in a sentence: its subject or, where that is empty or cannot be read, its serial
     number."""
