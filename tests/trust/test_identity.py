@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 import certs
 from certs import KeyType
+from certs.der import ISSUER, SUBJECT
+from tests.trust.chains import UNREADABLE_NAMES, with_name
 from tls13.crypto.signatures import verify
 from tls13.errors import ConfigurationError
 from tls13.trust.identity import Identity
@@ -160,6 +162,21 @@ def test_files_that_do_not_hold_what_they_should_are_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         Identity.from_pem(certificate, key)
+
+
+@UNREADABLE_NAMES
+@pytest.mark.parametrize("position", [SUBJECT, ISSUER], ids=["subject", "issuer"])
+@pytest.mark.parametrize("number", [1, 2], ids=["the leaf", "its issuer"])
+def test_names_that_cannot_be_read_are_found_when_it_is_made(spoil, position: int, number: int) -> None:
+    """For they are compared with what a CertificateRequest names, in the handshake (RFC 9846, section 4.3.4)."""
+    shop = certs.workshop()
+    chain = [*GOOD.chain]
+    ca = shop.intermediate if number == 1 else shop.root
+    chain[number - 1] = x509.load_der_x509_certificate(with_name(chain[number - 1], ca, spoil, position))
+    with pytest.raises(ConfigurationError, match=f"certificate number {number} of the chain: its names cannot be read"):
+        Identity(chain, GOOD.private_key)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Identity.from_pem(pem(*chain), GOOD.pem_key)
 
 
 def test_an_identity_needs_a_certificate() -> None:

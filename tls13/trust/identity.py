@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from ..crypto.signatures import schemes_for, sign, signed_with
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MalformedCertificate
 from ..wire.companions import DelegatedCredential
 from ..wire.extensions import ExtensionBody
 from ..wire.registry import CertificateType
+from .names import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -157,6 +158,7 @@ class Identity:
             raise ConfigurationError("an identity needs either a private key or a signer that has it elsewhere")
         if not chain:
             raise ConfigurationError("an identity needs at least one certificate")
+        _check_names(chain)
         self.certificate_type = CertificateType.X509
         self.delegated_credential = delegated_credential
         leaf = chain[0]
@@ -308,6 +310,15 @@ def _decrypt_key(pem: bytes, password: Password) -> PrivateKeyTypes:
 
 
 # --- does it fit together? -----------------------------------------------------------------------------------
+
+
+def _check_names(chain: Sequence[x509.Certificate]) -> None:
+    """The library parses them late: in the middle of a handshake that compares them with a CertificateRequest's."""
+    for number, certificate in enumerate(chain, 1):
+        try:
+            check_readable(certificate)
+        except MalformedCertificate as error:
+            raise ConfigurationError(f"certificate number {number} of the chain: {error.detail}") from None
 
 
 def _leaf(chain: Sequence[x509.Certificate], key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
