@@ -27,9 +27,9 @@ from tls13.explain.trace import BYTES, FIELDS, Narrator
 from tls13.explain.voices import Voices
 from tls13.flow import Epoch
 from tls13.lab.scripted import with_extension
-from tls13.wire.extensions import CR, CertificateAuthoritiesExtension, Extensions
+from tls13.wire.extensions import CR, CertificateAuthoritiesExtension, Extensions, SignatureSchemeList
 from tls13.wire.messages import MESSAGES, Certificate, CertificateEntry, CertificateRequest
-from tls13.wire.registry import HandshakeType
+from tls13.wire.registry import HandshakeType, SignatureScheme
 
 HOST = "server.example"
 EPOCHS = list(Epoch)
@@ -241,6 +241,7 @@ def test_a_certificate_whose_name_cannot_be_read_is_told_by_its_number(authority
 def test_an_authority_whose_name_cannot_be_read_is_told_by_its_size(authority, spoil) -> None:
     name = spoil(authority.certificate.subject.public_bytes())
     request = CertificateRequest(certificate_request_context=b"", extensions=Extensions((), CR))
+    request = with_extension(request, SignatureSchemeList(supported_signature_algorithms=(SignatureScheme.ed25519,)))
     message = with_extension(request, CertificateAuthoritiesExtension(authorities=(name,)))
     assert f"{len(name)} bytes that cannot be read" in told(message.to_handshake(), detail=0, sent=False)
 
