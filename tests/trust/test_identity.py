@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 import certs
 from certs import KeyType
-from certs.der import ISSUER, SUBJECT
+from certs.bench import as_rsa_pss, pss_parameters
+from certs.der import ISSUER, PUBLIC_KEY, SUBJECT, Surgery
 from tests.trust.chains import UNREADABLE_NAMES, with_name
 from tls13.crypto.signatures import verify
 from tls13.errors import ConfigurationError
@@ -89,6 +91,21 @@ def test_an_rsa_key_signs_with_pss_under_the_identifier_of_its_certificate() -> 
     assert {scheme.name for scheme in plain.signature_schemes} >= {"rsa_pss_rsae_sha256", "rsa_pss_rsae_sha512"}
     assert {scheme.name for scheme in pss.signature_schemes} >= {"rsa_pss_pss_sha256", "rsa_pss_pss_sha512"}
     assert not set(plain.signature_schemes) & set(pss.signature_schemes)
+
+
+@pytest.mark.parametrize("mask", [hashes.SHA384(), hashes.SHA1()], ids=lambda hash: hash.name)
+def test_a_pss_key_signs_with_the_hash_that_it_is_restricted_to_or_not_at_all(mask: hashes.HashAlgorithm) -> None:
+    """With the mask's hash left out, as `openssl genpkey` does unless it is told, the key is for no TLS scheme."""
+    issued = certs.good_rsa_pss()
+    surgery = Surgery(issued.certificate)
+    parameters = pss_parameters(hashes.SHA384(), mask, 48)
+    surgery.fields[PUBLIC_KEY] = as_rsa_pss(surgery.fields[PUBLIC_KEY], parameters)
+    leaf = x509.load_der_x509_certificate(surgery.sign(certs.workshop().intermediate.private_key))
+    if mask.name == "sha384":
+        assert Identity([leaf], issued.private_key).signature_schemes == (SignatureScheme.rsa_pss_pss_sha384,)
+    else:
+        with pytest.raises(ConfigurationError, match="restricted to other RSASSA-PSS parameters"):
+            Identity([leaf], issued.private_key)
 
 
 # --- names ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from ..crypto.signatures import schemes_for, sign, signed_with
 from ..errors import ConfigurationError, MalformedCertificate
@@ -364,7 +365,9 @@ def _usable_schemes(
         )
     schemes = tuple(schemes_for(key, leaf))
     if not schemes:
-        raise ConfigurationError(f"TLS 1.3 has no signature scheme for {_kind(key)} (RFC 9846, section 4.3.3)")
+        restricted = leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        kind = f"{_kind(key)} that is restricted to other RSASSA-PSS parameters" if restricted else _kind(key)
+        raise ConfigurationError(f"TLS 1.3 has no signature scheme for {kind} (RFC 9846, section 4.3.3)")
     return schemes
 
 
