@@ -45,7 +45,7 @@ UNREADABLE_NAMES = pytest.mark.parametrize(
     ids=["not UTF-8", "BIT STRING"],
 )
 """Two names that `cryptography` cannot parse: it raises ValueError for one and TypeError for the other, and not before
-the name is looked at. OpenSSL takes them."""
+the name is looked at."""
 
 
 def with_name(certificate: x509.Certificate, ca: Authority, spoil: Callable[[bytes], bytes], *positions: int) -> bytes:

@@ -51,7 +51,11 @@ def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
 
 
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
-    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
+    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge.
+
+    A key above the leaf that cannot be read is nothing to us: no path goes through it, so the certificate is at most a
+    superfluous one (section 4.5.1).
+    """
     every = list(map(facts, chain))
     for one in every:
         if one.rsa_bits > LARGEST_RSA:
@@ -62,7 +66,8 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
     if 0 < known.rsa_bits < SMALLEST_RSA:
         raise errors.WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not known.signature_schemes:
-        raise errors.WeakKey(f"{type(known.public_key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+        kind = "RSA with its RSASSA-PSS parameters" if known.rsa_bits else type(known.public_key).__name__.lstrip("_")
+        raise errors.WeakKey(f"{kind} is of no use in TLS 1.3", certificate=leaf)
     check_readable(leaf)  # the library does not ask what its subject is, but somebody will
     if not known.may_sign:
         raise errors.WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)

@@ -18,6 +18,7 @@ from .. import errors
 from ..crypto.signatures import key_kind
 from ..errors import CertificateError
 from .checks import check_dates, check_usage, is_signed_by
+from .facts import facts
 from .names import check_readable, describe, read_extension
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certifi
             raise errors.WeakSignature(f"{describe(certificate)} is signed with {weak}", certificate=certificate)
     for certificate, issuer in pairwise(path):
         if not is_signed_by(certificate, issuer):
+            facts(issuer).public_key  # noqa: B018  # one that cannot be read is a WeakKey
             raise errors.BadCertificateSignature(
                 f"{describe(certificate)} says that {describe(issuer)} signed it, and it did not",
                 certificate=certificate,
