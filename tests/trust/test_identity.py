@@ -60,6 +60,20 @@ def test_an_identity_comes_from_files_by_path(tmp_path: Path) -> None:
     assert Identity.from_files(tmp_path / "chain.pem", str(tmp_path / "key.pem")).chain == GOOD.chain
 
 
+def test_a_certificate_may_have_the_older_label() -> None:
+    """X509 CERTIFICATE (RFC 7468, section 5.1), which OpenSSL and our trust stores read as well."""
+    identity = Identity.from_pem(GOOD.pem_chain.replace(b" CERTIFICATE", b" X509 CERTIFICATE"), GOOD.pem_key)
+    assert identity.chain == GOOD.chain
+
+
+@pytest.mark.parametrize("count", [1, 9], ids=["the leaf", "all"])
+def test_a_certificate_with_openssls_trust_settings_is_named(count: int) -> None:
+    """`openssl x509 -trustout`: behind the certificate stand settings that are nobody else's."""
+    trusted = GOOD.pem_chain.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE", 2 * count)
+    with pytest.raises(ConfigurationError, match=r"TRUSTED CERTIFICATE.* openssl x509 -in"):
+        Identity.from_pem(trusted, GOOD.pem_key)
+
+
 @pytest.mark.parametrize("key_first", [True, False])
 def test_one_file_may_hold_both(key_first: bool) -> None:
     both = GOOD.pem_key + GOOD.pem_chain if key_first else GOOD.pem_chain + GOOD.pem_key

@@ -273,7 +273,12 @@ class Identities(tuple["Presentable", ...]):
 
 
 def _load_certificates(pem: bytes) -> list[x509.Certificate]:
-    if b"-----BEGIN CERTIFICATE-----" not in pem:
+    if b"-----BEGIN TRUSTED CERTIFICATE-----" in pem:
+        raise ConfigurationError(
+            "the file has a TRUSTED CERTIFICATE, with OpenSSL's own settings behind it: write it without them, "
+            "with openssl x509 -in FILE -out ANOTHER"
+        )
+    if not any(b"-----BEGIN %sCERTIFICATE-----" % older in pem for older in (b"", b"X509 ")):
         raise ConfigurationError("there is no certificate in the file: no line says -----BEGIN CERTIFICATE-----")
     try:
         return x509.load_pem_x509_certificates(pem)
