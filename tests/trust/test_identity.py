@@ -227,6 +227,22 @@ def test_an_encrypted_key_needs_its_password(form: PrivateFormat) -> None:
     assert Identity.from_pem(GOOD.pem_chain, encrypted, b"open sesame").chain == GOOD.chain
 
 
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("password", [b"", bytearray(), "", lambda: b""], ids=["bytes", "bytearray", "str", "asked"])
+def test_an_empty_password_is_none(form: PrivateFormat, password) -> None:
+    """What a person gives who presses Enter at the prompt."""
+    encrypted = pem_key(GOOD.private_key, b"open sesame", form)
+    with pytest.raises(ConfigurationError, match="encrypted and no password was given"):
+        Identity.from_pem(GOOD.pem_chain, encrypted, password)
+
+
+@pytest.mark.parametrize("password", ["open sesame", lambda: "open sesame", 7])
+def test_a_password_is_bytes(password) -> None:
+    with pytest.raises(ConfigurationError, match=r"the password is bytes, not (str|int)") as caught:
+        Identity.from_pem(GOOD.pem_chain, pem_key(GOOD.private_key, b"open sesame"), password)
+    assert "sesame" not in str(caught.value)
+
+
 def test_a_password_is_asked_for_once_and_only_when_the_key_is_encrypted() -> None:
     asked: list[str] = []
 

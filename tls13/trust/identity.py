@@ -307,10 +307,12 @@ def _decrypt_key(pem: bytes, password: Password) -> PrivateKeyTypes:
     except ValueError:
         raise ConfigurationError("the private key cannot be read: the file is damaged, or not a PEM key") from None
     secret = password() if callable(password) else password
-    if secret is None:
+    if not secret:
         raise ConfigurationError("the private key is encrypted and no password was given")
     try:
         return load_pem_private_key(pem, secret)
+    except TypeError:
+        raise ConfigurationError(f"the password is bytes, not {type(secret).__name__}") from None
     except ValueError:
         raise ConfigurationError("the password does not decrypt the private key") from None
 
