@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from certs.der import PUBLIC_KEY, SEQUENCE, Surgery, algorithm, children, encode, oid
+from certs.der import INTEGER, NULL, PUBLIC_KEY, SEQUENCE, Surgery, algorithm, children, encode, oid
 from tls13.lab.authority import (
     CLIENT_AUTH,
     ORGANIZATION,
@@ -42,6 +42,12 @@ GOOD_NAMES: Final = ("localhost", "server.example", "127.0.0.1", "::1")
 """What the leafs of `Workshop.good` are issued for."""
 
 _RSASSA_PSS: Final = "1.2.840.113549.1.1.10"
+_MGF1: Final = "1.2.840.113549.1.1.8"
+HASH_OIDS: Final = {
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha384": "2.16.840.1.101.3.4.2.2",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -254,9 +260,22 @@ def der(certificate: x509.Certificate | bytes) -> bytes:
     return certificate if isinstance(certificate, bytes) else certificate.public_bytes(Encoding.DER)
 
 
-def as_rsa_pss(public_key_info: bytes) -> bytes:
-    """An RSA SubjectPublicKeyInfo with the identifier id-RSASSA-PSS and no parameters (RFC 4055, section 3.1)."""
-    return encode(SEQUENCE, algorithm(_RSASSA_PSS), children(public_key_info)[1])
+def as_rsa_pss(public_key_info: bytes, *parameters: bytes) -> bytes:
+    """An RSA SubjectPublicKeyInfo with the identifier id-RSASSA-PSS; its parameters, which say what the key is
+    restricted to, may be absent (RFC 4055, section 3.1)."""
+    return encode(SEQUENCE, algorithm(_RSASSA_PSS, *parameters), children(public_key_info)[1])
+
+
+def pss_parameters(hash: hashes.HashAlgorithm, mask: hashes.HashAlgorithm, salt_length: int) -> bytes:
+    """RSASSA-PSS-params (RFC 4055, section 3.1). What is the default, SHA-1 and 20 bytes, is left out: this is DER."""
+    parts = []
+    if hash.name != "sha1":
+        parts.append(encode(0xA0, algorithm(HASH_OIDS[hash.name], encode(NULL))))
+    if mask.name != "sha1":
+        parts.append(encode(0xA1, algorithm(_MGF1, algorithm(HASH_OIDS[mask.name], encode(NULL)))))
+    if salt_length != 20:
+        parts.append(encode(0xA2, encode(INTEGER, salt_length.to_bytes(1))))
+    return encode(SEQUENCE, *parts)
 
 
 def shifted(*, not_before: timedelta | None = None, not_after: timedelta | None = None, now: datetime) -> Edit:

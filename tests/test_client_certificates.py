@@ -6,10 +6,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
 
 import tls13
+from certs.der import ISSUER, SUBJECT
 from tests.conftest import HOST
 from tests.requirements.scripts import MODES, Recorder, edit, first_hello, session_of
+from tests.trust.chains import UNREADABLE_NAMES, with_name
 from tls13 import errors
 from tls13.authentication import SERVER_CONTEXT
 from tls13.crypto.signatures import sign, signed_content
@@ -161,6 +164,24 @@ def test_a_server_that_names_nobody_is_shown_the_first(quick_pair, client_config
         server=server.replace(certificate_authorities=[]),
     )
     made.expect_refusal_by_server(errors.UnknownIssuer)
+
+
+@UNREADABLE_NAMES
+def test_a_store_with_a_name_that_cannot_be_read_is_not_listed(
+    quick_pair, client, server, authority, trust, spoil
+) -> None:
+    """A list without that CA would turn away the clients that it has certified (4.3.4)."""
+    odd = x509.load_der_x509_certificate(with_name(authority.certificate, authority, spoil, SUBJECT, ISSUER))
+    both = tls13.TrustStore.from_certificates([*trust.certificates, odd])
+    made = quick_pair(client=client, server=server.replace(client_trust=both))
+    made.run()
+    assert made.server.config.certificate_authorities == ()
+
+
+@pytest.mark.parametrize("given", [["CN=x"], b"0\0", [b"0\0", None]])
+def test_authorities_that_are_not_der_are_refused_when_the_config_is_made(server, given) -> None:
+    with pytest.raises(errors.ConfigurationError, match="certificate_authorities is a list of names in DER"):
+        server.replace(certificate_authorities=given)
 
 
 def test_the_application_may_choose(quick_pair, client_config, server, somebody, strangers) -> None:

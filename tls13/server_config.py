@@ -24,6 +24,7 @@ from .crypto.signatures import DEFAULT_SIGNATURE_SCHEMES
 from .crypto.suites import DEFAULT_CIPHER_SUITES
 from .errors import ConfigurationError
 from .record import MAX_EMPTY_RECORDS, MAX_INNER_PLAINTEXT
+from .trust.names import UNREADABLE
 from .trust.verify import MAX_CHAIN_BYTES, ChainVerifier, Profile
 from .wire.extensions import MAX_EXTENSIONS
 
@@ -248,10 +249,15 @@ class ServerConfig(Config):
     def _authorities(trust: TrustStore | None, given: Sequence[bytes] | None) -> tuple[bytes, ...]:
         """By default the names of a small store: a client with several certificates can then choose."""
         if given is not None:
+            if isinstance(given, bytes) or not all(isinstance(one, bytes) for one in given):
+                raise ConfigurationError(f"certificate_authorities is a list of names in DER, as bytes, not {given!r}")
             return tuple(given)
         if trust is None or trust.is_pinned or len(trust.certificates) > MAX_AUTHORITIES:
             return ()
-        return tuple(dict.fromkeys(certificate.subject.public_bytes() for certificate in trust.certificates))
+        try:
+            return tuple(dict.fromkeys(certificate.subject.public_bytes() for certificate in trust.certificates))
+        except UNREADABLE:
+            return ()  # a list without that one would turn away the clients that it has certified
 
     def _early_data(self, limit: int, guard: ReplayGuard | None) -> None:
         """Section 8: no early data without something that keeps it from being accepted twice."""

@@ -10,15 +10,49 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from tls13.lab.authority import Authority
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tls13.lab.authority import Issued
+
 
 def test_an_encrypted_key_asks_for_its_password(tmp_path) -> None:
     issued = Authority.create(now=datetime.now(UTC)).issue(["localhost"])
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    server, ours = serve(tmp_path, issued)
+    try:
+        assert "key.pem" in read_until(ours, "password")
+        os.write(ours, b"hunter2\n")
+        said = read_until(ours, "listening on")
+        assert "hunter2" not in said
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) == 0
+        os.close(ours)
+
+
+def test_no_password_is_one_sentence(tmp_path) -> None:
+    issued = Authority.create(now=datetime.now(UTC)).issue(["localhost"])
+    server, ours = serve(tmp_path, issued)
+    try:
+        read_until(ours, "password")
+        os.write(ours, b"\n")
+        said = read_until(ours, "encrypted and no password was given")
+        assert server.wait(10) != 0
+        assert "Traceback" not in said
+    finally:
+        server.kill()
+        os.close(ours)
+
+
+def serve(folder: Path, issued: Issued) -> tuple[subprocess.Popen[bytes], int]:
+    """`tls13 serve` with the key encrypted, and its terminal."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
     certificate.write_bytes(issued.pem_chain)
     key.write_bytes(
         issued.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
@@ -29,15 +63,7 @@ def test_an_encrypted_key_asks_for_its_password(tmp_path) -> None:
         [sys.executable, *command], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     )
     os.close(terminal)
-    try:
-        assert "key.pem" in read_until(ours, "password")
-        os.write(ours, b"hunter2\n")
-        said = read_until(ours, "listening on")
-        assert "hunter2" not in said
-    finally:
-        server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 0
-        os.close(ours)
+    return server, ours
 
 
 def read_until(terminal: int, wanted: str) -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+from typing import TYPE_CHECKING
+
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, padding, rsa, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import certs
+from certs.bench import as_rsa_pss, pss_parameters
+from certs.der import INTEGER, OCTET_STRING, PUBLIC_KEY, SEQUENCE, Surgery, children, content, encode
 from tests.vectors_reader import load, unhex
+from tls13.crypto.public_keys import PublicKeyInfo
 from tls13.crypto.signatures import (
     DEFAULT_SIGNATURE_SCHEMES,
     SCHEMES,
@@ -21,6 +29,9 @@ from tls13.crypto.signatures import (
 from tls13.errors import AlertDescription, BadSignature, SignatureSchemeUnsuitable
 from tls13.lab.authority import KeyType
 from tls13.wire.registry import SignatureScheme as S
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTENT = signed_content(b"TLS 1.3, server CertificateVerify", bytes(32))
 MLDSA = [pytest.param(vector, id=vector["scheme"]) for vector in load("mldsa_certverify")["vectors"]]
@@ -86,6 +97,62 @@ def test_an_rsa_key_marked_pss_is_told_by_its_certificate() -> None:
     for scheme in RSAE:
         with pytest.raises(SignatureSchemeUnsuitable):
             check_suitable(scheme, issued.certificate)
+
+
+SHA1, SHA256, SHA384, SHA512 = hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
+RESTRICTED = [
+    pytest.param(None, PSS, id="not at all"),
+    pytest.param((SHA256, SHA256, 32), PSS[:1], id="SHA-256"),
+    pytest.param((SHA384, SHA384, 48), PSS[1:2], id="SHA-384"),
+    pytest.param((SHA512, SHA512, 64), PSS[2:], id="SHA-512"),
+    pytest.param((SHA256, SHA256, 20), PSS[:1], id="a shorter salt is a minimum"),
+    pytest.param((SHA256, SHA256, 33), (), id="a longer salt"),
+    pytest.param((SHA256, SHA512, 32), (), id="another hash for the mask"),
+    pytest.param((SHA256, SHA1, 32), (), id="the default hash for the mask"),
+    pytest.param((SHA1, SHA1, 20), (), id="all defaults"),
+]
+
+
+@pytest.mark.parametrize(("restriction", "fits"), RESTRICTED)
+def test_a_pss_key_may_be_restricted_to_one_hash(restriction, fits, tmp_path) -> None:
+    """Its AlgorithmIdentifier may have parameters (RFC 4055, section 3.1). OpenSSL signs with the same hashes only."""
+    issued = certs.good_rsa_pss()
+    parameters = (pss_parameters(*restriction),) if restriction is not None else ()
+    surgery = Surgery(issued.certificate)
+    surgery.fields[PUBLIC_KEY] = as_rsa_pss(surgery.fields[PUBLIC_KEY], *parameters)
+    certificate = x509.load_der_x509_certificate(surgery.sign(certs.workshop().intermediate.private_key))
+    for holder in (certificate, PublicKeyInfo(surgery.fields[PUBLIC_KEY])):
+        assert schemes_for(issued.private_key, holder) == fits
+        for scheme in fits:
+            check_suitable(scheme, holder)
+        for scheme in {*PSS, *RSAE} - {*fits}:
+            with pytest.raises(SignatureSchemeUnsuitable):
+                check_suitable(scheme, holder)
+    key = issued.private_key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (tmp_path / "key").write_bytes(
+        encode(SEQUENCE, encode(INTEGER, b"\0"), children(surgery.fields[PUBLIC_KEY])[0], encode(OCTET_STRING, key))
+    )
+    assert tuple(scheme for scheme in PSS if openssl_signs(tmp_path / "key", SCHEMES[scheme].arguments[1].name)) == fits
+
+
+def openssl_signs(key: Path, hash: str) -> bool:
+    """As TLS 1.3 wants it: with the same hash in MGF1, and a salt as long as the digest."""
+    options = ["rsa_padding_mode:pss", f"rsa_mgf1_md:{hash}", "rsa_pss_saltlen:digest"]
+    command = ["openssl", "dgst", f"-{hash}", *(part for one in options for part in ("-sigopt", one))]
+    return not subprocess.run([*command, "-sign", key, key], capture_output=True, check=False).returncode
+
+
+def test_a_pss_key_with_other_parameters_has_no_scheme() -> None:
+    issued, good = certs.good_rsa_pss(), pss_parameters(SHA256, SHA256, 32)
+    for odd in (
+        encode(SEQUENCE, content(good), encode(0xA3, encode(INTEGER, b"\2"))),  # a trailer that is not trailerFieldBC
+        encode(SEQUENCE, content(good), encode(0xA3, encode(INTEGER, b"\1"))),  # a default that DER leaves out
+        good.replace(b"\x01\x01\x08", b"\x01\x01\x07"),  # not MGF1
+    ):
+        surgery = Surgery(issued.certificate)
+        surgery.fields[PUBLIC_KEY] = as_rsa_pss(surgery.fields[PUBLIC_KEY], odd)
+        certificate = x509.load_der_x509_certificate(surgery.sign(certs.workshop().intermediate.private_key))
+        assert schemes_for(issued.private_key, certificate) == ()
 
 
 def test_keys_that_tls_1_3_does_not_sign_with_have_no_scheme() -> None:

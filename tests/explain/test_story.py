@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from certs.der import ISSUER, SUBJECT
+from tests.trust.chains import UNREADABLE_NAMES, with_name
 from tests.vectors_reader import RFC8448
 from tls13 import ClientConfig, Identity, ServerConfig
 from tls13.explain.demos import HOST, QUESTION, VARIANTS, Demo, Stage, demo
@@ -255,6 +257,23 @@ def test_the_shell_line_shows_the_certificate() -> None:
         assert print_of in done.stdout
 
 
+@UNREADABLE_NAMES
+def test_a_certificate_whose_names_cannot_be_read_is_told_by_its_number(spoil) -> None:
+    """And its signature is checked: that needs no reading of the names."""
+    stage = Stage()
+    identity = stage.issued.identity
+    spoilt = with_name(identity.chain[0], stage.signer, spoil, SUBJECT)
+    identity.der_chain = (spoilt, *identity.der_chain[1:])
+    first, second = tell(Demo(stage, stage.client, stage.server.replace(identity=identity)).fail()).chain
+    assert (first.subject, first.issuer) == (f"serial number {identity.chain[0].serial_number:x}", second.subject)
+    assert first.signed_by == 1
+    assert first.names == (HOST,)
+    identity.der_chain = (with_name(identity.chain[0], stage.signer, spoil, ISSUER), *identity.der_chain[1:])
+    first = tell(Demo(stage, stage.client, stage.server.replace(identity=identity)).fail()).chain[0]
+    assert (first.subject, first.issuer) == (f"CN={HOST}", "(unreadable)")
+    assert first.signed_by is None
+
+
 def test_a_bare_key_is_told_as_one_and_its_signature_checked() -> None:
     """RFC 7250: no certificate, only the key; its bytes are not taken for a certificate's."""
     stage = Stage()
@@ -276,7 +295,7 @@ def test_a_delegated_credential_signs_in_the_certificates_place() -> None:
     credential = issue(owner, short.public_key(), until=datetime.now(UTC) + timedelta(days=1), context=SERVER_CONTEXT)
     identity = Identity(owner.chain, short, delegated_credential=credential)
     client = stage.client.replace(delegated_credentials=True)
-    told = tell(Demo(stage, client, stage.server.replace(identity=identity)).whole())
+    told = tell(Demo(stage, client, stage.server.replace(identity=identity)).fail())
     assert "delegated credential" in told.variant
     assert dict(told.chain[0].checks)["CertificateVerify"].startswith("right")
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import tls13
 from certs.der import SUBJECT, Surgery
+from tests.trust.chains import UNREADABLE_NAMES
 from tests.vectors_reader import RFC8448, unhex
 from tls13.cli import main
 from tls13.explain.demos import VARIANTS, demo
@@ -25,8 +26,10 @@ from tls13.explain.spans import Field, message_fields
 from tls13.explain.trace import BYTES, FIELDS, Narrator
 from tls13.explain.voices import Voices
 from tls13.flow import Epoch
-from tls13.wire.messages import MESSAGES, Certificate, CertificateEntry
-from tls13.wire.registry import HandshakeType
+from tls13.lab.scripted import with_extension
+from tls13.wire.extensions import CR, CertificateAuthoritiesExtension, Extensions, SignatureSchemeList
+from tls13.wire.messages import MESSAGES, Certificate, CertificateEntry, CertificateRequest
+from tls13.wire.registry import HandshakeType, SignatureScheme
 
 HOST = "server.example"
 EPOCHS = list(Epoch)
@@ -232,6 +235,15 @@ def test_a_certificate_whose_name_cannot_be_read_is_told_by_its_number(authority
     message = Certificate(certificate_list=(CertificateEntry(cert_data=der),))
     page = told(message.to_handshake(), detail=0, sent=False)
     assert f"{number:x}" in page
+
+
+@UNREADABLE_NAMES
+def test_an_authority_whose_name_cannot_be_read_is_told_by_its_size(authority, spoil) -> None:
+    name = spoil(authority.certificate.subject.public_bytes())
+    request = CertificateRequest(certificate_request_context=b"", extensions=Extensions((), CR))
+    request = with_extension(request, SignatureSchemeList(supported_signature_algorithms=(SignatureScheme.ed25519,)))
+    message = with_extension(request, CertificateAuthoritiesExtension(authorities=(name,)))
+    assert f"{len(name)} bytes that cannot be read" in told(message.to_handshake(), detail=0, sent=False)
 
 
 def test_a_message_that_is_refused_is_opened_as_far_as_it_goes() -> None:

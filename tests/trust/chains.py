@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 from cryptography import x509
 
 import certs
+from certs.der import Surgery
 from tls13.lab.authority import KeyType
 from tls13.trust.names import ServerName
 from tls13.trust.store import TrustStore
 from tls13.trust.verify import ChainVerifier, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tls13.lab.authority import Authority
 
 WORKSHOP = certs.workshop()
 NOW = WORKSHOP.now
@@ -23,6 +32,28 @@ def verifier(*anchors: x509.Certificate, profile: Profile = Profile.DEFAULT, **o
 
 def trusting_root(profile: Profile = Profile.DEFAULT) -> ChainVerifier:
     return verifier(WORKSHOP.root.certificate, profile=profile)
+
+
+P256, UNKNOWN_CURVE = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030106")
+"""In a key's AlgorithmIdentifier: prime256v1, and prime239v3, which `cryptography` does not know."""
+UNREADABLE_NAMES = pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda name: name[:-1] + b"\xff",
+        lambda name: re.sub(rb"(?s)\x55\x04\x03\x0c(.).", b"\x55\x04\x03\x03\\1\0", name),
+    ],
+    ids=["not UTF-8", "BIT STRING"],
+)
+"""Two names that `cryptography` cannot parse: it raises ValueError for one and TypeError for the other, and not before
+the name is looked at."""
+
+
+def with_name(certificate: x509.Certificate, ca: Authority, spoil: Callable[[bytes], bytes], *positions: int) -> bytes:
+    """The certificate with its name at `positions` (SUBJECT, ISSUER of certs.der) spoilt, signed by this CA; DER."""
+    surgery = Surgery(certificate)
+    for position in positions:
+        surgery.fields[position] = spoil(surgery.fields[position])
+    return surgery.sign(ca.private_key)
 
 
 def leaf_with(*extensions: tuple[x509.ExtensionType, bool], names: tuple[str, ...] = ("server.example",)) -> list:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tls13.errors import AlertDescription, CertificateRevoked, ConfigurationError, RevocationUnknown
-from tls13.lab.authority import Authority, KeyType, key_usage
+from tls13.lab.authority import Authority, KeyType, key_usage, sign
 from tls13.trust.crl import CrlSet
 from tls13.trust.names import ServerName
 from tls13.trust.store import TrustStore
@@ -192,6 +192,72 @@ def test_a_critical_extension_in_any_entry_spoils_the_list(pki: Pki) -> None:
     assert pki.verify(CrlSet([crl(pki.intermediate, pki.leaf, entry=theirs)]))
     with pytest.raises(RevocationUnknown):
         pki.verify(CrlSet([crl(pki.intermediate, other, entry=theirs)], require="leaf"))
+
+
+# --- What the store has besides the root ------------------------------------------------------------------------------
+
+
+def in_store(pki: Pki, *anchors: x509.Certificate, crls: CrlSet, pinned: bool = False) -> tuple[x509.Certificate, ...]:
+    trust = TrustStore.pinned(anchors) if pinned else TrustStore.from_certificates(anchors)
+    return ChainVerifier(trust, crls=crls).verify_server([pki.leaf, pki.intermediate.certificate], HOST, NOW)
+
+
+@pytest.mark.parametrize("require", [None, "leaf", "chain"])
+def test_a_revoked_leaf_that_stands_in_the_store_is_refused(pki: Pki, require) -> None:
+    """A file with the whole chain is often given as the trust store; OpenSSL says "certificate revoked" as well."""
+    crls = CrlSet([crl(pki.intermediate, pki.leaf), crl(pki.root)], require=require)
+    for anchors in ([pki.root.certificate, pki.leaf], [pki.leaf], [pki.leaf, pki.intermediate.certificate]):
+        with pytest.raises(CertificateRevoked) as caught:
+            in_store(pki, *anchors, crls=crls)
+        assert caught.value.certificate == pki.leaf
+
+
+def test_a_leaf_that_stands_in_the_store_must_be_covered_as_any_other(pki: Pki) -> None:
+    both = [pki.root.certificate, pki.leaf]
+    assert in_store(pki, *both, crls=CrlSet([]))
+    assert in_store(pki, *both, crls=CrlSet([crl(pki.intermediate)], require="leaf"))
+    with pytest.raises(RevocationUnknown):
+        in_store(pki, *both, crls=CrlSet([crl(pki.root)], require="leaf"))
+    with pytest.raises(RevocationUnknown) as caught:
+        in_store(pki, *both, crls=CrlSet([crl(pki.intermediate)], require="chain"))
+    assert caught.value.certificate == pki.intermediate.certificate
+
+
+def test_a_leaf_whose_issuer_nobody_has_is_not_covered(pki: Pki) -> None:
+    verifier = ChainVerifier(
+        TrustStore.from_certificates([pki.leaf]), crls=CrlSet([crl(pki.intermediate)], require="leaf")
+    )
+    with pytest.raises(RevocationUnknown):
+        verifier.verify_server([pki.leaf], HOST, NOW)
+
+
+def test_a_self_signed_leaf_is_covered_by_a_list_of_its_own_only(pki: Pki) -> None:
+    key = KeyType.ECDSA_P256.generate()
+    form = pki.root.draft(["server.example"], key.public_key(), common_name="alone")
+    form = form.with_extension(key_usage(digital_signature=True, crl_sign=True), critical=True)
+    certificate = sign(form, issuer=form.subject, key=key, issuer_public_key=key.public_key())
+    alone = Authority(certificate, key, now=NOW - DAY)
+    store = TrustStore.from_certificates([alone.certificate])
+    for crls in (CrlSet([]), CrlSet([crl(alone)], require="leaf")):
+        assert ChainVerifier(store, crls=crls).verify_server([alone.certificate], HOST, NOW)
+    with pytest.raises(RevocationUnknown):
+        ChainVerifier(store, crls=CrlSet([], require="leaf")).verify_server([alone.certificate], HOST, NOW)
+
+
+def test_an_intermediate_in_the_store_is_judged_by_the_root_beside_it(pki: Pki) -> None:
+    both = [pki.root.certificate, pki.intermediate.certificate]
+    lists = [crl(pki.intermediate), crl(pki.root)]
+    assert in_store(pki, *both, crls=CrlSet(lists, require="chain"))
+    with pytest.raises(CertificateRevoked):
+        in_store(pki, *both, crls=CrlSet([crl(pki.root, pki.intermediate.certificate)]))
+    with pytest.raises(RevocationUnknown):
+        in_store(pki, *both, crls=CrlSet(lists[:1], require="chain"))
+    assert in_store(pki, pki.intermediate.certificate, crls=CrlSet(lists[:1], require="chain"))
+
+
+def test_lists_have_no_say_about_a_pinned_certificate(pki: Pki) -> None:
+    crls = CrlSet([crl(pki.intermediate, pki.leaf)], require="leaf")
+    assert in_store(pki, pki.leaf, crls=crls, pinned=True)
 
 
 # --- By whom --------------------------------------------------------------------------------------------------------

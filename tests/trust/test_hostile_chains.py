@@ -10,8 +10,18 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, SERIAL, SUBJECT, Surgery, encode
-from tests.trust.chains import EVERY_PROFILE, HOST, NOW, WORKSHOP, leaf_with, trusting_root, verifier
+from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, PUBLIC_KEY, SERIAL, SUBJECT, Surgery, encode
+from tests.trust.chains import (
+    EVERY_PROFILE,
+    HOST,
+    NOW,
+    P256,
+    UNKNOWN_CURVE,
+    WORKSHOP,
+    leaf_with,
+    trusting_root,
+    verifier,
+)
 from tls13 import errors
 from tls13.lab.authority import Authority, KeyType, ca_draft, sign
 from tls13.trust.names import read_extension
@@ -94,6 +104,51 @@ def test_a_refused_ca_with_a_name_that_cannot_be_read(profile: Profile) -> None:
     chain = parse_chain([leaf, below.sign(upper.private_key), above.sign(WORKSHOP.root.private_key)])
     with pytest.raises(errors.MalformedCertificate):
         trusting_root(profile).verify_server(chain, HOST, NOW + timedelta(days=2))  # when the upper CA has expired
+
+
+def with_unreadable_key(certificate: x509.Certificate, ca: Authority, old: bytes, new: bytes) -> bytes:
+    surgery = Surgery(certificate)
+    assert old in surgery.fields[PUBLIC_KEY]
+    surgery.fields[PUBLIC_KEY] = surgery.fields[PUBLIC_KEY].replace(old, new)
+    return surgery.sign(ca.private_key)
+
+
+UNREADABLE_KEYS = pytest.mark.parametrize(
+    ("old", "new"),
+    [(P256, UNKNOWN_CURVE), (bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))],
+    ids=["unknown curve", "unknown algorithm"],
+)
+
+
+@EVERY_PROFILE
+@UNREADABLE_KEYS
+def test_a_superfluous_certificate_with_a_key_of_an_unknown_kind_does_not_matter(
+    profile: Profile, old: bytes, new: bytes
+) -> None:
+    """Section 4.5.1: be prepared for extraneous certificates. No path goes through a key that nobody can use."""
+    stranger = Authority.create(now=NOW)
+    extra = with_unreadable_key(stranger.certificate, stranger, old, new)
+    good = [one.public_bytes(Encoding.DER) for one in WORKSHOP.good().chain]
+    for ders in ([*good, extra], [good[0], extra, *good[1:]]):
+        verified = trusting_root(profile).verify_server(parse_chain(ders), HOST, NOW)
+        assert verified == (*WORKSHOP.good().chain, WORKSHOP.root.certificate)
+
+
+@EVERY_PROFILE
+@UNREADABLE_KEYS
+def test_a_certificate_on_the_path_with_a_key_of_an_unknown_kind_is_refused(
+    profile: Profile, old: bytes, new: bytes
+) -> None:
+    leaf, intermediate = WORKSHOP.good().chain
+    above = with_unreadable_key(intermediate, WORKSHOP.root, old, new)
+    chain = parse_chain([leaf.public_bytes(Encoding.DER), above])
+    with pytest.raises(errors.WeakKey, match="cannot be used"):
+        trusting_root(profile).verify_server(chain, HOST, NOW)
+    with pytest.raises(errors.WeakKey, match="cannot be used"):  # a store with a CA that nobody can use
+        verifier(x509.load_der_x509_certificate(above), profile=profile).verify_server(chain, HOST, NOW)
+    below = x509.load_der_x509_certificate(with_unreadable_key(leaf, WORKSHOP.intermediate, old, new))
+    with pytest.raises(errors.WeakKey, match="cannot be used"):
+        trusting_root(profile).verify_server([below, intermediate], HOST, NOW)
 
 
 def test_a_warning_about_a_peers_certificate_does_not_escape() -> None:

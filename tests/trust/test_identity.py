@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -16,6 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 import certs
 from certs import KeyType
+from certs.bench import as_rsa_pss, pss_parameters
+from certs.der import ISSUER, PUBLIC_KEY, SUBJECT, Surgery
+from tests.trust.chains import UNREADABLE_NAMES, with_name
 from tls13.crypto.signatures import verify
 from tls13.errors import ConfigurationError
 from tls13.trust.identity import Identity
@@ -56,6 +60,20 @@ def test_an_identity_comes_from_files_by_path(tmp_path: Path) -> None:
     assert Identity.from_files(tmp_path / "chain.pem", str(tmp_path / "key.pem")).chain == GOOD.chain
 
 
+def test_a_certificate_may_have_the_older_label() -> None:
+    """X509 CERTIFICATE (RFC 7468, section 5.1), which OpenSSL and our trust stores read as well."""
+    identity = Identity.from_pem(GOOD.pem_chain.replace(b" CERTIFICATE", b" X509 CERTIFICATE"), GOOD.pem_key)
+    assert identity.chain == GOOD.chain
+
+
+@pytest.mark.parametrize("count", [1, 9], ids=["the leaf", "all"])
+def test_a_certificate_with_openssls_trust_settings_is_named(count: int) -> None:
+    """`openssl x509 -trustout`: behind the certificate stand settings that are nobody else's."""
+    trusted = GOOD.pem_chain.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE", 2 * count)
+    with pytest.raises(ConfigurationError, match=r"TRUSTED CERTIFICATE.* openssl x509 -in"):
+        Identity.from_pem(trusted, GOOD.pem_key)
+
+
 @pytest.mark.parametrize("key_first", [True, False])
 def test_one_file_may_hold_both(key_first: bool) -> None:
     both = GOOD.pem_key + GOOD.pem_chain if key_first else GOOD.pem_chain + GOOD.pem_key
@@ -87,6 +105,21 @@ def test_an_rsa_key_signs_with_pss_under_the_identifier_of_its_certificate() -> 
     assert {scheme.name for scheme in plain.signature_schemes} >= {"rsa_pss_rsae_sha256", "rsa_pss_rsae_sha512"}
     assert {scheme.name for scheme in pss.signature_schemes} >= {"rsa_pss_pss_sha256", "rsa_pss_pss_sha512"}
     assert not set(plain.signature_schemes) & set(pss.signature_schemes)
+
+
+@pytest.mark.parametrize("mask", [hashes.SHA384(), hashes.SHA1()], ids=lambda hash: hash.name)
+def test_a_pss_key_signs_with_the_hash_that_it_is_restricted_to_or_not_at_all(mask: hashes.HashAlgorithm) -> None:
+    """With the mask's hash left out, as `openssl genpkey` does unless it is told, the key is for no TLS scheme."""
+    issued = certs.good_rsa_pss()
+    surgery = Surgery(issued.certificate)
+    parameters = pss_parameters(hashes.SHA384(), mask, 48)
+    surgery.fields[PUBLIC_KEY] = as_rsa_pss(surgery.fields[PUBLIC_KEY], parameters)
+    leaf = x509.load_der_x509_certificate(surgery.sign(certs.workshop().intermediate.private_key))
+    if mask.name == "sha384":
+        assert Identity([leaf], issued.private_key).signature_schemes == (SignatureScheme.rsa_pss_pss_sha384,)
+    else:
+        with pytest.raises(ConfigurationError, match="restricted to other RSASSA-PSS parameters"):
+            Identity([leaf], issued.private_key)
 
 
 # --- names ---------------------------------------------------------------------------------------------------
@@ -162,6 +195,21 @@ def test_files_that_do_not_hold_what_they_should_are_named(
         Identity.from_pem(certificate, key)
 
 
+@UNREADABLE_NAMES
+@pytest.mark.parametrize("position", [SUBJECT, ISSUER], ids=["subject", "issuer"])
+@pytest.mark.parametrize("number", [1, 2], ids=["the leaf", "its issuer"])
+def test_names_that_cannot_be_read_are_found_when_it_is_made(spoil, position: int, number: int) -> None:
+    """For they are compared with what a CertificateRequest names, in the handshake (RFC 9846, section 4.3.4)."""
+    shop = certs.workshop()
+    chain = [*GOOD.chain]
+    ca = shop.intermediate if number == 1 else shop.root
+    chain[number - 1] = x509.load_der_x509_certificate(with_name(chain[number - 1], ca, spoil, position))
+    with pytest.raises(ConfigurationError, match=f"certificate number {number} of the chain: its names cannot be read"):
+        Identity(chain, GOOD.private_key)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Identity.from_pem(pem(*chain), GOOD.pem_key)
+
+
 def test_an_identity_needs_a_certificate() -> None:
     with pytest.raises(ConfigurationError, match="at least one certificate"):
         Identity((), GOOD.private_key)
@@ -177,6 +225,22 @@ def test_an_encrypted_key_needs_its_password(form: PrivateFormat) -> None:
     assert "barley" not in str(caught.value)
     assert caught.value.__suppress_context__
     assert Identity.from_pem(GOOD.pem_chain, encrypted, b"open sesame").chain == GOOD.chain
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("password", [b"", bytearray(), "", lambda: b""], ids=["bytes", "bytearray", "str", "asked"])
+def test_an_empty_password_is_none(form: PrivateFormat, password) -> None:
+    """What a person gives who presses Enter at the prompt."""
+    encrypted = pem_key(GOOD.private_key, b"open sesame", form)
+    with pytest.raises(ConfigurationError, match="encrypted and no password was given"):
+        Identity.from_pem(GOOD.pem_chain, encrypted, password)
+
+
+@pytest.mark.parametrize("password", ["open sesame", lambda: "open sesame", 7])
+def test_a_password_is_bytes(password) -> None:
+    with pytest.raises(ConfigurationError, match=r"the password is bytes, not (str|int)") as caught:
+        Identity.from_pem(GOOD.pem_chain, pem_key(GOOD.private_key, b"open sesame"), password)
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_password_is_asked_for_once_and_only_when_the_key_is_encrypted() -> None:

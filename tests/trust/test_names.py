@@ -40,6 +40,9 @@ def certificate(ca: Authority, *names: str) -> x509.Certificate:
         ("BÜCHER.example.", b"xn--bcher-kva.example"),
         ("straße.example", b"xn--strae-oqa.example"),
         ("日本語。jp", b"xn--wgv71a119e.jp"),
+        ("example.com\u3002", b"example.com"),  # the dots of IDNA: RFC 3490, section 3.1
+        ("bücher.example\uff0e", b"xn--bcher-kva.example"),
+        ("bücher.example\uff61", b"xn--bcher-kva.example"),
         (b"example.com", b"example.com"),
         (b"xn--bcher-kva.example", b"xn--bcher-kva.example"),
         ("under_score.example", b"under_score.example"),
@@ -93,6 +96,8 @@ def test_names_that_mean_the_same_host_are_equal() -> None:
         "example..com",
         ".example.com",
         "example.com..",
+        "example.com.\u3002",
+        "\u3002",
         "-example.com",
         "example-.com",
         "exa mple.com",

@@ -11,8 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
+from cryptography.x509 import load_der_x509_certificate, ocsp
 
+from certs.der import ISSUER, PUBLIC_KEY, SUBJECT, Surgery
+from tests.trust.chains import P256, UNKNOWN_CURVE, UNREADABLE_NAMES, with_name
 from tests.trust.ocsp_responses import (
     BY_KEY,
     BY_NAME,
@@ -76,6 +78,28 @@ def test_nobody_speaks_for_a_certificate_whose_issuer_is_not_known(pki: Pki) -> 
     """A pinned certificate: the response's own word for who the issuer is proves nothing."""
     with pytest.raises(errors.UnauthorizedResponder, match="issuer is not known"):
         check_stapled(respond(pki.issuer, pki.leaf), [pki.leaf], NOW)
+
+
+@UNREADABLE_NAMES
+@pytest.mark.parametrize("position", [SUBJECT, ISSUER], ids=["subject", "issuer"])
+def test_names_that_cannot_be_read_are_the_certificates_fault(pki: Pki, spoil, position: int) -> None:
+    """A chain that somebody else has believed, without reading its names."""
+    leaf = load_der_x509_certificate(with_name(pki.leaf, pki.issuer, spoil, position))
+    with pytest.raises(errors.MalformedCertificate, match="names cannot be read") as caught:
+        check_stapled(respond(pki.issuer, pki.leaf), [leaf], NOW)
+    assert caught.value.chain == (leaf,)
+    issuer = load_der_x509_certificate(with_name(pki.issuer.certificate, pki.root, spoil, position))
+    with pytest.raises(errors.MalformedCertificate, match="names cannot be read"):
+        check_stapled(respond(pki.issuer, pki.leaf), [pki.leaf, issuer], NOW)
+
+
+def test_an_issuer_whose_key_nobody_can_read_is_refused(pki: Pki) -> None:
+    surgery = Surgery(pki.issuer.certificate)
+    surgery.fields[PUBLIC_KEY] = surgery.fields[PUBLIC_KEY].replace(P256, UNKNOWN_CURVE)
+    issuer = load_der_x509_certificate(surgery.sign(pki.root.private_key))
+    response = respond(pki.issuer, pki.leaf)
+    with pytest.raises(errors.CertificateError):
+        check_stapled(response, [pki.leaf, issuer], NOW)
 
 
 def test_a_time_without_a_zone_is_a_mistake_of_the_caller(pki: Pki) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -21,17 +21,14 @@ from ..wire.registry import SignatureScheme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeAlias
 
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-    class KeyHolder(Protocol):
-        """What carries a public key: a certificate, or a bare SubjectPublicKeyInfo (public_keys.py)."""
+    from .public_keys import PublicKeyInfo
 
-        @property
-        def public_key_algorithm_oid(self) -> x509.ObjectIdentifier: ...
-
-        def public_key(self) -> PublicKeyTypes: ...
+    KeyHolder: TypeAlias = x509.Certificate | PublicKeyInfo
+    """What carries a public key."""
 
 
 KEY_KINDS: tuple[tuple[Any, Any, str], ...] = (
@@ -139,7 +136,12 @@ def schemes_for(key: Any, holder: KeyHolder | None = None) -> tuple[SignatureSch
     kind = key_kind(key, holder)
     # One bit less than the modulus (RFC 8017, section 9.1.1): 1033 bits have room for 129 bytes, not for 130.
     size = (key.key_size + 6) // 8 if kind in RSA_KINDS else 0
-    return _schemes(kind, size)
+    fitting = _schemes(kind, size)
+    if kind != "RSASSA-PSS" or holder is None:
+        return fitting
+    from .spki import allows_pss
+
+    return tuple(scheme for scheme in fitting if allows_pss(holder, SCHEMES[scheme].arguments[1]))
 
 
 @lru_cache(64)
@@ -169,8 +171,11 @@ def check_suitable(scheme: SignatureScheme, holder: KeyHolder) -> None:
         key = holder.public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise errors.SignatureSchemeUnsuitable(f"{scheme} with a key that cannot be read") from None
-    if scheme not in schemes_for(key, holder):
-        raise errors.SignatureSchemeUnsuitable(f"{scheme} with a key of kind {key_kind(key, holder) or 'unknown'}")
+    fitting = schemes_for(key, holder)
+    if scheme not in fitting:
+        names = ", ".join(one.name for one in fitting) or "none at all"
+        kind = key_kind(key, holder) or "unknown"
+        raise errors.SignatureSchemeUnsuitable(f"{scheme} with a key of kind {kind}, which goes with {names}")
 
 
 def signed_content(context: bytes, transcript_hash: bytes) -> bytes:

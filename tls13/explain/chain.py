@@ -11,14 +11,14 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ..authentication import CLIENT_CONTEXT, SERVER_CONTEXT
 from ..crypto.signatures import signed_content, verify
 from ..errors import TLSError
-from ..trust.checks import name_matches
+from ..trust.checks import is_signed_by, name_matches
 from ..trust.names import UNREADABLE, ServerName, certificate_names, describe
 from ..wire.companions import DelegatedCredential
 from ..wire.messages import Certificate, CertificateVerify, CompressedCertificate
@@ -137,17 +137,9 @@ def _issuer(parsed: list[x509.Certificate | None], place: int) -> int | None:
     if subject is None:
         return None
     for other, issuer in enumerate(parsed):
-        if issuer is not None and issuer.subject == subject.issuer and _verifies(subject, issuer):
+        if issuer is not None and is_signed_by(subject, issuer):
             return other
     return None
-
-
-def _verifies(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _signed(parsed: list[x509.Certificate | None], place: int, issuer: int | None) -> tuple[Check, ...]:
@@ -203,8 +195,7 @@ def _certificate(
     if certificate is None and (bare := _bare_key(der)) is not None:
         told.subject, told.key = "(a bare public key, RFC 7250)", key_words(bare)
     if certificate is not None:
-        told.subject = certificate.subject.rfc4514_string() or "(no subject)"
-        told.issuer = certificate.issuer.rfc4514_string()
+        told.subject, told.issuer = _subject_and_issuer(certificate)
         told.not_before = certificate.not_valid_before_utc.strftime(DATE)
         told.not_after = certificate.not_valid_after_utc.strftime(DATE)
         told.serial = f"{certificate.serial_number:x}"
@@ -219,6 +210,17 @@ def _bare_key(der: bytes) -> PublicKeyTypes | None:
         return load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm):
         return None
+
+
+def _subject_and_issuer(certificate: x509.Certificate) -> tuple[str, str]:
+    try:
+        subject = certificate.subject.rfc4514_string() or "(no subject)"
+    except UNREADABLE:
+        subject = describe(certificate)
+    try:
+        return subject, certificate.issuer.rfc4514_string()
+    except UNREADABLE:
+        return subject, "(unreadable)"
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ def _name(der: bytes) -> str:
 
     try:
         return x509.Name.from_bytes(der).rfc4514_string()
-    except ValueError:
+    except UNREADABLE:
         return f"{len(der)} bytes that cannot be read"
 
 

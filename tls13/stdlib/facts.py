@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..config import ClientConfig
 from ..crypto.suites import SUITES
+from ..trust.names import describe
 from .peercert import peercert
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class RawCertificate:
         return hash(self._certificate)
 
     def __repr__(self) -> str:
-        return f"<RawCertificate {self._certificate.subject.rfc4514_string()!r}>"
+        return f"<RawCertificate {describe(self._certificate)!r}>"
 
 
 class Facts(ABC):

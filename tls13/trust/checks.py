@@ -1,5 +1,5 @@
-"""What the chain verifier's library leaves to its caller: the leaf's key and its use; and what is said about dates and
-names, for the certificates that are believed without a chain and for the diagnosis.
+"""What the chain verifier's library leaves to its caller: the leaf's key and its use; and what is said about dates,
+names and issuers, for the certificates that are believed without a chain and for the diagnosis.
 """
 
 from __future__ import annotations
@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .. import errors
 from .facts import facts
-from .names import certificate_names, check_readable, describe, read_extension
+from .names import UNREADABLE, certificate_names, check_readable, describe, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,11 @@ def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
 
 
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
-    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge."""
+    """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge.
+
+    A key above the leaf that cannot be read is nothing to us: no path goes through it, so the certificate is at most a
+    superfluous one (section 4.5.1).
+    """
     every = list(map(facts, chain))
     for one in every:
         if one.rsa_bits > LARGEST_RSA:
@@ -61,7 +66,8 @@ def check_keys(chain: Sequence[x509.Certificate]) -> None:
     if 0 < known.rsa_bits < SMALLEST_RSA:
         raise errors.WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not known.signature_schemes:
-        raise errors.WeakKey(f"{type(known.public_key).__name__.lstrip('_')} is of no use in TLS 1.3", certificate=leaf)
+        kind = "RSA with its RSASSA-PSS parameters" if known.rsa_bits else type(known.public_key).__name__.lstrip("_")
+        raise errors.WeakKey(f"{kind} is of no use in TLS 1.3", certificate=leaf)
     check_readable(leaf)  # the library does not ask what its subject is, but somebody will
     if not known.may_sign:
         raise errors.WrongUsage("its keyUsage does not allow digitalSignature", certificate=leaf)
@@ -88,6 +94,15 @@ def check_dates(certificate: x509.Certificate, now: datetime) -> None:
             f"right? It says {now:%Y-%m-%d %H:%M}",
             certificate=certificate,
         )
+
+
+def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether it names this issuer, and the issuer's key verifies its signature. The names are compared as bytes."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def wrong_host(name: ServerName, leaf: x509.Certificate) -> errors.WrongHost:

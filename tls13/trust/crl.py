@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives import hashes
 
 from .. import errors
 from ..errors import ConfigurationError
-from .names import UNREADABLE, describe, read_extension
+from .checks import is_signed_by
+from .names import UNREADABLE, describe, is_self_issued, read_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +42,8 @@ class CrlSet:
 
     Without `require`, a certificate that no list covers passes, as with OpenSSL's X509_V_FLAG_CRL_CHECK off.
     With require="leaf" the end-entity certificate must be covered, with require="chain" every one below the anchor:
-    RevocationUnknown otherwise.
+    RevocationUnknown otherwise. A certificate that stands in the store beside its issuer is below it, as with OpenSSL,
+    and an end-entity certificate that stands there alone is no exception: only TrustStore.pinned takes CRLs their say.
     """
 
     def __init__(self, crls: Iterable[x509.CertificateRevocationList], *, require: Required | None = None) -> None:
@@ -90,16 +92,33 @@ class CrlSet:
     def __repr__(self) -> str:
         return f"<CrlSet of {len(self._by_issuer)} issuers, require={self.require!r}>"
 
-    def check(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
-        """Check a verified chain, leaf first, anchor last. Raises CertificateRevoked or RevocationUnknown."""
-        for depth, (certificate, issuer) in enumerate(pairwise(chain)):
+    def check(
+        self,
+        chain: Sequence[x509.Certificate],
+        now: datetime,
+        *,
+        anchors: Sequence[x509.Certificate] = (),
+        sent: Sequence[x509.Certificate] = (),
+    ) -> None:
+        """Check a verified chain, leaf first, anchor last. Raises CertificateRevoked or RevocationUnknown.
+
+        `anchors`: all of the store; `sent`: all that the peer has sent. There the issuer is looked for of a certificate
+        that is believed for itself.
+        """
+        path = _up_to_the_top(chain, anchors, sent)
+        pairs = list(pairwise(path)) or [(path[0], path[0])]  # it is its own issuer, or nobody knows who is
+        for depth, (certificate, issuer) in enumerate(pairs):
             covered = self._check_one(certificate, issuer, now)
             if not covered and (self.require == "chain" or (self.require == "leaf" and depth == 0)):
                 raise errors.RevocationUnknown(describe(certificate), certificate=certificate)
 
     def _check_one(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
         """Whether a list covers the certificate. Raises CertificateRevoked."""
-        lists = [one for one in self._by_issuer.get(certificate.issuer, ()) if one.is_made_by(issuer)]
+        try:
+            named = self._by_issuer.get(certificate.issuer, [])
+        except UNREADABLE:  # a list of such an issuer would not have been taken
+            named = []
+        lists = [one for one in named if one.is_made_by(issuer)]
         current = [one for one in lists if one.is_current(now)]
         covered = any(one.covers(certificate) for one in current)
         for one in current if covered else lists:
@@ -110,6 +129,22 @@ class CrlSet:
                     certificate=certificate,
                 )
         return covered
+
+
+def _up_to_the_top(
+    chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], sent: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """A verified chain ends at the first certificate that stands in the store. This goes on, if its issuer stands there
+    as well: to trust a certificate is not to overlook its revocation. For a leaf that was believed for itself, the
+    issuer may also be one that the peer has sent."""
+    path = list(chain)
+    while not is_self_issued(path[-1]):
+        candidates = (*anchors, *sent) if len(path) == 1 else anchors
+        above = next((one for one in candidates if one not in path and is_signed_by(path[-1], one)), None)
+        if above is None:
+            break
+        path.append(above)
+    return path
 
 
 class RevocationList:

@@ -13,6 +13,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .. import errors
+from ..crypto.spki import elements
 
 
 @asn1.sequence
@@ -49,21 +50,9 @@ class _Certificate:
     signature: asn1.BitString
 
 
-@asn1.sequence
-class _Wrapped:
-    """The library decodes a SEQUENCE OF only as a field of a SEQUENCE: so a value is wrapped first."""
-
-    value: asn1.TLV
-
-
-@asn1.sequence
-class _Integers:
-    value: list[int]
-
-
 def integers(der: bytes) -> list[int]:
     """A SEQUENCE OF INTEGER. Raises ValueError."""
-    return asn1.decode_der(_Integers, asn1.encode_der(_Wrapped(value=asn1.decode_der(asn1.TLV, der)))).value
+    return [asn1.decode_der(int, asn1.encode_der(one)) for one in elements(der)]
 
 
 def without_extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> x509.Certificate:

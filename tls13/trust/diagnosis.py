@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, SignatureAlgorithmOID
 
 from .. import errors
 from ..crypto.signatures import key_kind
 from ..errors import CertificateError
-from .checks import check_dates, check_usage
+from .checks import check_dates, check_usage, is_signed_by
+from .facts import facts
 from .names import check_readable, describe, read_extension
 
 if TYPE_CHECKING:
@@ -81,16 +81,8 @@ def _path(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]
         candidates = [one for one in (*anchors, *chain[1:]) if one.subject == current.issuer and one not in path]
         if not candidates:
             break
-        path.append(next((one for one in candidates[:MAX_STEPS] if _signed_by(current, one)), candidates[0]))
+        path.append(next((one for one in candidates[:MAX_STEPS] if is_signed_by(current, one)), candidates[0]))
     return path
-
-
-def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> None:
@@ -99,7 +91,8 @@ def _check_path(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certifi
         if weak is not None and certificate not in anchors:
             raise errors.WeakSignature(f"{describe(certificate)} is signed with {weak}", certificate=certificate)
     for certificate, issuer in pairwise(path):
-        if not _signed_by(certificate, issuer):
+        if not is_signed_by(certificate, issuer):
+            facts(issuer).public_key  # noqa: B018  # one that cannot be read is a WeakKey
             raise errors.BadCertificateSignature(
                 f"{describe(certificate)} says that {describe(issuer)} signed it, and it did not",
                 certificate=certificate,

@@ -50,8 +50,11 @@ class Facts:
 
     @cached_property
     def rsa_bits(self) -> int:
-        """Of its key; 0 if that is no RSA key."""
-        key = self.public_key
+        """Of its key; 0 if that is no RSA key, or of a kind that nobody here can use."""
+        try:
+            key = self.public_key
+        except errors.WeakKey:
+            return 0
         return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
 
     @cached_property

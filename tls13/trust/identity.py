@@ -17,12 +17,14 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from ..crypto.signatures import schemes_for, sign, signed_with
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MalformedCertificate
 from ..wire.companions import DelegatedCredential
 from ..wire.extensions import ExtensionBody
 from ..wire.registry import CertificateType
+from .names import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -157,6 +159,7 @@ class Identity:
             raise ConfigurationError("an identity needs either a private key or a signer that has it elsewhere")
         if not chain:
             raise ConfigurationError("an identity needs at least one certificate")
+        _check_names(chain)
         self.certificate_type = CertificateType.X509
         self.delegated_credential = delegated_credential
         leaf = chain[0]
@@ -270,7 +273,12 @@ class Identities(tuple["Presentable", ...]):
 
 
 def _load_certificates(pem: bytes) -> list[x509.Certificate]:
-    if b"-----BEGIN CERTIFICATE-----" not in pem:
+    if b"-----BEGIN TRUSTED CERTIFICATE-----" in pem:
+        raise ConfigurationError(
+            "the file has a TRUSTED CERTIFICATE, with OpenSSL's own settings behind it: write it without them, "
+            "with openssl x509 -in FILE -out ANOTHER"
+        )
+    if not any(b"-----BEGIN %sCERTIFICATE-----" % older in pem for older in (b"", b"X509 ")):
         raise ConfigurationError("there is no certificate in the file: no line says -----BEGIN CERTIFICATE-----")
     try:
         return x509.load_pem_x509_certificates(pem)
@@ -299,15 +307,26 @@ def _decrypt_key(pem: bytes, password: Password) -> PrivateKeyTypes:
     except ValueError:
         raise ConfigurationError("the private key cannot be read: the file is damaged, or not a PEM key") from None
     secret = password() if callable(password) else password
-    if secret is None:
+    if not secret:
         raise ConfigurationError("the private key is encrypted and no password was given")
     try:
         return load_pem_private_key(pem, secret)
+    except TypeError:
+        raise ConfigurationError(f"the password is bytes, not {type(secret).__name__}") from None
     except ValueError:
         raise ConfigurationError("the password does not decrypt the private key") from None
 
 
 # --- does it fit together? -----------------------------------------------------------------------------------
+
+
+def _check_names(chain: Sequence[x509.Certificate]) -> None:
+    """The library parses them late: in the middle of a handshake that compares them with a CertificateRequest's."""
+    for number, certificate in enumerate(chain, 1):
+        try:
+            check_readable(certificate)
+        except MalformedCertificate as error:
+            raise ConfigurationError(f"certificate number {number} of the chain: {error.detail}") from None
 
 
 def _leaf(chain: Sequence[x509.Certificate], key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
@@ -353,7 +372,9 @@ def _usable_schemes(
         )
     schemes = tuple(schemes_for(key, leaf))
     if not schemes:
-        raise ConfigurationError(f"TLS 1.3 has no signature scheme for {_kind(key)} (RFC 9846, section 4.3.3)")
+        restricted = leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        kind = f"{_kind(key)} that is restricted to other RSASSA-PSS parameters" if restricted else _kind(key)
+        raise ConfigurationError(f"TLS 1.3 has no signature scheme for {kind} (RFC 9846, section 4.3.3)")
     return schemes
 
 

@@ -83,10 +83,10 @@ class ServerName:
 
 
 def _a_labels(text: str) -> str:
-    bare = text[:-1] if text.endswith(".") else text
-    if not bare:
+    # The trailing dot is taken off last: IDNA has three other characters that become one (RFC 3490, section 3.1).
+    ascii_name = (text if text.isascii() else _idna(text)).lower().removesuffix(".")
+    if not ascii_name:
         raise ConfigurationError(f"{text!r} is not a host name: it is empty")
-    ascii_name = (bare if bare.isascii() else _idna(bare)).lower()
     if len(ascii_name) > 253:
         raise ConfigurationError(f"{text!r} is not a host name: {len(ascii_name)} bytes, and 253 are allowed")
     labels = ascii_name.split(".")
@@ -145,6 +145,14 @@ def check_readable(certificate: x509.Certificate) -> None:
         certificate.subject, certificate.issuer  # noqa: B018  # reading them parses them
     except UNREADABLE as error:
         raise errors.MalformedCertificate(f"its names cannot be read: {error}", certificate=certificate) from None
+
+
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """RFC 5280, section 3.2: its issuer is its subject. Of names that cannot be read nobody knows: False."""
+    try:
+        return certificate.issuer == certificate.subject
+    except UNREADABLE:
+        return False
 
 
 def describe(certificate: x509.Certificate) -> str:

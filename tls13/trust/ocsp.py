@@ -37,7 +37,8 @@ from ..crypto.signatures import SHA1_SCHEMES, signed_with
 from ..errors import CertificateError, ConfigurationError
 from .checks import check_dates, check_keys
 from .der import RawExtension
-from .names import UNREADABLE, describe, read_extension
+from .facts import facts
+from .names import UNREADABLE, check_readable, describe, read_extension
 from .ocsp_response import Entry, Response
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ def _subjects(entries: Sequence[Entry]) -> str:
 
 
 def _issuer_of(verified: Sequence[x509.Certificate]) -> x509.Certificate:
+    """Whoever believed the chain may not have read the names in it."""
+    check_readable(verified[0])
     if len(verified) > 1:
+        check_readable(verified[1])
         return verified[1]
     if verified[0].issuer != verified[0].subject:
         raise errors.UnauthorizedResponder("the certificate was believed for itself, and its issuer is not known")
@@ -205,7 +209,7 @@ def _verify(response: Response, signer: x509.Certificate) -> None:
     if response.algorithm not in _ALGORITHMS:
         raise errors.WeakOcspSignature(response.algorithm.dotted_string)
     kind, choices = _ALGORITHMS[response.algorithm]
-    key: Any = signer.public_key()
+    key: Any = facts(signer).public_key
     if not isinstance(key, kind):
         raise errors.BadOcspSignature(f"{describe(signer)} has a key of another kind")
     for arguments in choices:

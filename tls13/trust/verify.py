@@ -37,7 +37,7 @@ from ..errors import CertificateError, ConfigurationError
 from ..wire.registry import SignatureScheme
 from .checks import Question, check_dates, check_keys, check_usage
 from .facts import COMMON_SIZE, MAX_KEPT
-from .names import UNREADABLE, certificate_names, describe
+from .names import UNREADABLE, certificate_names, describe, is_self_issued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -187,8 +187,8 @@ class ChainVerifier:
                 verified = self._verify_pinned(chain[0], question)
             else:
                 verified = self._verify_chain(chain, question)
-            if self.crls is not None:
-                self.crls.check(verified, question.now)
+            if self.crls is not None and not self.trust.is_pinned:
+                self.crls.check(verified, question.now, anchors=self.trust.certificates, sent=chain)
         except CertificateError as error:
             error.chain, error.judged_at = tuple(chain), question.now
             raise
@@ -220,7 +220,7 @@ class ChainVerifier:
     def _check_depth(self, verified: Sequence[x509.Certificate]) -> None:
         if len(verified) - 2 <= self.max_depth:
             return
-        counted = [one for one in verified[1:-1] if not _is_self_issued(one)]
+        counted = [one for one in verified[1:-1] if not is_self_issued(one)]
         if len(counted) > self.max_depth:
             raise errors.UnsuitableChain(f"{len(counted)} intermediates, and {self.max_depth} are allowed")
 
@@ -251,7 +251,7 @@ class ChainVerifier:
     def _depth(self, chain: Sequence[x509.Certificate]) -> int:
         """For the library, which counts self-issued certificates as well (RFC 5280, section 4.2.1.9, does not)."""
         depth = self.max_depth
-        return depth if len(chain) <= depth else depth + sum(map(_is_self_issued, chain[1:]))
+        return depth if len(chain) <= depth else depth + sum(map(is_self_issued, chain[1:]))
 
     def _verify_pinned(self, leaf: x509.Certificate, question: Question) -> VerifiedChain:
         """The certificate is believed for itself: only its dates and its name are left to check."""
@@ -314,10 +314,6 @@ _parse_again = lru_cache(MAX_KEPT)(_parse)
 _parse_all_again = lru_cache(MAX_KEPT)(_parse_all)
 """The same bytes, the same certificate: whoever connects again to a server is shown the chain that he knows, and what
 the library has parsed of it (names, extensions, key) is parsed once. No verdict is kept: each chain is verified."""
-
-
-def _is_self_issued(certificate: x509.Certificate) -> bool:
-    return certificate.issuer == certificate.subject
 
 
 def _server_verifier(
