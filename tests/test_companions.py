@@ -315,6 +315,12 @@ def test_a_client_that_wants_both_does_not_take_the_psk_alone(quick_pair, both) 
     made.expect_refusal_by_client(errors.NoCertificateWithPsk, told=False)
 
 
+def test_a_client_that_wants_both_does_not_take_the_certificate_alone(quick_pair, both) -> None:
+    client, server = both
+    made = quick_pair(client=client, server=server.replace(psks=[], certificate_with_psk=False))
+    made.expect_refusal_by_client(errors.NoPskSelected, told=False)
+
+
 def test_the_server_may_ask_for_a_certificate_too(quick_pair, both, trust) -> None:
     """Section 4: with the extension, a CertificateRequest beside a PSK is allowed (RFC 9846, section 4.4.2)."""
     client, server = both

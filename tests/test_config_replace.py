@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tls13
+from tls13.resumption.tickets import StoredTicketKeys, TicketKeys
 
 HOST = "server.example"
 
@@ -56,9 +57,37 @@ def test_configs_with_the_same_tickets_remember_together_what_was_taken(trust, i
     assert taken == [tls13.EarlyData(b"once")]
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_tickets_with_the_same_keys_are_the_same_tickets(trust, identity, client_config, stored) -> None:
+    """What opens in two places is remembered in one."""
+    now, store, keys = [client_config.clock()], tls13.MemoryStore(), TicketKeys()
+    configs = [
+        tls13.ServerConfig(
+            identity,
+            clock=lambda: now[0],
+            tickets=tls13.SealedTickets(StoredTicketKeys(store) if stored else keys),
+            max_early_data=2**14,
+        )
+        for _ in range(2)
+    ]
+    now[0] += 60
+    client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
+    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(configs[0]))
+    flight = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once").data_to_send()
+    taken = []
+    for config in configs:
+        connection = tls13.ServerConnection(config)
+        connection.receive_data(flight)
+        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
+    assert taken == [tls13.EarlyData(b"once")]
+
+
 def test_tickets_that_nothing_can_be_remembered_with_want_a_guard(identity) -> None:
-    class Unhashable(tls13.SealedTickets):
+    class Unhashable:
+        """Somebody's own."""
+
         __hash__ = None
+        shared = False
 
     with pytest.raises(tls13.ConfigurationError, match="replay_guard"):
         tls13.ServerConfig(identity, tickets=Unhashable(), max_early_data=1)

@@ -314,11 +314,13 @@ def test_a_rejection_ends_what_could_still_be_sent(keep, quick_pair, client, ser
 @pytest.mark.parametrize("reason", ["not any more", "retry"])
 @pytest.mark.parametrize("size", [1, 100])
 def test_skipping_has_an_end(size, reason, quick_pair, client, server, session) -> None:
-    """max_skipped_early_data, in bytes of records; an empty record is charged too."""
+    """max_skipped_early_data, in bytes of records; an empty record is charged too. A ticket that is known to allow more
+    may have twice as much."""
     config = rejecting(server, reason).replace(max_early_data=0, replay_guard=None, max_skipped_early_data=5000)
     made = quick_pair(server=config)
     made.client = WilfulClient(client, session=session, early_data=b"")
-    for _ in range(5100 // size):
+    budget = 2 * session.max_early_data_size if reason == "not any more" else 5000
+    for _ in range((budget + 100) // size):
         made.client.send_record(23, bytes(size))
     made.expect_refusal_by_server(errors.TooMuchEarlyData, told=False)
 
@@ -332,6 +334,33 @@ def test_what_the_tickets_allow_is_always_skipped(quick_pair, client, server_con
     made.run()
     assert made.server.session.early_data == "rejected"
     assert made.server.session.resumed
+
+
+def test_early_data_can_be_switched_off_while_tickets_allow_it(quick_pair, client, server_config) -> None:
+    """Their clients are rejected, and go on: a ticket lives for a week."""
+    server = accepting_early_data(server_config, tickets=tls13.SealedTickets()).replace(max_early_data=200_000)
+    session = session_of(client, server)
+    made = early(quick_pair, client, server.replace(max_early_data=0), session, bytes(200_000))
+    made.run()
+    assert made.server.session.resumed
+    assert made.client.session.early_data == "rejected"
+
+
+def test_a_padding_policy_that_fails_ends_early_data_too(quick_pair, client, server, session) -> None:
+    """Otherwise what follows would stand where the lost piece was."""
+    failing: list[Exception] = []
+
+    def policy(length: int, room: int) -> int:
+        if failing:
+            raise failing.pop()
+        return 0
+
+    made = early(quick_pair, client.replace(padding=policy), server, session)
+    failing.append(LookupError("no policy today"))
+    with pytest.raises(LookupError):
+        made.client.send_early_data(b"the second piece")
+    with pytest.raises(tls13.ConnectionFailed):
+        made.client.send_early_data(b"the third")
 
 
 # --- too much, and out of place ---------------------------------------------------------------------------------------

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import gc
 import weakref
+from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import tls13
+from tests.conftest import HOST
 from tests.duel import ALERT, ROLES, connected
+from tests.requirements.scripts import MODES, sessions_of
 from tests.wiretap import Wiretap
+from tls13 import errors
+from tls13.crypto.hkdf import Secret
+from tls13.lab.authority import CLIENT_AUTH, Authority
+from tls13.record import RecordReader, RecordWriter
+from tls13.resumption.psk import Psk
+from tls13.resumption.state import Resumable
+from tls13.wire.messages import Certificate
 
 FATAL = 2
 
@@ -107,3 +118,111 @@ def test_a_dropped_connection_is_gone_at_once(flights, client_config, server_con
         assert [part() for part in parts] == [None] * 8
     finally:
         gc.enable()
+
+
+def frames_of(error: BaseException) -> list[dict[str, object]]:
+    """The local variables of each frame of ours that an exception, or one behind it, has passed."""
+    behind: list[BaseException | None] = [error]
+    found: list[dict[str, object]] = []
+    while behind:
+        one = behind.pop()
+        if one is None:
+            continue
+        behind += [one.__cause__, one.__context__]
+        trace = one.__traceback__
+        while trace is not None:
+            if "/tls13/" in trace.tb_frame.f_code.co_filename:
+                found.append(dict(trace.tb_frame.f_locals))
+            trace = trace.tb_next
+    return found
+
+
+def keys_in(locals: list[dict[str, object]]) -> list[str]:
+    """What a debugger could decrypt with, of what these variables hold themselves."""
+    kinds = (Secret, Psk, Resumable, AESGCM)
+    held = [
+        f"{name}: {type(value).__name__}" for one in locals for name, value in one.items() if isinstance(value, kinds)
+    ]
+    readers = [value for one in locals for value in one.values() if isinstance(value, (RecordReader, RecordWriter))]
+    return held + ["a record key" for one in readers if one._key or one._aead is not None]
+
+
+@ROLES
+def test_an_exception_has_no_frames_with_keys(receiver, quick_pair) -> None:
+    _, sender, judge = connected(quick_pair, receiver)
+    sender.send_data(b"data")
+    record = bytearray(sender.data_to_send())
+    record[-1] ^= 1
+    judge.receive_data(record)
+    with pytest.raises(errors.BadRecordMac) as caught:
+        judge.next_event()
+    assert frames_of(caught.value)
+    assert keys_in(frames_of(caught.value)) == []
+
+
+@pytest.mark.parametrize("what", ["send_ticket", "update_keys", "early_data"])
+def test_what_a_callback_raises_has_no_frames_with_keys(quick_pair, client_config, server_config, what) -> None:
+    """Wherever it comes out: also where the user has called and no peer has sent anything."""
+
+    def fail(*_: object) -> bytes:
+        raise LookupError("not today")
+
+    class Failing(tls13.SealedTickets):
+        seal = fail
+
+    class FailingTracer:
+        def __getattr__(self, name: str):
+            return fail if failing else lambda *_: None
+
+    failing: list[bool] = []
+    client = client_config.replace(psk_key_exchange_modes=MODES)
+    if what == "send_ticket":
+        server = server_config.replace(tickets=Failing(), ticket_count=0)
+        made = quick_pair(client=client, server=server)
+        made.run()
+        call = made.server.send_ticket
+    elif what == "update_keys":
+        one = tls13.ClientConnection(client, server_hostname=HOST, tracer=FailingTracer())
+        tls13.pump(one, tls13.ServerConnection(server_config))
+        failing.append(True)
+        call = one.update_keys
+    else:
+        session = sessions_of(client, server_config.replace(max_early_data=100, tickets=tls13.SealedTickets()))[0]
+        careless = client.replace(key_log=fail)
+
+        def call() -> None:
+            tls13.ClientConnection(careless, server_hostname=HOST, session=session, early_data=b"early")
+
+    with pytest.raises(LookupError) as caught:
+        call()
+    assert [one for one in keys_in(frames_of(caught.value)) if "StoredSession" not in one] == []
+
+
+def test_a_connection_that_has_failed_sends_nothing_in_the_clear(
+    quick_pair, client_config, server_config, trust
+) -> None:
+    """A writing thread may be composing its answer just when the reading one finds the stream cut off: the answer is a
+    certificate, and must not leave under no keys."""
+    somebody = Authority.create(now=datetime.now(UTC)).issue([], common_name="somebody", usages=[CLIENT_AUTH])
+
+    class Scheduler:
+        """The reading thread's turn comes where the client's Certificate is composed."""
+
+        def __getattr__(self, name: str):
+            return lambda *_: None
+
+        def message(self, sent: bool, raw: bytes, epoch: object) -> None:
+            if sent and raw[0] == Certificate.msg_type:
+                client.receive_eof()
+                with pytest.raises(tls13.TruncatedStream):
+                    list(client.events())
+
+    config = client_config.replace(identities=somebody.identity, post_handshake_auth=True)
+    client = tls13.ClientConnection(config, server_hostname=HOST, tracer=Scheduler())
+    server = tls13.ServerConnection(server_config.replace(client_trust=trust, client_auth=tls13.ClientAuth.LATER))
+    tls13.pump(client, server)
+    server.request_client_certificate()
+    client.receive_data(server.data_to_send())
+    assert list(client.events()) == []
+    assert client.data_to_send() == b""
+    assert client.data_to_send() == b""

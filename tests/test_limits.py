@@ -322,6 +322,22 @@ def test_time_does_not_count_once_the_handshake_is_complete(quick_pair) -> None:
     assert duel.made.run()[1] == [tls13.ApplicationData(b"x")]
 
 
+@ROLES
+@pytest.mark.parametrize("what", ["key updates", "warnings"])
+def test_an_empty_record_in_between_does_not_begin_a_count_anew(receiver, what, quick_pair) -> None:
+    """max_key_updates, max_warnings: without application data between them, and an empty record is none."""
+    duel = Duel(quick_pair, receiver, max_key_updates=3, max_warnings=3)
+    duel.made.run()
+    for _ in range(4):
+        duel.sender.send_data(b"")
+        if what == "key updates":
+            duel.sender.update_keys()
+        else:
+            duel.sender.send_record(ALERT, b"\1\x5a")
+    offence = errors.TooManyKeyUpdates if what == "key updates" else errors.TooManyWarnings
+    getattr(duel.made, f"expect_refusal_by_{receiver}")(offence)
+
+
 # --- the config that `select` returns ---------------------------------------------------------------------------------
 
 

@@ -178,6 +178,16 @@ def test_a_server_asks_for_what_the_client_has(quick_pair, client_config, identi
     made.expect_refusal_by_client(errors.CertificateTypeNotOffered)
 
 
+def test_a_raw_key_does_not_stand_in_the_way_of_a_certificate(quick_pair, client_config, authority) -> None:
+    """A raw key is for any name, and a client that takes certificates only is not shown it."""
+    raw = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))
+    server = tls13.ServerConfig([authority.issue(["a.example", HOST]).identity, raw])
+    careless = client_config.replace(trust=None, verify=tls13.INSECURE_NO_VERIFICATION)
+    made = quick_pair(client=careless, server=server, host="other.example")
+    made.run()
+    assert made.client.session.peer_certificates
+
+
 def test_no_type_in_common(quick_pair, client_config, identity) -> None:
     """RFC 7250, section 4.2: unsupported_certificate."""
     raw = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import tls13
 from tests.conftest import HOST, records
@@ -11,6 +12,7 @@ from tls13 import errors
 from tls13.crypto.suites import SHA256
 from tls13.lab.authority import CLIENT_AUTH, Authority
 from tls13.lab.scripted import with_raw_extension
+from tls13.trust.raw_keys import RawPublicKey
 from tls13.trust.verify import CHAIN_SIGNATURE_SCHEMES, ChainVerifier
 from tls13.wire.extensions import OfferedPsks
 from tls13.wire.messages import ClientHello, HelloRetryRequest, NewSessionTicket
@@ -863,3 +865,61 @@ def test_what_cannot_be_a_ticket_of_ours_is_no_question_to_a_store(ticket, quick
 def test_a_nonce_is_never_used_twice(client, server) -> None:
     tickets = [one.ticket for one in sessions_of(client, server.replace(ticket_count=8))]
     assert len({ticket[16:28] for ticket in tickets}) == 8
+
+
+@pytest.mark.requirement("D02")
+def test_who_takes_psks_only_does_not_resume_what_a_raw_key_began(quick_pair, server_config) -> None:
+    raw = RawPublicKey(ec.generate_private_key(ec.SECP256R1()))
+    client = tls13.ClientConfig(server_raw_keys=[raw.spki], sessions=tls13.SessionCache())
+    server = tls13.ServerConfig(raw)
+    quick_pair(client=client, server=server).run()
+    strict = client.replace(psks=[tls13.ExternalPsk(b"one", bytes(16))], require_psk=True)
+    quick_pair(client=strict, server=server, host=HOST).expect_refusal_by_server(errors.MissingExtension)
+
+
+def test_a_server_may_shorten_how_long_it_believes(quick_pair, client, server) -> None:
+    """max_session_age is the config's that is asked, and not the ticket's."""
+    now = [client.clock()]
+    client, server = client.replace(clock=lambda: now[0]), server.replace(clock=lambda: now[0], ticket_lifetime=DAY)
+    session = sessions_of(client, server)[0]
+    now[0] += 3600
+    assert resumes(quick_pair, client, server, session)
+    assert not resumes(quick_pair, client, server.replace(max_session_age=3599), session)
+
+
+def test_a_clients_judge_may_change_its_mind(quick_pair, client, server, authority, trust) -> None:
+    """A verifier whose fingerprint changes judges otherwise than when the tickets were given."""
+
+    class Judge(ChainVerifier):
+        opinion = b"one"
+
+        @property
+        def fingerprint(self) -> bytes:
+            return self.opinion
+
+    judge = Judge(trust)
+    somebody = authority.issue([], common_name="somebody", usages=[CLIENT_AUTH])
+    client = client.replace(identities=somebody.identity)
+    server = server.replace(client_verifier=judge)
+    one, other = sessions_of(client, server)
+    assert resumes(quick_pair, client, server, one)
+    judge.opinion = b"another"
+    assert not resumes(quick_pair, client, server, other)
+
+
+@pytest.mark.parametrize("how", ["a ticket", "an external PSK"])
+def test_a_name_that_no_identity_has_is_refused_with_a_psk_too(quick_pair, authority, client, how) -> None:
+    """strict_server_name: programs choose by the session's server_name what they show."""
+    one, two = (authority.issue([name]).identity for name in (HOST, "two.example"))
+    before = tls13.ServerConfig([one, two])
+    psk = tls13.ExternalPsk(b"one", bytes(16))
+    after = before.replace(identity=one, strict_server_name=True, psks=[psk])
+    session = None
+    if how == "a ticket":
+        made = quick_pair(client=client, server=before, host="two.example")
+        session = events_of(made.run()[0], tls13.TicketReceived)[0].session
+    else:
+        client = client.replace(psks=[psk])
+    made = quick_pair(server=after)
+    made.client = tls13.ClientConnection(client, server_hostname="two.example", session=session)
+    made.expect_refusal_by_server(errors.UnrecognizedName)

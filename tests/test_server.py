@@ -6,6 +6,7 @@ import pytest
 
 import tls13
 from tls13 import errors
+from tls13.lab.authority import KeyType
 from tls13.lab.scripted import with_extension, with_raw_extension, without
 from tls13.wire.extensions import (
     ClientVersions,
@@ -423,6 +424,40 @@ def test_no_server_is_called_by_more_than_255_letters(quick_pair, server_config,
     client = quick_pair.client_config.replace(sessions=tls13.SessionCache())
     quick_pair(client=client, server=server, client_script=named(255)).run()
     quick_pair(client=client, server=server, client_script=named(256)).expect_refusal_by_server(errors.UnrecognizedName)
+
+
+def test_another_identity_is_used_where_the_named_one_cannot_sign(quick_pair, authority, client_config) -> None:
+    """The first whose names match and whose key fits, else the first that fits."""
+    fitting = authority.issue(["b.example"], key_type=KeyType.RSA_2048).identity
+    server = tls13.ServerConfig([authority.issue(["a.example"]).identity, fitting])
+    client = client_config.replace(
+        trust=None, verify=tls13.INSECURE_NO_VERIFICATION, signature_schemes=[SignatureScheme.rsa_pss_rsae_sha256]
+    )
+    made = quick_pair(client=client, server=server, host="a.example")
+    made.run()
+    assert made.client.session.peer_certificates == fitting.chain
+    strict = quick_pair(client=client, server=server.replace(strict_server_name=True), host="a.example")
+    strict.expect_refusal_by_server(errors.NoCommonSignatureScheme)
+
+
+@pytest.mark.parametrize("what", ["groups", "suites", "schemes"])
+def test_a_refusal_does_not_repeat_all_that_was_offered(quick_pair, what) -> None:
+    """A ClientHello has room for tens of thousands of numbers, and the sentence goes to somebody's log."""
+    numbers = range(0x7000, 0x7000 + 5000)
+
+    def change(m):
+        if what == "suites":
+            return m.replace(cipher_suites=tuple(map(CipherSuite, numbers)))
+        if what == "schemes":
+            schemes = tuple(map(SignatureScheme, numbers))
+            return with_extension(m, SignatureSchemeList(supported_signature_algorithms=schemes))
+        m = with_extension(m, KeyShareClientHello(client_shares=()))
+        return with_extension(m, NamedGroupList(named_group_list=tuple(map(NamedGroup, numbers))))
+
+    with pytest.raises(errors.HandshakeFailure) as caught:
+        quick_pair(client_script=hello(change)).run()
+    assert len(str(caught.value)) < 1000
+    assert "4984 more" in str(caught.value)
 
 
 def test_a_cookie_of_another_key_is_refused(client_config, server_config) -> None:

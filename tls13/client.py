@@ -273,8 +273,8 @@ class ClientHandshake(Offering):
             if psk is None or group is None:
                 raise errors.BadCertificateWithPsk("ServerHello without pre_shared_key or key_share")
             with_certificate = True
-        elif psk is not None and self.config.certificate_with_psk:
-            raise errors.NoCertificateWithPsk
+        elif self.config.certificate_with_psk:
+            raise errors.NoCertificateWithPsk if psk is not None else errors.NoPskSelected("certificate_with_psk")
         resumed = self.stored
         if psk is None or resumed is None or psk.identity != resumed.ticket:
             resumed = None

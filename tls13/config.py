@@ -310,13 +310,13 @@ class ClientConfig(Config):
     def fingerprint(self) -> bytes:
         """How servers are verified under this config, and who it says that we are: a session that was won so may take
         the place of both."""
-        return _digest(self.verifier.fingerprint if self.verifier is not None else b"", self._terms)
+        return digest(self.verifier.fingerprint if self.verifier is not None else b"", self._terms)
 
     def _own_terms(self) -> bytes:
         """What the verifier's fingerprint does not say. A chooser may show somebody else under each config."""
         shown = [one.der_chain[0] for one in self.identities] if self.choose_identity is None else [self.random(32)]
         wanted = f"{self.ocsp_stapling} {self.delegated_credentials} {[int(one) for one in self.signature_schemes]}"
-        return _digest(wanted.encode(), *sorted(self.server_raw_keys), b"", *shown)
+        return digest(wanted.encode(), *sorted(self.server_raw_keys), b"", *shown)
 
     def _key_shares(self, wanted: Sequence[NamedGroup] | None) -> tuple[NamedGroup, ...]:
         """In the order of `groups`, as section 4.3.8 wants them; the first group if none of the defaults is offered."""
@@ -329,7 +329,7 @@ class ClientConfig(Config):
 
 
 @lru_cache(256)
-def _digest(*parts: bytes) -> bytes:
+def digest(*parts: bytes) -> bytes:
     """Of the parts and where each ends."""
     return hashlib.sha256(b"".join([len(part).to_bytes(4, "big") + part for part in parts])).digest()
 

@@ -14,7 +14,7 @@ handshake, one thread does both.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import errors
 from .engine import Engine
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .resumption.sessions import StoredSession
     from .server import ServerHandshake
 
+E = TypeVar("E", bound=BaseException)
+
 HANDSHAKE = int(ContentType.handshake)
 APPLICATION_DATA = int(ContentType.application_data)
 
@@ -59,6 +61,30 @@ EVERY_BYTE = ("receive_data", "events", "next_event", "send_data", "data_to_send
 
 MAX_UNREAD = 2**18
 """Bytes that are kept while the handshake waits for somebody's answer; more than any first flight."""
+
+
+def without_frames(error: E) -> E:
+    """The exception, and those behind it, without the frames that they have passed: these hold secrets, and whoever
+    keeps the exception must not keep them (section 6)."""
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        one = behind.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            behind += (one.__cause__, one.__context__)
+    return error
+
+
+class NoFrames:
+    """What is raised within goes on without the frames that are within (contextlib would put them back)."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            without_frames(error)
 
 
 class Connection:
@@ -202,8 +228,8 @@ class Connection:
                         return event
         except Exception as error:  # noqa: BLE001  # a callback's too: the peer is told, and it is raised again
             self._fail(error)
-            # The frames below hold secrets; whoever keeps the exception must not keep them (section 6).
-            raise error.with_traceback(None) from error.__cause__
+            reader.forget()  # which is still a local of this frame
+            raise without_frames(error) from error.__cause__
 
     def _receive_alert(self, fragment: bytes) -> Event | None:
         """Section 6: the level says nothing in TLS 1.3; the description alone decides."""
@@ -255,8 +281,9 @@ class Connection:
             else:
                 writer.write(APPLICATION_DATA, data, layer.out)
         except Exception as error:  # noqa: BLE001  # a padding policy's: the stream would have a hole
+            del writer  # its keys
             self.abandon(error)
-            raise error.with_traceback(None) from error.__cause__
+            raise without_frames(error) from error.__cause__
 
     @property
     def may_send_before_finished(self) -> bool:
@@ -270,7 +297,8 @@ class Connection:
         UsageError before the handshake is complete and after close(), ConnectionFailed after a fatal error.
         """
         self._require_established("update_keys")
-        self._engine.update_write_keys(request=request_peer)
+        with NoFrames():
+            self._engine.update_write_keys(request=request_peer)
 
     def data_to_send(self) -> bytes:
         """Everything that is ready for the stream. We keep none of it: whoever does not send it has lost it."""
@@ -284,7 +312,7 @@ class Connection:
                 layer.finish_flight()
         except Exception as error:  # noqa: BLE001  # as in send_data
             self.abandon(error)
-            raise error.with_traceback(None) from error.__cause__
+            raise without_frames(error) from error.__cause__
         out, layer.out = layer.out, []
         return b"".join(out)
 
@@ -330,7 +358,7 @@ class Connection:
             resume()
         except Exception as error:  # noqa: BLE001  # as in next_event
             self._fail(error)
-            raise error.with_traceback(None) from error.__cause__
+            raise without_frames(error) from error.__cause__
 
     def export_keying_material(self, label: bytes, context: bytes = b"", length: int = 32) -> bytes:
         """`length` bytes that only the two ends of this connection know, for another protocol (section 7.5).
@@ -381,7 +409,7 @@ class Connection:
     @staticmethod
     def _failed(error: BaseException) -> ConnectionFailed:
         failed = ConnectionFailed(f"this connection has failed before: {error}")
-        failed.__cause__ = error.with_traceback(None)
+        failed.__cause__ = without_frames(error)
         return failed
 
 
@@ -432,10 +460,11 @@ class ClientConnection(Connection):
         name = ServerName.parse(server_hostname) if server_hostname is not None else None
         super().__init__(config, True, tracer)
         self._handshake = self.make_handshake(config, name, tracer)
-        self._handshake.remember(port, partition, session, early_data)
-        self._engine.start(self._handshake)
-        if early_data and self.early_data_left:
-            self.send_early_data(early_data)
+        with NoFrames():
+            self._handshake.remember(port, partition, session, early_data)
+            self._engine.start(self._handshake)
+            if early_data and self.early_data_left:
+                self.send_early_data(early_data)
 
     def make_handshake(
         self, config: ClientConfig, server_name: ServerName | None, tracer: Tracer | None
@@ -456,11 +485,17 @@ class ClientConnection(Connection):
         data = bytes(data)
         if len(data) > self.early_data_left:
             raise UsageError(f"{len(data)} bytes of early data, where {self.early_data_left} are possible now")
-        self._engine.early_data_left -= len(data)
         layer = self._layer
+        if layer.writer.nearly_used_up(len(data)):
+            raise errors.KeyLimitReached("early data, whose key cannot be changed")
+        self._engine.early_data_left -= len(data)
         if layer.tracer is not None:
             layer.tracer.record(True, APPLICATION_DATA, len(data), EARLY)
-        layer.writer.write(APPLICATION_DATA, data, layer.out)
+        try:
+            layer.writer.write(APPLICATION_DATA, data, layer.out)
+        except Exception as error:  # noqa: BLE001  # as in send_data
+            self.abandon(error)
+            raise without_frames(error) from error.__cause__
 
 
 own_code(ClientConnection, *EVERY_BYTE)
@@ -498,7 +533,8 @@ class ServerConnection(Connection):
         Raises UsageError before the handshake is complete and after close(), ConnectionFailed after a fatal error.
         """
         self._require_established("send_ticket")
-        self._engine.run(self._handshake.send_tickets(1))
+        with NoFrames():
+            self._engine.run(self._handshake.send_tickets(1))
 
     def request_client_certificate(self) -> bytes:
         """Ask the client for a certificate now (section 4.7.2). Returns the context that ClientAuthenticated repeats.
@@ -508,7 +544,8 @@ class ServerConnection(Connection):
         does.
         """
         self._require_established("request_client_certificate")
-        return self._handshake.request_client_certificate()
+        with NoFrames():
+            return self._handshake.request_client_certificate()
 
 
 own_code(ServerConnection, *EVERY_BYTE)

@@ -240,11 +240,11 @@ class Engine:
             self._charge_early_data(len(data))
         elif self._flow is not None:
             raise errors.InterleavedAnswer("application data")
-        self._key_updates = self.warnings = 0
         if self._tracer is not None:
             self._tracer.record(False, ContentType.application_data, len(data), self.read_epoch)
         if not data:
             return None
+        self._key_updates = self.warnings = 0
         return events.EarlyData(data) if early else new_tuple(ApplicationData, (data,))
 
     def count_warning(self) -> None:
@@ -283,8 +283,9 @@ class Engine:
     def settle_debts(self) -> None:
         """Send what the reading side owes the peer. Only the writing side calls this."""
         self.in_debt = False  # first: what the reading side leaves meanwhile is a new debt
-        while self._owed and self._write_secret is not None:
-            for raw in self._owed.pop(0)(self._write_secret):
+        owed, secret = self._owed, self._write_secret  # once: a reading thread's fail() may forget them meanwhile
+        while owed and secret is not None:
+            for raw in owed.pop(0)(secret):
                 self.send(raw)
         if self.key_update_owed:
             self.update_write_keys(request=False)
@@ -367,6 +368,6 @@ class Engine:
             if isinstance(event, events.AnswerAwaited):
                 dismiss(event.awaitable)
         self.events.clear()
-        self._owed.clear()
+        self._owed = []
         self._questions.clear()
         self._read_secret = self._write_secret = None

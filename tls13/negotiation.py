@@ -41,6 +41,9 @@ from .wire.registry import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from enum import Enum
+
     from .config import ServerConfig
     from .crypto.suites import Suite
     from .flow import Flow
@@ -60,6 +63,16 @@ X509_ALONE = (X509,)
 
 MAX_IDENTITIES = 8
 """How many PSK identities of one ClientHello we ask others about: each may be a question to a database."""
+
+
+MOST_NAMED = 16
+"""How many of a client's offers a sentence names: it may have tens of thousands."""
+
+
+def named(offers: Sequence[Enum]) -> str:
+    """The first of them, by name."""
+    more = f" and {len(offers) - MOST_NAMED} more" if len(offers) > MOST_NAMED else ""
+    return ", ".join(one.name for one in offers[:MOST_NAMED]) + more
 
 
 class Selected:
@@ -180,6 +193,7 @@ class Negotiation(ServerAfterwards):
             external = yield from self.find_external_psks(extensions)
         suite = self.choose_suite(hello, external)
         server_name = self.requested_name(extensions)
+        self.check_server_name(server_name)
         alpn_protocol = self.choose_protocol(extensions)
         group, share = self.choose_group(extensions)
         with_group = group is not None and (PSK_DHE_KE in modes or not modes)
@@ -217,7 +231,7 @@ class Negotiation(ServerAfterwards):
         for code in config.cipher_suites:
             if code in offered:
                 return SUITES[code]
-        raise errors.NoCommonCipherSuite(f"the client offers {', '.join(code.name for code in offered)}")
+        raise errors.NoCommonCipherSuite(f"the client offers {named(offered)}")
 
     def choose_group(self, extensions: Extensions) -> tuple[NamedGroup | None, KeyShareEntry | None]:
         """Our most wanted group among the client's shares; else, for a retry, among the groups it supports.
@@ -236,7 +250,7 @@ class Negotiation(ServerAfterwards):
                 return group, None
         if PSK_KE in self.usable_modes(extensions):
             return None, None
-        raise errors.NoCommonGroup(f"the client offers {', '.join(group.name for group in offered)}")
+        raise errors.NoCommonGroup(f"the client offers {named(offered)}")
 
     def usable_modes(self, extensions: Extensions) -> tuple[PskKeyExchangeMode, ...]:
         """How a PSK of this ClientHello may be used (4.3.9); empty if it offers none."""
@@ -302,7 +316,7 @@ class Negotiation(ServerAfterwards):
         now, origin = self.config.clock(), ticket.origin
         return (
             not ticket.expired(now)
-            and now < origin.chain_expires_at
+            and now < min(origin.chain_expires_at, ticket.authenticated_at + self.config.max_session_age)
             and compare_digest(ticket.policy, self.config.client_policy)
             and ticket.server_name == (server_name or "").lower()
             and origin.alpn_protocol == (alpn_protocol or b"")
@@ -353,6 +367,12 @@ class Negotiation(ServerAfterwards):
             raise errors.UnrecognizedName(f"{name[:32]}..., of {len(name)} bytes")
         return name
 
+    def check_server_name(self, name: str | None) -> None:
+        """strict_server_name: also where a PSK takes the certificate's place."""
+        identities = self.config.identities
+        if self.config.strict_server_name and name is not None and identities and not identities.matching(name):
+            raise errors.UnrecognizedName(name)
+
     def choose_identity(self, extensions: Extensions, name: str | None) -> tuple[Presentable, SignatureScheme, bool]:
         """The certificate for this name that can sign with what the client verifies (4.5.1.2), and the scheme; and
         whether it is for this name.
@@ -376,19 +396,18 @@ class Negotiation(ServerAfterwards):
         if schemes is None:
             raise errors.MissingExtension("ClientHello without signature_algorithms, and no PSK that we accept")
         matching = identities.matching(name) if name is not None else []
-        if not matching and name is not None and self.config.strict_server_name:
-            raise errors.UnrecognizedName(name)
         types = extensions.get(ServerCertTypes)
         accepted = types.server_certificate_types if types is not None else X509_ALONE
-        candidates = [one for one in matching or identities.defaults if one.certificate_type in accepted]
-        if not candidates:
-            raise errors.CertificateTypeNotOffered(f"the client accepts {', '.join(one.name for one in accepted)}")
-        for identity in self.by_chain(candidates, extensions):
-            scheme = self.scheme_for(identity, extensions)
-            if scheme is not None:
-                return identity, scheme, bool(matching)
-        offered = schemes.supported_signature_algorithms
-        raise errors.NoCommonSignatureScheme(f"the client accepts {', '.join(scheme.name for scheme in offered)}")
+        others = () if self.config.strict_server_name and matching else identities.defaults
+        shown = [[one for one in group if one.certificate_type in accepted] for group in (matching, others)]
+        for place, group in enumerate(shown):
+            for identity in self.by_chain(group, extensions):
+                scheme = self.scheme_for(identity, extensions)
+                if scheme is not None:
+                    return identity, scheme, place == 0
+        if not any(shown):
+            raise errors.CertificateTypeNotOffered(f"the client accepts {named(accepted)}")
+        raise errors.NoCommonSignatureScheme(f"the client accepts {named(schemes.supported_signature_algorithms)}")
 
     def choose_client_certificate_type(self, extensions: Extensions, *, asks_now: bool) -> CertificateType | None:
         """RFC 7250, section 4.2: the first kind that the client has and that we know whom to trust of. None: nothing
@@ -403,9 +422,7 @@ class Negotiation(ServerAfterwards):
                 return kind
         if not asks_now:
             return None
-        raise errors.CertificateTypeNotOffered(
-            f"the client has {', '.join(one.name for one in types.client_certificate_types)}"
-        )
+        raise errors.CertificateTypeNotOffered(f"the client has {named(types.client_certificate_types)}")
 
     def choose_protocol(self, extensions: Extensions) -> bytes | None:
         """RFC 7301, section 3.2: our most wanted protocol of the client's, no protocol if either side has no list."""
@@ -417,5 +434,6 @@ class Negotiation(ServerAfterwards):
                 return protocol
         if not self.config.strict_alpn:
             return None
-        offered = b", ".join(alpn.protocol_name_list).decode("ascii", "backslashreplace")
-        raise errors.NoApplicationProtocol(f"the client offers {offered}")
+        offered = b", ".join(alpn.protocol_name_list[:MOST_NAMED]).decode("ascii", "backslashreplace")
+        more = "..." if len(alpn.protocol_name_list) > MOST_NAMED else ""
+        raise errors.NoApplicationProtocol(f"the client offers {offered}{more}")

@@ -125,7 +125,7 @@ class Offering(ClientAfterwards):
         that PSK would accept.
         """
         config, now = self.config, self.config.clock()
-        if session.expired(now) or now >= session.authenticated_at + config.max_session_age:
+        if config.require_psk or session.expired(now) or now >= session.authenticated_at + config.max_session_age:
             return False
         if not config.psk_key_exchange_modes or config.certificate_with_psk or session.is_too_long:
             return False
@@ -136,7 +136,7 @@ class Offering(ClientAfterwards):
         if config.server_raw_keys and session.raw_public_key in config.server_raw_keys:
             return True
         if config.verifier is None:
-            return not config.require_psk and not config.server_raw_keys
+            return not config.server_raw_keys
         return bool(session.verified) and now < session.chain_expires_at
 
     def fits(self, session: StoredSession) -> bool:

@@ -140,6 +140,12 @@ class RecordReader:
         end = body + TYPE_AND_LENGTH(buffer, start)[1]
         return end - len(buffer) if end > len(buffer) else 0
 
+    def forget(self) -> None:
+        """The connection has failed: nothing is read any more, and an exception's frame may keep this object."""
+        self.received, self._start = b"", 0
+        self._suite = self._aead = None
+        self._key, self._iv = b"", 0
+
     def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
         """The next record is protected with these; its sequence number is 0 (section 5.3)."""
         self._suite, self._key, self._aead = suite, key, None
@@ -414,6 +420,19 @@ class RecordWriter:
         if not 0 <= zeros <= room:
             raise ConfigurationError(f"the padding policy asks for {zeros} bytes where {room} fit")
         return zeros
+
+
+class EndedWriter(RecordWriter):
+    """Of a connection that has failed: nothing leaves it any more. A thread may still be composing an answer for it,
+    which a writer without keys would send in the clear."""
+
+    def set_keys(self, suite: Suite, key: bytes, iv: bytes) -> None:
+        """There is nothing left to protect."""
+
+    def write(self, content_type: int, data: Buffer, out: list[Buffer]) -> None:
+        """Drop it: whoever asks is told elsewhere that the connection has failed."""
+
+    protect = write
 
 
 def record_size_limit(body: RecordSizeLimit) -> int:

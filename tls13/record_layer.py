@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .flow import APPLICATION, INITIAL
 from .flow import HANDSHAKE as HANDSHAKE_EPOCH
-from .record import MAX_INNER_PLAINTEXT, RecordReader, RecordWriter
+from .record import MAX_INNER_PLAINTEXT, EndedWriter, RecordReader, RecordWriter
 from .wire.registry import ContentType
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class RecordLayer:
         """The last record of a failed connection, which then forgets its keys (section 6)."""
         self.alert_owed = None
         self.send_alert(FATAL, description)
-        self.writer = RecordWriter()
+        self.writer = EndedWriter()
 
     # --- ending ---------------------------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class RecordLayer:
         if alert is not None and not was_closed:
             self.alert_owed = alert
         else:
-            self.writer = RecordWriter()
+            self.writer = EndedWriter()
             self.flight = b""
         self.reader = RecordReader()
 

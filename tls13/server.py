@@ -125,7 +125,8 @@ class ServerHandshake(Negotiation):
         else:
             self.output.read_secret(HANDSHAKE, choice.suite, client_traffic)
             if hello.extensions.get(EarlyDataIndication) is not None:
-                self.output.skip_early_data(self.config.max_skipped_early_data)
+                # What our own ticket allows must not end the connection only because it is rejected now (4.3.10).
+                self.output.skip_early_data(max(self.config.max_skipped_early_data, 2 * self.early_data_limit(choice)))
         self.log_traffic("HANDSHAKE_TRAFFIC_SECRET", hello.random, client_traffic, server_traffic)
 
         limits = self.record_limits(hello)

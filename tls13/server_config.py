@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from .config import (
     RANDOM,
     Config,
     chosen,
+    digest,
     fresh_key_share,
     positive,
     psk_modes,
@@ -71,7 +71,7 @@ class ServerConfig(Config):
     client's server_name and whose key fits its signature_algorithms is used, else the first that fits. None: only
     the PSKs authenticate this server.
     select: is called with each first ClientHello and returns the config to go on with, None for this one, or an
-    awaitable of it; clock and handshake_timeout stay those of this one. strict_server_name: refuse names that no
+    awaitable of it; handshake_timeout stays that of this one. strict_server_name: refuse names that no
     identity has (unrecognized_name) instead of using the first. strict_alpn: refuse a client none of whose application
     protocols is ours (RFC 7301, section 3.2) instead of going on without one.
     client_trust (with client_profile, client_crls), or client_verifier: whom to believe of the clients' certificates;
@@ -83,9 +83,9 @@ class ServerConfig(Config):
     another number. ticket_lifetime: seconds, 7 days at most; max_session_age: seconds from the last verification of a
     certificate to the end of its tickets, and of theirs.
     find_psk: is called with an identity that `psks` does not have; returns a PSK, None, or an awaitable of it.
-    max_early_data: bytes of early data to accept with a ticket; 0, the default, is none. replay_guard: what keeps it
-    from being accepted twice; by default one for all configs with the same `tickets`. half_rtt_data: let send_data work
-    before the client's Finished.
+    max_early_data: bytes of early data that tickets allow from now on; 0, the default: none is accepted. replay_guard:
+    what keeps it from being accepted twice; by default one for all configs with the same `tickets`. half_rtt_data: let
+    send_data work before the client's Finished.
     cookie_key: 32 secret bytes that seal the HelloRetryRequest's cookie; several servers that share it can finish
     each other's handshakes. always_retry: send a HelloRetryRequest even where it is not needed, to see that the
     client can receive before anything is computed for it.
@@ -204,8 +204,7 @@ class ServerConfig(Config):
     """Whether there is anybody to believe; otherwise clients are never asked for a certificate."""
     asks_in_handshake: bool
     client_certificate_required: bool
-    client_policy: bytes
-    """A digest of what is demanded of clients: a ticket opens only under the one that it was issued under."""
+    _demand: bytes
     certificate_authorities: tuple[bytes, ...]
     oid_filters: tuple[OIDFilter, ...]
     tickets: Tickets | None
@@ -238,12 +237,13 @@ class ServerConfig(Config):
         put("knows_clients", verifier is not None or bool(self.client_raw_keys))
         put("asks_in_handshake", self.knows_clients and auth is not ClientAuth.LATER)
         put("client_certificate_required", auth is ClientAuth.REQUIRED)
-        demand = b"none"
-        if self.knows_clients:
-            judge = verifier.fingerprint if verifier is not None else b""
-            wanted = f"{auth.value} {self.ocsp_stapling} {self.delegated_credentials}".encode()
-            demand = b"".join((wanted, judge, *sorted(self.client_raw_keys)))
-        put("client_policy", hashlib.sha256(demand).digest())
+        wanted = f"{auth.value} {self.ocsp_stapling} {self.delegated_credentials}" if self.knows_clients else "nobody"
+        put("_demand", digest(wanted.encode(), *sorted(self.client_raw_keys)))
+
+    @property
+    def client_policy(self) -> bytes:
+        """A digest of what is demanded of clients: a ticket opens only under the one that it was issued under."""
+        return self._demand if self.client_verifier is None else digest(self._demand, self.client_verifier.fingerprint)
 
     @staticmethod
     def _authorities(trust: TrustStore | None, given: Sequence[bytes] | None) -> tuple[bytes, ...]:

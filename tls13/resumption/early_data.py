@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 from ..errors import ConfigurationError, StoreUnavailable
 from ..flow import Flow, settle
 from .stores import MONOTONIC, MemoryStore
+from .tickets import SealedTickets, StoredTicketKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +100,16 @@ class ReplayGuard:
         return now <= self._set_back_until
 
 
-_GUARDS: WeakKeyDictionary[Tickets, ReplayGuard] = WeakKeyDictionary()
+_GUARDS: WeakKeyDictionary[object, ReplayGuard] = WeakKeyDictionary()
+"""By what opens the tickets."""
 _GUARDS_LOCK = Lock()
+
+
+def opener(tickets: Tickets) -> object:
+    """What other tickets that open the same ones have in common with these: their keys, or where those come from."""
+    if not isinstance(tickets, SealedTickets):
+        return tickets
+    return tickets.keys.store if isinstance(tickets.keys, StoredTicketKeys) else tickets.keys
 
 
 def guard_of(tickets: Tickets, now: float) -> ReplayGuard:
@@ -108,6 +117,6 @@ def guard_of(tickets: Tickets, now: float) -> ReplayGuard:
     `now`: seconds since 1970."""
     try:
         with _GUARDS_LOCK:
-            return _GUARDS.setdefault(tickets, ReplayGuard(started_at=now))
+            return _GUARDS.setdefault(opener(tickets), ReplayGuard(started_at=now))
     except TypeError as error:
         raise ConfigurationError(f"max_early_data with such tickets ({error}) needs a replay_guard") from None
