@@ -142,9 +142,8 @@ def _verification(error: errors.CertificateError) -> CertificateVerificationErro
         code, message = _mismatch(error)
     elif isinstance(error, CertificateVerificationError):  # a callback's: another connection of ours has failed
         code, message = error.verify_code, error.verify_message
-    made = CertificateVerificationError(
-        ssl.SSL_ERROR_SSL, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
-    )
+    says = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
+    made = CertificateVerificationError(ssl.SSL_ERROR_SSL, says)  # type: ignore[call-arg,arg-type]  # as OSErrors are
     made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
     made.verify_code, made.verify_message = code, message
     # As a CertificateError it says what ours says: chain, certificate, judged_at, and the rule that was broken.
