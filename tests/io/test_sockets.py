@@ -96,6 +96,21 @@ def test_sizes_and_partial_reads(size, echo_server, client_config) -> None:
         assert buffer == data
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [((b"read-only",), TypeError), ((bytearray(9), -1), ValueError), ((memoryview(b"read-only"), 3), TypeError)],
+)
+def test_a_buffer_that_cannot_be_filled_loses_nothing(arguments, wrong, echo_server, client_config) -> None:
+    with connect(echo_server, client_config, timeout=5) as tls:
+        tls.sendall(b"hello")
+        with pytest.raises(wrong):
+            tls.recv_into(*arguments)
+        assert tls.recv() == b"hello"
+        plain, other = socket.socketpair()
+        with plain, other, pytest.raises(wrong):  # a plain socket says the same
+            plain.recv_into(*arguments)
+
+
 def test_half_close_each_way(server_config, client_config) -> None:
     """RFC 9846, section 6.1."""
 
