@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .resumption.stores import AsyncRedisStore, MemoryStore, RedisStore, Store
     from .resumption.tickets import GivenTicketKeys, SealedTickets, StoredTicketKeys, StoredTickets, TicketKeys
     from .stdlib.context import SSLContext, create_default_context
+    from .stdlib.module import get_server_certificate
     from .stdlib.session import SSLSession
     from .trust.crl import CrlSet
     from .trust.identity import Identity
@@ -74,6 +75,8 @@ _LATE = {
     "SSLContext": "tls13.stdlib.context",
     "SSLSession": "tls13.stdlib.session",
     "create_default_context": "tls13.stdlib.context",
+    "_create_unverified_context": "tls13.stdlib.module",
+    "get_server_certificate": "tls13.stdlib.module",
     "KeyLogFile": "tls13.io.keylog",
     "key_log_from_environment": "tls13.io.keylog",
     "aio": "tls13.io.aio",
@@ -114,17 +117,31 @@ _LATE = {
 
 
 _OF_SSL = {
-    "DER_cert_to_PEM_cert", "MemoryBIO", "Options", "PEM_cert_to_DER_cert", "Purpose", "SSLCertVerificationError",
-    "SSLEOFError", "SSLError", "SSLObject", "SSLSocket", "SSLSyscallError", "SSLWantReadError", "SSLWantWriteError",
-    "SSLZeroReturnError", "TLSVersion", "VerifyFlags", "VerifyMode", "cert_time_to_seconds",
-    "get_default_verify_paths", "get_protocol_name",
+    "DER_cert_to_PEM_cert", "DefaultVerifyPaths", "MemoryBIO", "Options", "PEM_FOOTER", "PEM_HEADER",
+    "PEM_cert_to_DER_cert", "Purpose", "RAND_add", "RAND_bytes", "RAND_status", "SSLCertVerificationError",
+    "SSLEOFError", "SSLError", "SSLErrorNumber", "SSLObject", "SSLSocket", "SSLSyscallError", "SSLWantReadError",
+    "SSLWantWriteError", "SSLZeroReturnError", "TLSVersion", "VerifyFlags", "VerifyMode", "cert_time_to_seconds",
+    "enum_certificates", "enum_crls", "get_default_verify_paths", "get_protocol_name", "socket_error",
 }  # fmt: skip
-_CONSTANTS = ("CERT_", "CHANNEL_BINDING_TYPES", "HAS_", "OPENSSL_VERSION", "OP_", "PROTOCOL_", "SSL_ERROR_", "VERIFY_")
+_CONSTANTS = (
+    "ALERT_DESCRIPTION_", "CERT_", "CHANNEL_BINDING_TYPES", "HAS_", "OPENSSL_VERSION", "OP_", "PROTOCOL_", "SSL_ERROR_",
+    "VERIFY_",
+)  # fmt: skip
 """What programs use of `ssl` that is not its contexts: `import tls13 as ssl` finds it here."""
+
+for _alert in AlertDescription:  # it answers to the names that `ssl` has for its members, and keeps its own
+    _name = _alert.name.upper().replace("USER_CANCELED", "USER_CANCELLED")
+    setattr(AlertDescription, f"ALERT_DESCRIPTION_{_name}", _alert)
+
+
+def _is_of_ssl(name: str) -> bool:
+    return name in _OF_SSL or name.startswith(_CONSTANTS)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OF_SSL or name.startswith(_CONSTANTS):
+    if name == "__all__":  # `from tls13 import *` asks for it
+        return [*_NAMES, *filter(_is_of_ssl, dir(importlib.import_module("ssl")))]
+    if _is_of_ssl(name):
         return getattr(importlib.import_module("ssl"), name)
     if name not in _LATE:
         raise AttributeError(f"module 'tls13' has no attribute {name!r}")
@@ -135,7 +152,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE})
+    return sorted({*globals(), *_LATE, *__getattr__("__all__")})
 
 
 __all__ = [
@@ -201,9 +218,14 @@ __all__ = [
     "connect",
     "create_default_context",
     "errors",
+    "get_server_certificate",
     "import_psk",
     "key_log_from_environment",
     "pad_to_multiple_of",
     "pump",
     "wrap_socket",
 ]
+
+_NAMES = tuple(__all__)
+if not TYPE_CHECKING:
+    del __all__  # with the names of `ssl` it is made when somebody asks for it

@@ -315,6 +315,24 @@ def test_a_reader_that_has_had_enough_is_no_traceback() -> None:
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("command", ["break --list", "explain --list", "demo", "--version"])
+def test_standard_streams_that_the_caller_closed_are_no_traceback(command, closed, tmp_path) -> None:
+    """`>&-` in a shell, and some daemons' way: Python has None there, and the next file opened would get the number."""
+    redirections = " ".join(f"{stream}{'<' if stream == 0 else '>'}&-" for stream in closed)
+    shell = f'exec "$0" -m tls13 {command} {redirections}'
+    done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert bool(done.stdout) == (1 not in closed)
+
+
+def test_without_a_stdin_there_is_nothing_to_send(tmp_path, serve) -> None:
+    with serve(tmp_path) as served:
+        shell = f'exec "$0" -m tls13 connect {served.where} --cafile {served.ca} <&-'
+        done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (0, "", False), done.stderr
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_the_demo_needs_only_ascii_and_100_columns(encoding) -> None:
     done = subprocess.run(

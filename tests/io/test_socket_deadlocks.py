@@ -98,6 +98,19 @@ def test_a_reader_does_not_wait_for_a_full_send_buffer(timeout, meeting) -> None
         far.receive()
 
 
+@pytest.mark.parametrize("read", ["recv", "recv_into"])
+def test_a_reader_whose_own_side_ends_reading_sees_the_end_and_no_attack(read, meeting) -> None:
+    """Another thread's SHUT_RDWR wakes it: nobody has cut the connection off."""
+    tls, _ = meeting
+    reader, received = in_thread(*{"recv": (tls.recv,), "recv_into": (tls.recv_into, bytearray(9))}[read])
+    while not tls._read_lock.locked():
+        select.select([], [], [], 0.001)
+    tls.shutdown(socket.SHUT_RDWR)
+    reader.join(PATIENCE)
+    assert received in ([b""], [0])
+    assert tls.recv() == b""
+
+
 @pytest.mark.parametrize("timeout", [None, PATIENCE])
 def test_an_answer_is_owed_after_a_sender_gave_up(timeout, meeting) -> None:
     """The send buffer is full and nobody writes any more: the reader still gets its data."""

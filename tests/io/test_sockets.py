@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import selectors
@@ -96,6 +97,21 @@ def test_sizes_and_partial_reads(size, echo_server, client_config) -> None:
         assert buffer == data
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [((b"read-only",), TypeError), ((bytearray(9), -1), ValueError), ((memoryview(b"read-only"), 3), TypeError)],
+)
+def test_a_buffer_that_cannot_be_filled_loses_nothing(arguments, wrong, echo_server, client_config) -> None:
+    with connect(echo_server, client_config, timeout=5) as tls:
+        tls.sendall(b"hello")
+        with pytest.raises(wrong):
+            tls.recv_into(*arguments)
+        assert tls.recv() == b"hello"
+        plain, other = socket.socketpair()
+        with plain, other, pytest.raises(wrong):  # a plain socket says the same
+            plain.recv_into(*arguments)
+
+
 def test_half_close_each_way(server_config, client_config) -> None:
     """RFC 9846, section 6.1."""
 
@@ -122,6 +138,29 @@ def test_nobody_listens(client_config) -> None:
             tls13.connect(free.getsockname(), client_config, server_hostname=HOST)
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
     assert isinstance(caught.value, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".com", "a..b"])
+def test_what_cannot_be_a_host_name_is_said(host) -> None:
+    """The resolver's own exception is one that nobody catches who waits for an OSError or a TLSError."""
+    with pytest.raises(tls13.ConfigurationError, match="is not a host name"):
+        tls13.connect((host, 443))
+    with pytest.raises(tls13.ConfigurationError, match="is not a host name"):
+        tls13.connect((host, 443), server_hostname=HOST)
+    for options in ({}, {"server_hostname": HOST}):
+        with pytest.raises(tls13.ConfigurationError, match="is not a host name"):
+            asyncio.run(tls13.aio.open_connection(host, 443, **options))
+
+
+def test_a_config_of_another_kind_is_said(server_config) -> None:
+    for config, kind in ((5, "int"), (server_config, "ServerConfig")):
+        with pytest.raises(tls13.ConfigurationError, match=f"a client needs a tls13.ClientConfig, not {kind}"):
+            tls13.connect(("server.example", 443), config)
+        with pytest.raises(tls13.ConfigurationError, match=f"a client needs a tls13.ClientConfig, not {kind}"):
+            asyncio.run(tls13.aio.open_connection("server.example", 443, config))
+    one, other = socket.socketpair()
+    with one, other, pytest.raises(tls13.ConfigurationError, match=r"or a tls13\.ServerConfig, not int"):
+        tls13.wrap_socket(one, 5, server_hostname=HOST)
 
 
 @pytest.fixture

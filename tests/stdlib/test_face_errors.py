@@ -22,6 +22,7 @@ from tests.stdlib.face import (
     every_stack,
     exchange,
     in_thread,
+    issued,
     load,
     serve,
     server_context,
@@ -30,6 +31,7 @@ from tests.stdlib.face import (
     tcp_pair,
 )
 from tls13.errors import CertificateExpired, WrongHost
+from tls13.stdlib.failures import translated
 
 VERIFICATION = {
     "wrong host": (lambda: None, "another.example"),
@@ -72,6 +74,36 @@ def test_a_failed_verification_says_more(tmp_path) -> None:
     assert before.timestamp() - 1 <= error.judged_at.timestamp() <= datetime.now(UTC).timestamp()
     assert isinstance(error.__cause__, CertificateExpired)
     assert refusal("tls13", None, "another.example", tmp_path).__cause__.__class__ is WrongHost
+
+
+@pytest.mark.parametrize("what", VERIFICATION)
+def test_a_failed_verification_is_a_certificate_error_in_both_worlds(what, tmp_path) -> None:
+    """`except ssl.CertificateError` where ssl is tls13: a handler that does not match is passed over without a word."""
+    make, host = VERIFICATION[what]
+    error = refusal("tls13", make(), host, tmp_path)
+    assert isinstance(error, ssl.CertificateError)
+    assert isinstance(error, tls13.CertificateError)
+    for name in ("alert", "section", "detail", "chain", "certificate", "judged_at"):
+        assert getattr(error, name) == getattr(error.__cause__, name), name
+
+
+def test_a_failed_verification_inside_a_callback_keeps_its_code(tmp_path) -> None:
+    """The callback asked another server (for a CRL, say) and did not believe that one."""
+    context = client_context("tls13")
+    inner = translated(CertificateExpired(chain=issued().chain))
+
+    def judge(verification) -> bool:
+        raise inner
+
+    context.set_verify_callback(judge)
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", tmp_path), other)
+    with pytest.raises(ssl.CertificateError) as caught:
+        context.wrap_socket(below, server_hostname=HOST)
+    assert (caught.value.verify_code, caught.value.verify_message) == (10, "certificate has expired")
+    assert caught.value.peer_certificates == issued().chain
+    with pytest.raises(ssl.SSLError):
+        ended.result(PATIENCE)
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------

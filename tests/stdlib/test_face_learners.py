@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stdlib.face import HOST, PATIENCE, authority, echo, in_thread, server_context
+from tests.stdlib.face import HOST, PATIENCE, authority, echo, in_thread, server_context, stranger
 
 SNIPPETS = {
     "a connection and what it is": """
@@ -56,6 +57,41 @@ SNIPPETS = {
             assert isinstance(tls, ssl.SSLSocket)
             print("done")
         """,
+    "a chain that is not believed": """
+        context = ssl.create_default_context()
+        try:
+            context.wrap_socket(socket.create_connection((hostname, port)), server_hostname="another.example")
+        except ssl.CertificateError as error:
+            assert error.verify_code == 62
+            print("done")
+        """,
+    "somebody's certificate": """
+        import os
+        pem = ssl.get_server_certificate((hostname, port))
+        assert pem == ssl.get_server_certificate((hostname, port), ca_certs=os.environ["SSL_CERT_FILE"], timeout=20)
+        assert pem.startswith(ssl.PEM_HEADER) and pem.strip().endswith(ssl.PEM_FOOTER)
+        print("done")
+        """,
+    "somebody's certificate that an authority must have issued": """
+        import os
+        try:
+            ssl.get_server_certificate((hostname, port), ca_certs=os.environ["ANOTHER_CA"])
+        except ssl.CertificateError as error:
+            assert error.verify_code == 20
+            print("done")
+        """,
+    "a context that asks for nothing": """
+        context = ssl._create_unverified_context()
+        assert context.verify_mode is ssl.CERT_NONE and not context.check_hostname
+        with context.wrap_socket(socket.create_connection((hostname, port))) as tls:
+            assert tls.version() == "TLSv1.3"
+        demanding = ssl._create_unverified_context(ssl.PROTOCOL_TLS_CLIENT, cert_reqs=ssl.CERT_REQUIRED,
+                                                   check_hostname=True, cafile=ssl.get_default_verify_paths().cafile)
+        try:
+            demanding.wrap_socket(socket.create_connection((hostname, port)), server_hostname="another.example")
+        except ssl.CertificateError:
+            print("done")
+        """,
     "how long it takes": """
         context = ssl.create_default_context()
         begun = time.perf_counter()
@@ -81,12 +117,17 @@ def test_a_learners_snippet(snippet, module, tmp_path) -> None:
     """Under `ssl` as well: a snippet that does not run there says nothing about us."""
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate_pem)
+    another = tmp_path / "another.pem"
+    another.write_bytes(stranger().pem_chain)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
 
         def serve() -> None:
-            with server_context("ssl", tmp_path).wrap_socket(listener.accept()[0], server_side=True) as tls:
-                echo(tls)
+            context = server_context("ssl", tmp_path)
+            for _ in range(SNIPPETS[snippet].count("(hostname, port)")):
+                sock = listener.accept()[0]
+                with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as tls:
+                    echo(tls)
 
         served = in_thread(serve)
         lines = [line[8:] for line in SNIPPETS[snippet].splitlines()]
@@ -97,7 +138,7 @@ def test_a_learners_snippet(snippet, module, tmp_path) -> None:
             text=True,
             timeout=PATIENCE,
             cwd=Path(__file__).parents[2],
-            env={**os.environ, "SSL_CERT_FILE": str(bundle)},
+            env={**os.environ, "SSL_CERT_FILE": str(bundle), "ANOTHER_CA": str(another)},
         )
         assert done.stdout == "done\n", done.stderr
-        served.exception(PATIENCE)
+        served.result(PATIENCE)

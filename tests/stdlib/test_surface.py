@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -51,6 +52,38 @@ LATER = {"get_verified_chain", "get_unverified_chain"}
 )
 def test_each_option_and_flag_has_a_row(table, members, prefix) -> None:
     assert {name for name in members.__members__ if name.startswith(prefix)} <= set(TABLES[table])
+
+
+NOT_OF_TLS = {"SOCK_STREAM", "SOL_SOCKET", "SO_TYPE", "create_connection", "namedtuple", "socket"}
+"""What the module imports for itself."""
+GONE = {"RAND_pseudo_bytes", "match_hostname"}
+"""From Python 3.12 on `ssl` itself has them no more."""
+
+
+def test_each_name_of_the_module_is_ours_too() -> None:
+    names = {name for name in public(dir(ssl)) if not isinstance(getattr(ssl, name), ModuleType)}
+    assert names - NOT_OF_TLS - GONE <= set(dir(tls13))
+    assert all(hasattr(tls13, name) for name in names - NOT_OF_TLS - GONE)
+    assert all(f"`{name}`" in TEXT for name in GONE)
+
+
+def test_a_star_brings_the_names_of_both() -> None:
+    there: dict[str, object] = {}
+    exec("from tls13 import *", there)  # noqa: S102  # it is a statement for modules
+    assert there["SSLContext"] is tls13.SSLContext
+    assert there["CertificateError"] is tls13.CertificateError
+    assert there["CERT_REQUIRED"] is ssl.CERT_REQUIRED
+    assert there["SSLError"] is ssl.SSLError
+
+
+def test_alerts_answer_to_ssls_names() -> None:
+    """But for four that TLS 1.3 does not have, and those that `ssl` does not."""
+    older = {"DECOMPRESSION_FAILURE", "NO_RENEGOTIATION", "CERTIFICATE_UNOBTAINABLE", "BAD_CERTIFICATE_HASH_VALUE"}
+    for name, value in ssl.AlertDescription.__members__.items():
+        assert getattr(tls13, name) == value
+        if name.removeprefix("ALERT_DESCRIPTION_") not in older:
+            assert getattr(tls13.AlertDescription, name) is tls13.AlertDescription(value)
+    assert tls13.AlertDescription(40).name == "handshake_failure"
 
 
 def test_a_verdict_is_one_of_three() -> None:

@@ -207,6 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. argparse exits by itself: 2 for a wrong command, 0 after --help."""
     from ..errors import ConfigurationError, TLSError
 
+    _open_standard_streams()
     options = parser().parse_args(arguments)
     try:
         return _run(options)
@@ -219,6 +220,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error, 1)
     except KeyboardInterrupt:
         return 130
+
+
+def _open_standard_streams() -> None:
+    """Whatever the caller has closed (`<&-`) is None. In this order each gets its own number back, so that no file of
+    ours, a key log say, is what somebody writes to as stderr."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # it lasts as long as the process
 
 
 def _run(options: argparse.Namespace) -> int:

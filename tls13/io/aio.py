@@ -18,7 +18,7 @@ from ..config import ClientConfig, ServerConfig
 from ..connection import ClientConnection, ServerConnection
 from ..errors import ConfigurationError, UsageError
 from .facts import Facts
-from .opening import connect_error
+from .opening import client_config, connect_error, host_error
 from .protocol import NOBODY_READS_EARLY_DATA, TLSProtocol
 
 if TYPE_CHECKING:
@@ -116,11 +116,12 @@ async def open_connection(
     unless the writer's session.early_data then is "accepted", the server has not had the early data. `tcp` goes to
     loop.create_connection (family, local_addr, sock, ...).
 
-    Raises NameNotFound, ConnectionRefused, ConnectTimeout, ConnectFailed, HandshakeTimeout, ConnectionReset, an Abort,
-    AlertReceived or TruncatedStream. However it ends, also when cancelled, no transport is left behind.
+    Raises NameNotFound, ConnectionRefused, ConnectTimeout, ConnectFailed, ConfigurationError for a host or config that
+    cannot be one, HandshakeTimeout, ConnectionReset, an Abort, AlertReceived or TruncatedStream. However it ends, also
+    when cancelled, no transport is left behind.
     """
     loop = asyncio.get_running_loop()
-    config = ClientConfig() if config is None else config
+    config = client_config(config)
     if config.trust is not None and not config.trust.loaded:
         await asyncio.to_thread(config.trust.load)
     name = host if server_hostname is None else server_hostname
@@ -142,6 +143,8 @@ async def open_connection(
             await loop.create_connection(lambda: protocol, **where, **tcp)
     except OSError as error:
         raise connect_error(host, port, error, connect_timeout) from error
+    except UnicodeError as error:
+        raise host_error(host) from error
     transport = await _handshake(protocol)
     return reader, TLSWriter(protocol, transport, app, reader, loop)
 

@@ -62,6 +62,8 @@ def wrap_socket(
             early_data=early_data,
             tracer=tracer,
         )
+    elif not isinstance(config, _server_config()):
+        raise ConfigurationError(f"config is a tls13.ClientConfig or a tls13.ServerConfig, not {type(config).__name__}")
     elif server_hostname is not None or session is not None or early_data is not None:
         raise ConfigurationError("server_hostname, session and early_data are for clients")
     else:
@@ -76,6 +78,13 @@ def wrap_socket(
             tls.close()
             raise
     return tls
+
+
+def _server_config() -> type[ServerConfig]:
+    """A client does not load it."""
+    from ..config import ServerConfig
+
+    return ServerConfig
 
 
 def _port(sock: socket.socket) -> int | None:
@@ -104,11 +113,11 @@ def connect(
 
     All times in seconds: connect_timeout for TCP, handshake_timeout for the whole handshake, timeout for each later
     read and write (None: no limit). keepalive sets SO_KEEPALIVE. partition, session, early_data: see wrap_socket.
-    Raises NameNotFound, ConnectionRefused, ConnectTimeout, ConnectFailed, and what wrap_socket raises. No descriptor is
-    left behind.
+    Raises NameNotFound, ConnectionRefused, ConnectTimeout, ConnectFailed, ConfigurationError for a host or config that
+    cannot be one, and what wrap_socket raises. No descriptor is left behind.
     """
     host, port = address
-    config = ClientConfig() if config is None else config
+    config = client_config(config)
     sock = connect_tcp(host, port, connect_timeout)
     try:
         if keepalive:
@@ -131,12 +140,28 @@ def connect(
         raise
 
 
+def client_config(config: ClientConfig | None) -> ClientConfig:
+    """What a client goes by. Raises ConfigurationError for a config that is none of a client's."""
+    if config is None:
+        return ClientConfig()
+    if not isinstance(config, ClientConfig):
+        raise ConfigurationError(f"a client needs a tls13.ClientConfig, not {type(config).__name__}")
+    return config
+
+
 def connect_tcp(host: str, port: int, timeout: float | None) -> socket.socket:
     """A TCP connection, or our exception for why there is none: see connect_error."""
     try:
         return socket.create_connection((host, port), timeout)
     except OSError as error:
         raise connect_error(host, port, error, timeout) from error
+    except UnicodeError as error:
+        raise host_error(host) from error
+
+
+def host_error(host: str) -> ConfigurationError:
+    """Our exception for a name that Python's resolver does not even ask for: it raises UnicodeError."""
+    return ConfigurationError(f"{host!r} is not a host name: each part of one has 1 to 63 characters (RFC 1035)")
 
 
 def connect_error(host: str, port: int, error: OSError, timeout: float | None) -> TransportError:

@@ -150,6 +150,10 @@ class TLSSocket(LaterFace):
         if flags:
             raise _no_flags()
         view = memoryview(buffer).cast("B")
+        if view.readonly:  # found out later, the record's data would be lost
+            raise TypeError("recv_into needs a buffer that can be written")
+        if nbytes < 0:
+            raise ValueError(f"recv_into cannot read {nbytes} bytes")
         room = min(nbytes or len(view), len(view))
         filled = 0
         with self._read_lock:
@@ -189,15 +193,20 @@ class TLSSocket(LaterFace):
             return self._held.popleft()
         if not (self._end_of_data or self._connection.handshake_complete):
             raise UsageError("read before the handshake is complete; call do_handshake")
-        while not self._end_of_data:
-            if not self._connection.may_have_event:
-                self._flush_if_idle()
-                self._carrier.receive()
-            event = self._read_event()
-            if isinstance(event, ApplicationData):
-                return event.data
-            if event is None:
-                self._carrier.receive()
+        try:
+            while not self._end_of_data:
+                if not self._connection.may_have_event:
+                    self._flush_if_idle()
+                    self._carrier.receive()
+                event = self._read_event()
+                if isinstance(event, ApplicationData):
+                    return event.data
+                if event is None:
+                    self._carrier.receive()
+        except TLSError:
+            if not self._end_of_data:
+                raise
+            # another thread has ended reading meanwhile (shutdown): what that did to the stream is no failure
         return b""
 
     def _read_event(self) -> Event | None:

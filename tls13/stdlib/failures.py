@@ -86,8 +86,11 @@ REASONS: dict[type[errors.TLSError], str] = {
 """Where OpenSSL has a name for it; for the others ours is written in its way."""
 
 
-class CertificateVerificationError(ssl.SSLCertVerificationError):
-    """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the one at fault."""
+class CertificateVerificationError(ssl.SSLCertVerificationError, errors.CertificateError):
+    """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the one at fault.
+
+    It is both modules' CertificateError: `except ssl.CertificateError` catches it, whichever of them is called ssl.
+    """
 
     peer_certificates: Sequence[Certificate]
     """What the peer sent, end-entity certificate first."""
@@ -137,12 +140,14 @@ def _verification(error: errors.CertificateError) -> CertificateVerificationErro
     code, message = next((VERIFY[kind] for kind in type(error).__mro__ if kind in VERIFY), UNSPECIFIED)
     if isinstance(error, errors.WrongHost):
         code, message = _mismatch(error)
-    made = CertificateVerificationError(
-        ssl.SSL_ERROR_SSL, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
-    )
+    elif isinstance(error, CertificateVerificationError):  # a callback's: another connection of ours has failed
+        code, message = error.verify_code, error.verify_message
+    says = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
+    made = CertificateVerificationError(ssl.SSL_ERROR_SSL, says)  # type: ignore[call-arg,arg-type]  # as OSErrors are
     made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
     made.verify_code, made.verify_message = code, message
-    made.peer_certificates, made.certificate, made.judged_at = error.chain, error.certificate, error.judged_at
+    # As a CertificateError it says what ours says: chain, certificate, judged_at, and the rule that was broken.
+    vars(made).update(vars(error), alert=error.alert, section=error.section, peer_certificates=error.chain)
     return made
 
 
