@@ -304,8 +304,8 @@ class Channel(Later):
     def _encrypt(self, connection: Connection, chunk: bytes | memoryview) -> None:
         try:
             connection.send_data(chunk)
-        except UsageError as error:  # after shutdown
-            raise both_closed() from error
+        except UsageError as error:
+            raise library_error("PROTOCOL_IS_SHUTDOWN", "close_notify has been sent") from error
         except TLSError as error:
             raise translated(error) from error
 

@@ -19,6 +19,7 @@ from ..trust.crl import CrlSet
 from ..trust.store import TrustStore
 from ..trust.verify import ChainVerifier, NamelessVerifier, Profile
 from ..wire.registry import PskKeyExchangeMode
+from .failures import bad_settings
 from .judge import Judge
 from .settings import Settings
 
@@ -80,7 +81,7 @@ class Configured(Settings):
         try:
             return config.replace(psks=[ExternalPsk((identity or "").encode(), key)] if key else [])
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, str(error)) from error
+            raise bad_settings(error) from error
 
     @property
     def server_config(self) -> ServerConfig:
@@ -107,7 +108,7 @@ class Configured(Settings):
         try:
             config = make()
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+            raise bad_settings(error) from error
         self._made[role] = (key, config)
         return config
 

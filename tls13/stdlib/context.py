@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .channel import Channel
 from .configs import Configured
+from .failures import wrong_role
 from .sockets import SSLObject, SSLSocket
 from .wire import BioWire, SocketWire
 
@@ -88,9 +89,9 @@ class SSLContext(Configured):
         session: SSLSession | None,
     ) -> Channel:
         if server_side and self.protocol == ssl.PROTOCOL_TLS_CLIENT:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+            raise wrong_role("server", "PROTOCOL_TLS_CLIENT")
         if not server_side and self.protocol == ssl.PROTOCOL_TLS_SERVER:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
+            raise wrong_role("client", "PROTOCOL_TLS_SERVER")
         if isinstance(server_hostname, bytes):
             server_hostname = server_hostname.decode("ascii")
         if server_hostname == "" or (server_hostname or "").startswith("."):

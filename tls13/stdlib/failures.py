@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import errors
 from ..errors import AlertDescription
@@ -86,6 +86,9 @@ REASONS: dict[type[errors.TLSError], str] = {
 """Where OpenSSL has a name for it; for the others ours is written in its way."""
 
 
+Failure = TypeVar("Failure", bound=ssl.SSLError)
+
+
 class CertificateVerificationError(ssl.SSLCertVerificationError):
     """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the one at fault."""
 
@@ -118,29 +121,56 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
     return library_error(reason or _screaming(type(error).__name__), str(error))
 
 
+def failure(
+    kind: type[Failure], number: int, says: str, *, reason: str | None = None, library: str | None = None
+) -> Failure:
+    """Every exception of `ssl` is made here: C always sets `reason` and `library`, if only to None, and programs read
+    them without asking whether they are there."""
+    made = kind(number, says)
+    made.reason, made.library = reason, library  # type: ignore[assignment]  # typeshed knows of no None
+    return made
+
+
+def wants_read() -> ssl.SSLWantReadError:
+    return failure(ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+
+
+def wants_write() -> ssl.SSLWantWriteError:
+    return failure(ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)")
+
+
 def ragged_end() -> ssl.SSLEOFError:
-    return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+    says, reason = "EOF occurred in violation of protocol", "UNEXPECTED_EOF_WHILE_READING"
+    return failure(ssl.SSLEOFError, ssl.SSL_ERROR_EOF, says, reason=reason, library="SSL")
 
 
 def both_closed() -> ssl.SSLZeroReturnError:
-    return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+    says = "TLS/SSL connection has been closed (EOF)"
+    return failure(ssl.SSLZeroReturnError, ssl.SSL_ERROR_ZERO_RETURN, says)
 
 
 def library_error(reason: str, says: str) -> ssl.SSLError:
     """As OpenSSL's library makes them: `reason` is its name for what went wrong."""
-    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})")
-    made.reason, made.library = reason, "SSL"
-    return made
+    text = f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})"
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, text, reason=reason, library="SSL")
+
+
+def bad_settings(says: object) -> ssl.SSLError:
+    """For what makes no config, or cannot be loaded: OpenSSL has no name for it."""
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, f"[SSL] {says}", library="SSL")
+
+
+def wrong_role(wanted: str, protocol: str) -> ssl.SSLError:
+    return failure(ssl.SSLError, 0, f"Cannot create a {wanted} socket with a {protocol} context")
 
 
 def _verification(error: errors.CertificateError) -> CertificateVerificationError:
     code, message = next((VERIFY[kind] for kind in type(error).__mro__ if kind in VERIFY), UNSPECIFIED)
     if isinstance(error, errors.WrongHost):
         code, message = _mismatch(error)
-    made = CertificateVerificationError(
-        ssl.SSL_ERROR_SSL, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
-    )
-    made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
+    reason = "CERTIFICATE_VERIFY_FAILED"
+    says = f"[SSL: {reason}] certificate verify failed: {message} ({error})"
+    made = failure(CertificateVerificationError, ssl.SSL_ERROR_SSL, says, reason=reason, library="SSL")
     made.verify_code, made.verify_message = code, message
     made.peer_certificates, made.certificate, made.judged_at = error.chain, error.certificate, error.judged_at
     return made

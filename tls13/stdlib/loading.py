@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from typing import TYPE_CHECKING, Any, cast
 
 from cryptography import x509
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ..errors import ConfigurationError
 from ..trust.identity import Identity
+from .failures import bad_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,9 +76,9 @@ def _from_pkcs12(data: bytes, password: bytes | None) -> Identity:
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password)
     except ValueError as error:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] the PKCS#12 data cannot be read: {error}") from None
+        raise bad_settings(f"the PKCS#12 data cannot be read: {error}") from None
     if key is None or leaf is None:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL] the PKCS#12 data holds no certificate with its key")
+        raise bad_settings("the PKCS#12 data holds no certificate with its key")
     return _in_ssls_words(Identity, [leaf, *others], key)
 
 
@@ -87,7 +87,7 @@ def _in_ssls_words(make: Callable[..., Identity], *arguments: Any) -> Identity:
     try:
         return make(*arguments)
     except ConfigurationError as error:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+        raise bad_settings(error) from error
 
 
 def der_certificates(data: bytes) -> list[x509.Certificate]:

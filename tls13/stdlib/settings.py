@@ -21,6 +21,7 @@ from ..errors import ConfigurationError
 from ..io.keylog import KeyLogFile
 from ..trust.store import TrustStore
 from ..wire.registry import CipherSuite, NamedGroup, SignatureScheme
+from .failures import bad_settings
 from .loading import der_certificates, load_identity
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Settings(STANDARD):
             self._system_trust = TrustStore.system()
             len(self._system_trust.certificates)
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+            raise bad_settings(error) from error
         self._changed()
 
     # --- what is offered ------------------------------------------------------------------------------------------

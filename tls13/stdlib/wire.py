@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
 from ..record import HEADER_LENGTH, MAX_CIPHERTEXT, TYPE_AND_LENGTH
+from .failures import wants_read, wants_write
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -129,14 +130,14 @@ class SocketWire:
             self._take(self._seen)
             size = max(wanted, connection.bytes_needed)
             if self._sock.gettimeout():
-                self._wait("read", select.POLLIN, ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ)
+                self._wait("read")
         buffer = receive_buffer()
         try:
             self._seen = socket.socket.recv_into(
                 self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK
             )
         except BlockingIOError:
-            raise self._not_now("read", ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ) from None
+            raise wants_read() from None
         except TimeoutError as error:
             if error.errno is not None:  # the kernel's: the peer's machine does not answer any more
                 raise
@@ -169,8 +170,8 @@ class SocketWire:
                 return self._write(data) if waiting else self._write_now(data)
             except BlockingIOError:
                 if not waiting:
-                    raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "nobody waits for this") from None
-                self._wait("write", select.POLLOUT, ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE)
+                    raise wants_write() from None
+                self._wait("write")
 
     def drain(self) -> None:
         left, self._seen, self._left = MOST_DRAINED, 0, 0
@@ -205,19 +206,15 @@ class SocketWire:
                 return socket.socket.send(self._sock, data, socket.MSG_DONTWAIT)
             return self._write(data)
 
-    def _wait(self, direction: str, event: int, error: type[ssl.SSLError], number: int) -> None:
+    def _wait(self, direction: str) -> None:
         if self._sock.gettimeout() == 0:
-            raise self._not_now(direction, error, number)
+            raise wants_read() if direction == "read" else wants_write()
         deadline = self._deadlines[direction]
         left = deadline - time.monotonic() if deadline is not None else None
         poll = select.poll()
-        poll.register(self._sock.fileno(), event)
+        poll.register(self._sock.fileno(), select.POLLIN if direction == "read" else select.POLLOUT)
         if (left is not None and left <= 0) or not poll.poll(None if left is None else left * 1000):
             raise self._too_late(direction)
-
-    @staticmethod
-    def _not_now(direction: str, error: type[ssl.SSLError], number: int) -> ssl.SSLError:
-        return error(number, f"The operation did not complete ({direction})")
 
     def _too_late(self, direction: str) -> TimeoutError:
         return TimeoutError(f"The {self._what[direction]} operation timed out")
@@ -253,7 +250,7 @@ class BioWire:
         elif incoming.eof:
             connection.receive_eof()
         else:
-            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+            raise wants_read()
 
     def settle(self, connection: Connection) -> None:
         pass
