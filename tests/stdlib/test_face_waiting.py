@@ -7,6 +7,8 @@ import os
 import select
 import socket
 import ssl
+import subprocess
+import sys
 import time
 
 import pytest
@@ -288,3 +290,68 @@ def test_a_client_sends_its_change_cipher_spec_with_its_second_flight(retry, tmp
             one.attempt("do_handshake")
             assert one.outgoing.pending != len(b"\x14\3\3\0\1\1")
     assert flights == 2 + retry
+
+
+GREEN = """
+import socket, ssl, sys, threading
+below = socket.socket
+listener, plain = socket.create_server(("127.0.0.1", 0)), below()
+plain.connect(listener.getsockname())
+
+class Green:
+    def __init__(self, *arguments, **named):
+        self._green = below(*arguments, **named)
+    def __getattr__(self, name):
+        return getattr(self._green, name)
+for name in ("accept", "gettimeout", "recv", "recv_into", "send", "setblocking", "settimeout"):
+    setattr(Green, name, lambda self, *arguments, name=name: getattr(self._green, name)(*arguments))
+socket.socket = Green
+
+import tls13
+server, client = tls13.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls13.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+server.load_cert_chain(sys.argv[1])
+client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+
+def serve():
+    accepted, _ = server.wrap_socket(listener, server_side=True).accept()
+    while data := accepted.recv(100):
+        accepted.sendall(data)
+threading.Thread(target=serve, daemon=True).start()
+tls = client.wrap_socket(plain)
+tls.sendall(b"ping")
+print(tls.recv(100))
+"""
+
+
+def test_a_program_may_have_put_another_class_where_socket_has_its_own(tmp_path) -> None:
+    """gevent and eventlet do, with a class that only holds a socket: its functions are of no use for ours."""
+    server_context("tls13", tmp_path)
+    (chain,) = tmp_path.glob("*.pem")
+    ran = subprocess.run([sys.executable, "-c", GREEN, chain], capture_output=True, text=True, timeout=PATIENCE)
+    assert (ran.stdout.strip(), ran.stderr) == ("b'ping'", "")
+
+
+def test_a_cooperative_socket_has_a_time_out_of_its_own(tmp_path) -> None:
+    """gevent's does not block, whatever gettimeout() says: the kernel's side decides whether we wait."""
+
+    class Cooperative(tls13.SSLContext.sslsocket_class):
+        def gettimeout(self) -> float:
+            return 0.01
+
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", tmp_path), other.dup(), lambda tls: None)
+    context = client_context("tls13")
+    context.sslsocket_class = Cooperative
+    with other, context.wrap_socket(below, server_hostname=HOST, do_handshake_on_connect=False) as tls:
+        tls.settimeout(PATIENCE)
+        tls.do_handshake()
+        tls.setblocking(False)
+        ended.result(PATIENCE)
+        with pytest.raises(ssl.SSLWantWriteError):
+            fill(tls)
+
+
+def fill(tls) -> None:
+    """Write more than the kernel takes."""
+    while True:
+        tls.send(bytes(2**16))

@@ -18,6 +18,7 @@ import socket
 import ssl
 import sys
 import time
+from _socket import socket as CSocket
 from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
@@ -84,7 +85,9 @@ class Wire(Protocol):
 
 
 class SocketWire:
-    """A plain socket below an ssl.SSLSocket, which overrides recv and send: so the base class's are called.
+    """A plain socket below an ssl.SSLSocket, which overrides recv and send: so those of C's class are called. Not by
+    the name socket.socket, where gevent and eventlet put a class of theirs; and their sockets never block, whatever
+    their own gettimeout says.
 
     `socket` would give each call all of a time-out again; ours is for the whole operation, and reading and writing,
     which may be two threads', each have one. So the descriptor is read as it is: blocking without a time-out, and
@@ -104,7 +107,7 @@ class SocketWire:
 
     @property
     def takes_all(self) -> bool:
-        return self._sock.gettimeout() != 0
+        return CSocket.gettimeout(self._sock) != 0
 
     @property
     def below(self) -> socket.socket:
@@ -117,7 +120,7 @@ class SocketWire:
         return int(self._sock.getpeername()[1])
 
     def begin(self, what: str) -> None:
-        timeout = self._sock.gettimeout()
+        timeout = CSocket.gettimeout(self._sock)
         deadline = time.monotonic() + timeout if timeout else None
         if what != "write":
             self._deadlines["read"], self._what["read"] = deadline, what
@@ -129,13 +132,11 @@ class SocketWire:
         if self._seen:  # a record begins there, and goes on behind it
             self._take(self._seen)
             size = max(wanted, connection.bytes_needed)
-            if self._sock.gettimeout():
+            if CSocket.gettimeout(self._sock):
                 self._wait("read")
         buffer = receive_buffer()
         try:
-            self._seen = socket.socket.recv_into(
-                self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK
-            )
+            self._seen = CSocket.recv_into(self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK)
         except BlockingIOError:
             raise wants_read() from None
         except TimeoutError as error:
@@ -162,7 +163,7 @@ class SocketWire:
         """The first of the bytes that we have seen are ours; the others will be seen again."""
         self._seen = 0
         while size > 0:
-            size -= socket.socket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
+            size -= CSocket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
         while True:
@@ -184,7 +185,7 @@ class SocketWire:
     if sys.platform == "win32":
 
         def _write(self, data: memoryview) -> int:
-            return socket.socket.send(self._sock, data)
+            return CSocket.send(self._sock, data)
 
         def _read_now(self, size: int) -> bytes:
             return b""
@@ -197,17 +198,17 @@ class SocketWire:
             return os.write(self._sock.fileno(), data)
 
         def _read_now(self, size: int) -> bytes:
-            if self._sock.gettimeout() is None:
-                return socket.socket.recv(self._sock, size, socket.MSG_DONTWAIT)
+            if CSocket.gettimeout(self._sock) is None:
+                return CSocket.recv(self._sock, size, socket.MSG_DONTWAIT)
             return os.read(self._sock.fileno(), size)
 
         def _write_now(self, data: memoryview) -> int:
-            if self._sock.gettimeout() is None:
-                return socket.socket.send(self._sock, data, socket.MSG_DONTWAIT)
+            if CSocket.gettimeout(self._sock) is None:
+                return CSocket.send(self._sock, data, socket.MSG_DONTWAIT)
             return self._write(data)
 
     def _wait(self, direction: str) -> None:
-        if self._sock.gettimeout() == 0:
+        if CSocket.gettimeout(self._sock) == 0:
             raise wants_read() if direction == "read" else wants_write()
         deadline = self._deadlines[direction]
         left = deadline - time.monotonic() if deadline is not None else None
