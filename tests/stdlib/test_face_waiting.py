@@ -212,6 +212,49 @@ def test_what_is_asked_of_an_accepted_connection_is_known(question, tmp_path) ->
             client.result(PATIENCE).close()
 
 
+@every_stack
+@pytest.mark.parametrize("switch", ["setblocking", "settimeout"])
+def test_an_accepted_connection_that_is_made_non_blocking_is_ready(stack, switch, tmp_path) -> None:
+    """The selectors documentation's echo server: it reads when there is something to read, and not before."""
+    with listener(server_context(stack, tmp_path)) as listening:
+        below = socket.create_connection(listening.getsockname())
+        below.settimeout(PATIENCE)
+
+        def ask() -> bytes:
+            with client_context("ssl").wrap_socket(below, server_hostname=HOST) as tls:
+                return exchange(tls)
+
+        client = in_thread(ask)
+        accepted, _ = listening.accept()
+        with accepted:
+            getattr(accepted, switch)(0)
+            assert accepted.version() == "TLSv1.3"
+            select.select([accepted], [], [], PATIENCE)
+            accepted.sendall(accepted.recv(100))
+            assert client.result(PATIENCE) == b"ping"
+
+
+def test_a_silent_client_is_waited_for_no_longer_than_the_time_out(tmp_path) -> None:
+    with (
+        listener(server_context("tls13", tmp_path)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        accepted.settimeout(0.01)
+        with pytest.raises(TimeoutError, match="handshake operation timed out"):
+            accepted.setblocking(False)
+
+
+def test_a_failed_handshake_of_an_accepted_connection_shows_at_first_use(tmp_path) -> None:
+    with (
+        listener(server_context("tls13", tmp_path)) as listening,
+        socket.create_connection(listening.getsockname()) as client,
+    ):
+        client.sendall(b"this is no TLS")
+        with listening.accept()[0] as accepted, pytest.raises(ssl.SSLError):
+            accepted.recv(1)
+
+
 def test_accept_without_do_handshake_on_connect_leaves_it_to_the_program(tmp_path) -> None:
     plain = socket.create_server(("127.0.0.1", 0))
     context = server_context("tls13", tmp_path)
