@@ -135,6 +135,59 @@ def test_a_time_out_is_for_the_whole_operation(tmp_path) -> None:
     ended.result(PATIENCE)
 
 
+def begins_to_read(tls):
+    """Another thread, which waits for the peer."""
+    reader = in_thread(tls.recv, 1)
+    while not tls._sslobj._read_lock.locked():
+        time.sleep(0)
+    return reader
+
+
+@pytest.mark.parametrize("what", ["unwrap", "do_handshake", "recv"])
+def test_a_time_out_holds_while_another_thread_reads(what, tmp_path) -> None:
+    """And the other thread's own is not changed by it: it waits on, and then reads."""
+    go_on = socket.socketpair()
+
+    def talk(tls) -> None:
+        go_on[1].recv(1)
+        tls.sendall(b"!")
+
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", tmp_path), other, talk)
+    with client_context("tls13").wrap_socket(below, server_hostname=HOST) as tls:
+        reader = begins_to_read(tls)
+        tls.settimeout(0.05)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError, match="operation timed out"):
+            getattr(tls, what)()
+        assert time.monotonic() - begun < PATIENCE / 2
+        tls.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):
+            getattr(tls, what)()
+        assert not reader.done()
+        go_on[0].send(b"!")
+        assert reader.result(PATIENCE) == b"!"
+        ended.result(PATIENCE)
+    for end in go_on:
+        end.close()
+
+
+def test_waiting_for_another_thread_is_part_of_the_time_out(tmp_path) -> None:
+    """The first reader gives up when its time is over; the second has nothing left then, and does not begin anew."""
+    with connected(client_context("tls13"), server_context("ssl", tmp_path)) as tls:
+        tls.settimeout(0.5)
+        reader = begins_to_read(tls)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            tls._sslobj.read(1)
+        took = time.monotonic() - begun
+        with pytest.raises(TimeoutError):
+            reader.result(PATIENCE)
+        assert took < 0.9
+        tls.settimeout(PATIENCE)
+        tls.unwrap()
+
+
 @pytest.mark.parametrize("other", ["ssl", "tls13"])
 def test_one_thread_reads_while_another_writes(other, tmp_path) -> None:
     """`ssl` does not promise that (until 3.13 it could crash); here each direction has its lock."""

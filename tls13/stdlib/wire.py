@@ -26,6 +26,8 @@ from ..record import HEADER_LENGTH, MAX_CIPHERTEXT, TYPE_AND_LENGTH
 from .failures import wants_read, wants_write
 
 if TYPE_CHECKING:
+    from threading import Lock
+
     from ..connection import Connection
 
 LARGEST_WRITE = 2**16
@@ -61,8 +63,12 @@ class Wire(Protocol):
     def port(self) -> int | None:
         """The peer's, where there is such a thing."""
 
-    def begin(self, what: str) -> None:
-        """An operation begins, for which the time-out now runs: "read", "write", or another that does both."""
+    def deadline(self) -> float | None:
+        """When an operation that begins now must be done."""
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        """Take the lock of a direction, by this deadline: another thread may have it, and wait for the peer. The direction
+        then goes by it, too. `what`: "read", "write", or another that reads; "handshake" is for both."""
 
     def feed(self, connection: Connection, wanted: int) -> None:
         """Give the connection more bytes, or the end of the stream. `wanted`: how much data the caller has room for."""
@@ -102,6 +108,8 @@ class SocketWire:
         """How many bytes the connection was given that are still the kernel's."""
         self._left = 0
         """How many it has read that are to stay there for now."""
+        self._begun = False
+        """Whether some of the time-out is gone, so that it is not the kernel's to keep any more."""
         self._deadlines: dict[str, float | None] = {}
         self._what = {"read": "read", "write": "write"}
 
@@ -119,21 +127,35 @@ class SocketWire:
             return None
         return int(self._sock.getpeername()[1])
 
-    def begin(self, what: str) -> None:
+    def deadline(self) -> float | None:
         timeout = CSocket.gettimeout(self._sock)
-        deadline = time.monotonic() + timeout if timeout else None
-        if what != "write":
-            self._deadlines["read"], self._what["read"] = deadline, what
-        if what != "read":
+        return time.monotonic() + timeout if timeout else None
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        direction = "write" if what == "write" else "read"
+        begun = not lock.acquire(blocking=False)
+        if begun:
+            self._wait_for_thread(lock, what, deadline)
+        if direction == "read":
+            self._begun = begun or what == "shutdown"
+        self._deadlines[direction], self._what[direction] = deadline, what
+        if what == "handshake":
             self._deadlines["write"], self._what["write"] = deadline, what
+
+    def _wait_for_thread(self, lock: Lock, what: str, deadline: float | None) -> None:
+        if CSocket.gettimeout(self._sock) == 0:
+            raise wants_write() if what == "write" else wants_read()
+        if not lock.acquire(timeout=-1 if deadline is None else max(0, deadline - time.monotonic())):
+            raise TimeoutError(f"The {what} operation timed out")
 
     def feed(self, connection: Connection, wanted: int) -> None:
         size = wanted
         if self._seen:  # a record begins there, and goes on behind it
             self._take(self._seen)
             size = max(wanted, connection.bytes_needed)
-            if CSocket.gettimeout(self._sock):
-                self._wait("read")
+        if self._begun and CSocket.gettimeout(self._sock):
+            self._wait("read")
+        self._begun = True
         buffer = receive_buffer()
         try:
             self._seen = CSocket.recv_into(self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK)
@@ -233,8 +255,11 @@ class BioWire:
         self._between_records = False
         """Whether the handshake is complete, and what was given last was the end of a record."""
 
-    def begin(self, what: str) -> None:
-        pass
+    def deadline(self) -> None:
+        return None
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        lock.acquire()
 
     def feed(self, connection: Connection, wanted: int) -> None:
         incoming = self._incoming
