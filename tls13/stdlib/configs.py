@@ -50,7 +50,9 @@ class Configured(Settings):
     _made: dict[str, tuple[tuple[object, ...], ClientConfig | ServerConfig]]
     _extra: dict[str, Any]
     _kept: dict[str, Any]
-    """A server's tickets and their like."""
+    """A server's tickets, which it has from its creation: each config opens those of the one before."""
+    _process: int
+    """In which process that was."""
     _verifier: Verifier | None = None
     _callback: VerifyCallback | None = None
     _callback_mark = b""
@@ -160,9 +162,16 @@ class Configured(Settings):
         config = ServerConfig(self._identities, **{**arguments, **extra})
         if config.tickets is not None:
             self._kept["tickets"] = config.tickets
-        if config.replay_guard is not None:
-            self._kept["replay_guard"] = config.replay_guard
-        return config
+        return self._guarded(config)
+
+    def _guarded(self, config: ServerConfig) -> ServerConfig:
+        """Forked processes open the same tickets, and remember apart what early data they took."""
+        guard = config.replay_guard
+        if guard is None or guard.shared:
+            return config
+        from .forks import GuardOfOneProcess  # early data is rare
+
+        return config.replace(replay_guard=GuardOfOneProcess(guard, self._process))
 
     def _find_psk(self, identity: bytes) -> ExternalPsk | None:
         if self._psk_server is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..config import IdentityChooser
     from ..resumption.sessions import SessionCache
+    from ..resumption.tickets import SealedTickets
     from ..trust.verify import Verifier
     from .judge import VerifyCallback
     from .loading import StrOrBytesPath
@@ -52,7 +53,9 @@ class SSLContext(Configured):
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, protocol, *args, **kwargs)
-        self._made, self._extra, self._kept = {}, {}, {}
+        self._made, self._extra = {}, {}
+        self._kept = {} if self.protocol == ssl.PROTOCOL_TLS_CLIENT else {"tickets": _forked_tickets()}
+        self._process = os.getpid()
         return self
 
     # --- the two hooks --------------------------------------------------------------------------------------------
@@ -131,7 +134,11 @@ class SSLContext(Configured):
 
     @property
     def max_early_data(self) -> int:
-        """A server's: how many bytes of early data a ticket allows; 0, the default, is none."""
+        """A server's: how many bytes of early data a ticket allows; 0, the default, is none.
+
+        A process that was forked after the context was made takes none, unless set_config(replay_guard=) gives a guard
+        whose store all processes share: each would take the same once.
+        """
         return self._max_early_data
 
     @max_early_data.setter
@@ -143,6 +150,13 @@ class SSLContext(Configured):
         """A server has given this session."""
         if self.on_session is not None:
             self.on_session(session)
+
+
+def _forked_tickets() -> SealedTickets:
+    from ..resumption.tickets import SealedTickets  # a client has no use for it
+    from .forks import ForkedTicketKeys
+
+    return SealedTickets(ForkedTicketKeys())
 
 
 def create_default_context(

@@ -67,8 +67,8 @@ class Wire(Protocol):
         """When an operation that begins now must be done."""
 
     def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
-        """Take the lock of a direction, by this deadline: another thread may have it, and wait for the peer. The direction
-        then goes by it, too. `what`: "read", "write", or another that reads; "handshake" is for both."""
+        """Take the lock of a direction by this deadline: another thread may have it, and wait for the peer. Then the
+        direction goes by it, too. `what`: "read", "write", or another that reads; "handshake" is for both."""
 
     def feed(self, connection: Connection, wanted: int) -> None:
         """Give the connection more bytes, or the end of the stream. `wanted`: how much data the caller has room for."""
