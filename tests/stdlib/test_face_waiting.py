@@ -172,6 +172,22 @@ def test_a_time_out_holds_while_another_thread_reads(what, tmp_path) -> None:
         end.close()
 
 
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_a_reader_whose_socket_another_thread_closes_is_at_the_end(timeout, tmp_path) -> None:
+    """As with `ssl`: a server's way to get rid of a connection that waits for a client."""
+    for _ in range(5):
+        below, other = tcp_pair()
+        ended = serve(server_context("ssl", tmp_path), other)
+        tls = client_context("tls13").wrap_socket(below, server_hostname=HOST)
+        assert exchange(tls) == b"ping"
+        tls.settimeout(timeout)
+        reader = begins_to_read(tls)
+        tls.shutdown(socket.SHUT_RDWR)
+        tls.close()
+        assert reader.result(PATIENCE) == b""
+        ended.result(PATIENCE)
+
+
 def test_waiting_for_another_thread_is_part_of_the_time_out(tmp_path) -> None:
     """The first reader gives up when its time is over; the second has nothing left then, and does not begin anew."""
     with connected(client_context("tls13"), server_context("ssl", tmp_path)) as tls:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
 from ..record import HEADER_LENGTH, MAX_CIPHERTEXT, TYPE_AND_LENGTH
-from .failures import wants_read, wants_write
+from .failures import ragged_end, wants_read, wants_write
 
 if TYPE_CHECKING:
     from threading import Lock
@@ -165,6 +165,10 @@ class SocketWire:
             if error.errno is not None:  # the kernel's: the peer's machine does not answer any more
                 raise
             raise self._too_late("read") from None
+        except OSError as error:
+            if self._sock.fileno() >= 0:
+                raise
+            raise ragged_end() from error  # another thread has closed it
         if self._seen:
             connection.receive_data(memoryview(buffer)[: self._seen])
         else:
@@ -184,7 +188,7 @@ class SocketWire:
     def _take(self, size: int) -> None:
         """The first of the bytes that we have seen are ours; the others will be seen again."""
         self._seen = 0
-        while size > 0:
+        while size > 0 and self._sock.fileno() >= 0:
             size -= CSocket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
@@ -235,7 +239,9 @@ class SocketWire:
         deadline = self._deadlines[direction]
         left = deadline - time.monotonic() if deadline is not None else None
         poll = select.poll()
-        poll.register(self._sock.fileno(), select.POLLIN if direction == "read" else select.POLLOUT)
+        if (descriptor := self._sock.fileno()) < 0:
+            raise ragged_end()  # another thread has closed it
+        poll.register(descriptor, select.POLLIN if direction == "read" else select.POLLOUT)
         if (left is not None and left <= 0) or not poll.poll(None if left is None else left * 1000):
             raise self._too_late(direction)
 
