@@ -284,6 +284,22 @@ def test_a_peer_that_speaks_no_tls(stack, said) -> None:
         assert type(caught.value) is ssl.SSLEOFError
 
 
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\n", b"CONNECT a:1 HTTP/1.1\r\n", b"EHLO me\r\n"]
+)
+def test_a_client_that_speaks_no_tls(said, tmp_path) -> None:
+    """Servers answer HTTP_REQUEST with a redirect, or a sentence (cheroot)."""
+    raised = []
+    for stack in ("ssl", "tls13"):
+        below, other = tcp_pair()
+        with below, other:
+            below.sendall(said)
+            with pytest.raises(ssl.SSLError) as caught:
+                server_context(stack, tmp_path).wrap_socket(other, server_side=True)
+        raised.append((type(caught.value), caught.value.reason, str(caught.value).split(" (")[0]))
+    assert raised[0] == raised[1]
+
+
 def test_a_reset_is_a_ragged_end(tmp_path) -> None:
     """A client that closes before it has read its tickets resets the connection: no server should fall over that.
 

@@ -86,6 +86,9 @@ REASONS: dict[type[errors.TLSError], str] = {
 """Where OpenSSL has a name for it; for the others ours is written in its way."""
 
 
+HTTP = re.compile(r"stream begins with b'(GET |POST |HEAD |PUT |CONNE)")
+"""How OpenSSL knows HTTP that was sent to the wrong port."""
+
 Failure = TypeVar("Failure", bound=ssl.SSLError)
 
 
@@ -117,6 +120,8 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
     if isinstance(error, errors.AlertReceived):
         reason = ALERT_REASONS.get(error.code, f"ALERT_{error.code}")  # type: ignore[call-overload]  # any number
         return library_error(reason, str(error))
+    if isinstance(error, errors.UnexpectedRecordType) and (found := HTTP.search(str(error))):
+        return library_error("HTTPS_PROXY_REQUEST" if found[1] == "CONNE" else "HTTP_REQUEST", str(error))
     reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "")
     return library_error(reason or _screaming(type(error).__name__), str(error))
 
