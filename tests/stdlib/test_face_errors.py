@@ -342,6 +342,17 @@ def test_before_the_handshake_nothing_is_known(stack, tmp_path) -> None:
 
 
 @every_stack
+@pytest.mark.parametrize("buffer", [b"read-only", memoryview(bytearray(9))[::2], "text", 5])
+def test_a_buffer_that_cannot_be_filled_loses_no_data(stack, buffer, tmp_path) -> None:
+    one, other = bio_pair(client_context(stack), server_context("ssl", tmp_path))
+    other.tls.write(b"data")
+    carry(one, other)
+    with pytest.raises((TypeError, BufferError)):
+        one.tls.read(4, buffer)
+    assert one.tls.read(4) == b"data"
+
+
+@every_stack
 def test_after_unwrap_the_end_is_an_exception(stack, tmp_path) -> None:
     """b"" says that the peer has closed its side; that both have is an exception, which asyncio counts on."""
     one, other = bio_pair(client_context(stack), server_context("ssl", tmp_path))

@@ -148,6 +148,8 @@ class Channel(Later):
         view = None
         if buffer is not None:
             view = memoryview(buffer).cast("B")
+            if view.readonly:  # found out now, before anything is read that would be lost
+                raise TypeError("the buffer to read into cannot be written to")
             length = min(length, len(view)) if length > 0 else len(view)
         if length == 0:
             return 0 if view is not None else b""
