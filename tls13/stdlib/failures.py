@@ -165,6 +165,12 @@ def bad_settings(says: object) -> ssl.SSLError:
     return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, f"[SSL] {says}", library="SSL")
 
 
+def nothing_to_trust() -> ssl.SSLError:
+    reason = "NO_CERTIFICATE_OR_CRL_FOUND"
+    text = f"[X509: {reason}] no certificate or crl found"
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, text, reason=reason, library="X509")
+
+
 def wrong_role(wanted: str, protocol: str) -> ssl.SSLError:
     return failure(ssl.SSLError, 0, f"Cannot create a {wanted} socket with a {protocol} context")
 
