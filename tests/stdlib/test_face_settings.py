@@ -395,3 +395,35 @@ def test_what_would_be_listed_and_not_trusted_is_refused(tmp_path) -> None:
     with pytest.raises(ssl.SSLError, match="holds a TRUSTED CERTIFICATE"):
         context.load_verify_locations(path)
     assert context.get_ca_certs() == []
+
+
+# --- arguments of a wrong type ----------------------------------------------------------------------------------------
+
+WRONG = {
+    "set_ciphers(None)": lambda context: context.set_ciphers(None),
+    "set_ciphers(5)": lambda context: context.set_ciphers(5),
+    "set_ciphers(bytes)": lambda context: context.set_ciphers(b"HIGH"),
+    "load_cert_chain(None)": lambda context: context.load_cert_chain(None),
+    "load_cert_chain(5)": lambda context: context.load_cert_chain(5),
+    "wrap_bio(objects)": lambda context: context.wrap_bio(object(), object(), server_hostname=HOST),
+    "wrap_bio(one object)": lambda context: context.wrap_bio(ssl.MemoryBIO(), None, server_hostname=HOST),
+    "get_channel_binding(None)": lambda context: BioEnd(context, server_hostname=HOST).tls.get_channel_binding(None),
+}
+
+
+@every_stack
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_type_is_a_type_error(stack, what) -> None:
+    with pytest.raises(TypeError):
+        WRONG[what](client_context(stack))
+
+
+@pytest.mark.parametrize("create", [ssl.create_default_context, tls13.create_default_context])
+def test_a_purpose_that_is_none_is_a_type_error(create) -> None:
+    with pytest.raises(TypeError):
+        create(5)
+
+
+def test_load_cert_chain_says_what_it_takes() -> None:
+    with pytest.raises(TypeError, match="certfile is a file's name, bytes, or certificates, not NoneType"):
+        client_context("tls13").load_cert_chain(None)

@@ -81,6 +81,9 @@ class SSLContext(Configured):
         owner: object = None,
         session: SSLSession | None = None,
     ) -> Channel:
+        for bio in (incoming, outgoing):
+            if not isinstance(bio, ssl.MemoryBIO):
+                raise TypeError(f"wrap_bio takes two ssl.MemoryBIO objects, not {type(bio).__name__}")
         return self._channel(BioWire(incoming, outgoing), server_side, server_hostname, owner, session)
 
     def _channel(
@@ -178,7 +181,7 @@ def create_default_context(
     elif purpose == ssl.Purpose.CLIENT_AUTH:
         context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     else:
-        raise ValueError(purpose)
+        raise TypeError(f"purpose is one of ssl.Purpose, not {purpose!r}")
     if sys.version_info >= (3, 13):  # as `ssl` itself
         context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     if cafile or capath or cadata:

@@ -146,6 +146,8 @@ class Facts(ABC):
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """tls-exporter (RFC 9266). tls-unique is not defined for TLS 1.3, so there is none."""
+        if not isinstance(cb_type, str):
+            raise TypeError(f"the type of a channel binding is a str, not {type(cb_type).__name__}")
         if cb_type == "tls-unique":
             return None
         if cb_type != "tls-exporter":

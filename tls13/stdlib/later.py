@@ -41,7 +41,7 @@ class Later(Facts):
         finally:
             self._write_lock.release()
 
-    def verify_client_post_handshake(self) -> bool:
+    def verify_client_post_handshake(self) -> None:
         """Ask the client for a certificate (RFC 9846, section 4.7.2); its answer comes with what is read next."""
         if not isinstance(self.connection, ServerConnection):
             raise library_error("NOT_SERVER", "only a server asks for certificates")
@@ -51,7 +51,6 @@ class Later(Facts):
                 self._send_pending()
         except UsageError as error:
             raise library_error("EXTENSION_NOT_RECEIVED", str(error)) from error
-        return True
 
     def update_keys(self, *, request_peer: bool) -> None:
         with self._writing(self._wire.deadline()):

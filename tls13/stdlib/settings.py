@@ -145,6 +145,8 @@ class Settings(STANDARD):
     def set_ciphers(self, cipherlist: str, /) -> None:
         """TLS 1.3's names choose, in this order; a list with none of them is checked as ssl does, and says nothing
         about TLS 1.3."""
+        if not isinstance(cipherlist, str):
+            raise TypeError(f"cipherlist is a str, not {type(cipherlist).__name__}")
         named = [name for part in cipherlist.replace(",", ":").replace(" ", ":").split(":") if (name := part.strip())]
         suites = [CipherSuite[name] for name in named if name in CipherSuite.__members__]
         if suites:
