@@ -136,10 +136,11 @@ def test_a_time_out_is_for_the_whole_operation(tmp_path) -> None:
 
 
 def begins_to_read(tls):
-    """Another thread, which waits for the peer."""
+    """Another thread, which waits for the peer: a moment after it has the lock it is in the kernel."""
     reader = in_thread(tls.recv, 1)
-    while not tls._sslobj._read_lock.locked():
+    while not (tls._sslobj._read_lock.locked() and tls._sslobj._wire._begun):
         time.sleep(0)
+    time.sleep(0.01)
     return reader
 
 
