@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,14 @@ def test_an_offence_has_an_alert_a_section_and_a_sentence(kind) -> None:
 def test_an_unknown_alert_is_shown_by_its_number() -> None:
     assert "200" in str(tls13.AlertReceived(200))
     assert "handshake_failure (40)" in str(tls13.AlertReceived(40))
+
+
+def test_exceptions_of_ssl_are_made_in_one_place() -> None:
+    """tls13/stdlib/failures.py, which gives each the `reason` and `library` that C never forgets."""
+    for path in sorted((PACKAGE / "stdlib").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and path.name != "failures.py":
+                assert not re.fullmatch(r"(ssl\.)?SSL\w*Error", ast.unparse(node.func)), f"{path.name}:{node.lineno}"
 
 
 def test_no_assert_and_no_placeholder_in_the_library() -> None:

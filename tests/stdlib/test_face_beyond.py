@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import ssl
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from tests.stdlib.face import (
 )
 from tests.test_stapling import respond
 from tls13.lab.authority import CLIENT_AUTH
+from tls13.stdlib.forks import ForkedTicketKeys
 from tls13.stdlib.judge import RefusedByCallback, Verification
 from tls13.trust.verify import ChainVerifier
 from tls13.wire.companions import CertificateStatus
@@ -265,6 +267,104 @@ def test_a_replayed_first_flight_brings_no_early_data(tmp_path) -> None:
         server.attempt("do_handshake")
         taken.append(server.tls.read_early_data())
     assert taken == [b"pay", b""]
+
+
+# --- processes that are forked ----------------------------------------------------------------------------------------
+
+FORKS = """
+import os, socket, ssl, sys, tls13
+server, client = tls13.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls13.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+server.load_cert_chain(sys.argv[1])
+client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+
+def in_fork(work):
+    ours, theirs = socket.socketpair()
+    if not os.fork():
+        ours.close()
+        work(theirs)
+        os._exit(0)
+    theirs.close()
+    return ours
+
+def serve(sock):
+    tls = server.wrap_socket(sock, server_side=True)
+    tls.sendall(b"x")
+    tls.recv(1)
+
+def meet(session=None):
+    with client.wrap_socket(in_fork(serve), session=session) as tls:
+        tls.recv(1)
+        return tls.session_reused, tls.session
+"""
+RESUME = """
+session = None
+for _ in range(3):
+    reused, session = meet(session)
+    print(reused)
+"""
+REPLAY = """
+server.max_early_data = 1000
+server.set_config(replay_guard=tls13.ReplayGuard(started_at=0))  # its start-up window is over
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+again = client.wrap_bio(incoming, outgoing, session=meet()[1])
+again.send_early_data(b"pay")
+try:
+    again.do_handshake()
+except ssl.SSLWantReadError:
+    flight = outgoing.read()
+
+def take(sock):
+    incoming = ssl.MemoryBIO()
+    incoming.write(flight)
+    tls = server.wrap_bio(incoming, ssl.MemoryBIO(), server_side=True)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        sock.sendall(repr(tls.read_early_data()).encode())
+for _ in range(2):
+    print(in_fork(take).recv(100).decode())
+"""
+
+
+def run_forks(code: str, folder) -> list[str]:
+    server_context("tls13", folder)
+    (chain,) = folder.glob("*.pem")
+    ran = subprocess.run([sys.executable, "-c", FORKS + code, chain], capture_output=True, text=True, timeout=PATIENCE)
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+def test_a_ticket_of_one_forked_worker_is_taken_by_the_next(tmp_path) -> None:
+    """As with `ssl`: the context was made before the fork, and its ticket keys with it."""
+    assert run_forks(RESUME, tmp_path) == ["False", "True", "True"]
+
+
+def test_forked_workers_do_not_take_the_same_early_data_once_each(tmp_path) -> None:
+    """What one remembers the others do not know: so none of them takes any."""
+    assert run_forks(REPLAY, tmp_path) == ["b''", "b''"]
+
+
+def test_forked_workers_have_the_same_ticket_keys_every_day() -> None:
+    """Whoever of them comes first; and whoever finds the keys of today does not have those of last month."""
+    day = 86400
+    made = ForkedTicketKeys(now=1000 * day)
+    one, other = copy.deepcopy(made), copy.deepcopy(made)
+    for sealer, opener, days in [(one, other, 0), (other, one, 1), (one, other, 5), (one, other, 40), (other, one, 46)]:
+        now = (1000 + days) * day + 5
+        name = answer(sealer.sealing(now)).name
+        assert answer(opener.opening(name, now + 5 * day if opener is other else now)).name == name
+    first = answer(copy.deepcopy(made).sealing(1000 * day)).name
+    assert answer(one.sealing(1000 * day)).name != first
+    assert answer(one.sealing(999 * day)).name != answer(other.sealing(999 * day)).name  # nobody knew this day's key
+
+
+def answer(flow):
+    """Of a flow that waits for nobody."""
+    try:
+        next(flow)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits")
 
 
 # --- who is believed --------------------------------------------------------------------------------------------------

@@ -106,6 +106,110 @@ def test_a_failed_verification_inside_a_callback_keeps_its_code(tmp_path) -> Non
         ended.result(PATIENCE)
 
 
+# --- reason and library, which every exception has -------------------------------------------------------------------
+
+
+def eof_in_the_handshake(stack, folder) -> None:
+    one, other = tcp_pair()
+    one.close()
+    with other:
+        server_context(stack, folder).wrap_socket(other, server_side=True)
+
+
+def ragged_end(stack, folder, what: str = "recv") -> None:
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", folder), other, cut_off)
+    context = client_context(stack)
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    with context.wrap_socket(below, server_hostname=HOST, suppress_ragged_eofs=False) as tls:
+        assert tls.recv(4) == b"half"
+        ended.result(PATIENCE)
+        getattr(tls, what)()
+
+
+def ragged_end_of_unwrap(stack, folder) -> None:
+    ragged_end(stack, folder, "unwrap")
+
+
+def nothing_to_read(stack, folder) -> None:
+    one, _ = bio_pair(client_context(stack), server_context(stack, folder))
+    while True:
+        one.tls.read()
+
+
+def nothing_to_read_on_a_socket(stack, folder) -> None:
+    with connected(client_context(stack), server_context("ssl", folder)) as tls:
+        tls.setblocking(False)
+        try:
+            tls.recv(1)
+        finally:
+            tls.setblocking(True)
+            tls.unwrap()
+
+
+def no_room_to_write(stack, folder) -> None:
+    below, other = tcp_pair()
+    below.setblocking(False)
+    with other, client_context(stack).wrap_socket(below, server_hostname=HOST, do_handshake_on_connect=False) as tls:
+        ended = serve(server_context("ssl", folder), other.dup(), lambda tls: None)
+        tls.settimeout(PATIENCE)
+        tls.do_handshake()
+        ended.result(PATIENCE)
+        tls.setblocking(False)
+        while True:
+            tls.send(bytes(2**16))
+
+
+def both_closed(stack, folder, *call: object) -> None:
+    one, other = bio_pair(client_context(stack), server_context(stack, folder))
+    for end in (one, other, one):
+        end.attempt("unwrap")
+        carry(one, other)
+    getattr(one.tls, str(call[0]))(*call[1:])
+
+
+def read_when_both_have_closed(stack, folder) -> None:
+    both_closed(stack, folder, "read", 1)
+
+
+def write_when_both_have_closed(stack, folder) -> None:
+    both_closed(stack, folder, "write", b"x")
+
+
+def a_client_of_a_servers_context(stack, folder) -> None:
+    server_context(stack, folder).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+
+
+def a_server_of_a_clients_context(stack, folder) -> None:
+    client_context(stack).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+
+
+PROVOKED = [eof_in_the_handshake, ragged_end, ragged_end_of_unwrap, nothing_to_read, nothing_to_read_on_a_socket,
+            no_room_to_write, read_when_both_have_closed, write_when_both_have_closed, a_client_of_a_servers_context,
+            a_server_of_a_clients_context]  # fmt: skip
+
+
+@pytest.mark.parametrize("provoke", PROVOKED, ids=lambda provoke: provoke.__name__)
+def test_an_exception_has_ssls_type_number_reason_and_library(provoke, tmp_path) -> None:
+    """C always sets `reason` and `library`, if only to None; `except ssl.SSLError as error: error.reason` is common."""
+    raised = []
+    for stack in ("ssl", "tls13"):
+        with pytest.raises(ssl.SSLError) as caught:
+            provoke(stack, tmp_path)
+        raised.append((type(caught.value), caught.value.errno, caught.value.reason, caught.value.library))
+    assert raised[0] == raised[1]
+
+
+def test_what_only_we_refuse_has_a_reason_and_a_library_too(tmp_path) -> None:
+    context = client_context("tls13")
+    context.set_config(max_certificate_chain=0)
+    refused = [lambda: context.client_config, lambda: context.load_cert_chain(b"\x30" * 300)]
+    for refuse in refused:
+        with pytest.raises(ssl.SSLError, match=r"\[SSL\]") as caught:
+            refuse()
+        assert (caught.value.reason, caught.value.library) == (None, "SSL")
+
+
 # --- servers ----------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +316,22 @@ def test_a_peer_that_speaks_no_tls(stack, said) -> None:
         assert type(caught.value) is ssl.SSLEOFError
 
 
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\n", b"CONNECT a:1 HTTP/1.1\r\n", b"EHLO me\r\n"]
+)
+def test_a_client_that_speaks_no_tls(said, tmp_path) -> None:
+    """Servers answer HTTP_REQUEST with a redirect, or a sentence (cheroot)."""
+    raised = []
+    for stack in ("ssl", "tls13"):
+        below, other = tcp_pair()
+        with below, other:
+            below.sendall(said)
+            with pytest.raises(ssl.SSLError) as caught:
+                server_context(stack, tmp_path).wrap_socket(other, server_side=True)
+        raised.append((type(caught.value), caught.value.reason, str(caught.value).split(" (")[0]))
+    assert raised[0] == raised[1]
+
+
 def test_a_reset_is_a_ragged_end(tmp_path) -> None:
     """A client that closes before it has read its tickets resets the connection: no server should fall over that.
 
@@ -251,6 +371,17 @@ def test_before_the_handshake_nothing_is_known(stack, tmp_path) -> None:
             tls.getpeercert()
         with pytest.raises(ssl.SSLError):
             tls.unwrap()
+
+
+@every_stack
+@pytest.mark.parametrize("buffer", [b"read-only", memoryview(bytearray(9))[::2], "text", 5])
+def test_a_buffer_that_cannot_be_filled_loses_no_data(stack, buffer, tmp_path) -> None:
+    one, other = bio_pair(client_context(stack), server_context("ssl", tmp_path))
+    other.tls.write(b"data")
+    carry(one, other)
+    with pytest.raises((TypeError, BufferError)):
+        one.tls.read(4, buffer)
+    assert one.tls.read(4) == b"data"
 
 
 @every_stack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 
@@ -12,6 +13,7 @@ import tls13
 from tests.stdlib.face import (
     HOST,
     PATIENCE,
+    STACKS,
     BioEnd,
     authority,
     client_context,
@@ -331,3 +333,97 @@ def test_a_certificate_is_demanded_or_only_asked_for(tmp_path) -> None:
     with connected(client_context("ssl"), other, lambda tls: (seen.append(tls.getpeercert()), echo(tls))) as tls:
         tls.unwrap()
     assert seen == [None]
+
+
+# --- files that can be read only once ---------------------------------------------------------------------------------
+
+
+def pipe_of(data: bytes, folder, name: str):
+    """As a shell's <(...) and a secrets manager's named pipe: whoever opens it second gets nothing, or waits."""
+    path = folder / name
+    os.mkfifo(path)
+    threading.Thread(target=path.write_bytes, args=[data], daemon=True).start()
+    return path
+
+
+@every_stack
+def test_a_chain_and_a_key_may_come_out_of_pipes(stack, tmp_path) -> None:
+    shown = issued()
+    context = STACKS[stack](ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pipe_of(shown.pem_chain, tmp_path, "chain"), pipe_of(shown.pem_key, tmp_path, "key"))
+    with connected(client_context("ssl"), context) as tls:
+        tls.unwrap()
+
+
+def test_what_comes_out_of_a_pipe_and_is_no_chain_is_refused(tmp_path) -> None:
+    with pytest.raises(ssl.SSLError):
+        server_context("tls13", tmp_path).load_cert_chain(pipe_of(b"nothing", tmp_path, "chain"))
+
+
+@every_stack
+def test_trust_may_come_out_of_a_pipe(stack, tmp_path) -> None:
+    context = STACKS[stack](ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(pipe_of(authority().certificate_pem, tmp_path, "authority"))
+    assert context.get_ca_certs(binary_form=True) == [authority().certificate.public_bytes(Encoding.DER)]
+    with connected(context, server_context("ssl", tmp_path)) as tls:
+        tls.unwrap()
+
+
+@every_stack
+def test_trust_that_is_none_is_refused(stack, tmp_path) -> None:
+    context = STACKS[stack](ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(ssl.SSLError) as caught:
+        context.load_verify_locations(pipe_of(b"nothing", tmp_path, "authority"))
+    assert (caught.value.reason, caught.value.library) == ("NO_CERTIFICATE_OR_CRL_FOUND", "X509")
+
+
+def test_a_certificate_under_openssls_older_name_is_listed_and_trusted(tmp_path) -> None:
+    path = tmp_path / "authority.pem"
+    path.write_bytes(authority().certificate_pem.replace(b" CERTIFICATE", b" X509 CERTIFICATE"))
+    context = tls13.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(path)
+    assert len(context.get_ca_certs()) == 1
+    with connected(context, server_context("ssl", tmp_path)) as tls:
+        tls.unwrap()
+
+
+def test_what_would_be_listed_and_not_trusted_is_refused(tmp_path) -> None:
+    """OpenSSL's own format says also for what a certificate is to be trusted."""
+    path = tmp_path / "authority.pem"
+    path.write_bytes(authority().certificate_pem.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"))
+    context = tls13.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(ssl.SSLError, match="holds a TRUSTED CERTIFICATE"):
+        context.load_verify_locations(path)
+    assert context.get_ca_certs() == []
+
+
+# --- arguments of a wrong type ----------------------------------------------------------------------------------------
+
+WRONG = {
+    "set_ciphers(None)": lambda context: context.set_ciphers(None),
+    "set_ciphers(5)": lambda context: context.set_ciphers(5),
+    "set_ciphers(bytes)": lambda context: context.set_ciphers(b"HIGH"),
+    "load_cert_chain(None)": lambda context: context.load_cert_chain(None),
+    "load_cert_chain(5)": lambda context: context.load_cert_chain(5),
+    "wrap_bio(objects)": lambda context: context.wrap_bio(object(), object(), server_hostname=HOST),
+    "wrap_bio(one object)": lambda context: context.wrap_bio(ssl.MemoryBIO(), None, server_hostname=HOST),
+    "get_channel_binding(None)": lambda context: BioEnd(context, server_hostname=HOST).tls.get_channel_binding(None),
+}
+
+
+@every_stack
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_type_is_a_type_error(stack, what) -> None:
+    with pytest.raises(TypeError):
+        WRONG[what](client_context(stack))
+
+
+@pytest.mark.parametrize("create", [ssl.create_default_context, tls13.create_default_context])
+def test_a_purpose_that_is_none_is_a_type_error(create) -> None:
+    with pytest.raises(TypeError):
+        create(5)
+
+
+def test_load_cert_chain_says_what_it_takes() -> None:
+    with pytest.raises(TypeError, match="certfile is a file's name, bytes, or certificates, not NoneType"):
+        client_context("tls13").load_cert_chain(None)

@@ -7,6 +7,8 @@ import os
 import select
 import socket
 import ssl
+import subprocess
+import sys
 import time
 
 import pytest
@@ -133,6 +135,76 @@ def test_a_time_out_is_for_the_whole_operation(tmp_path) -> None:
     ended.result(PATIENCE)
 
 
+def begins_to_read(tls):
+    """Another thread, which waits for the peer: a moment after it has the lock it is in the kernel."""
+    reader = in_thread(tls.recv, 1)
+    while not (tls._sslobj._read_lock.locked() and tls._sslobj._wire._begun):
+        time.sleep(0)
+    time.sleep(0.01)
+    return reader
+
+
+@pytest.mark.parametrize("what", ["unwrap", "do_handshake", "recv"])
+def test_a_time_out_holds_while_another_thread_reads(what, tmp_path) -> None:
+    """And the other thread's own is not changed by it: it waits on, and then reads."""
+    go_on = socket.socketpair()
+
+    def talk(tls) -> None:
+        go_on[1].recv(1)
+        tls.sendall(b"!")
+
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", tmp_path), other, talk)
+    with client_context("tls13").wrap_socket(below, server_hostname=HOST) as tls:
+        reader = begins_to_read(tls)
+        tls.settimeout(0.05)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError, match="operation timed out"):
+            getattr(tls, what)()
+        assert time.monotonic() - begun < PATIENCE / 2
+        tls.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):
+            getattr(tls, what)()
+        assert not reader.done()
+        go_on[0].send(b"!")
+        assert reader.result(PATIENCE) == b"!"
+        ended.result(PATIENCE)
+    for end in go_on:
+        end.close()
+
+
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_a_reader_whose_socket_another_thread_closes_is_at_the_end(timeout, tmp_path) -> None:
+    """As with `ssl`: a server's way to get rid of a connection that waits for a client."""
+    for _ in range(5):
+        below, other = tcp_pair()
+        ended = serve(server_context("ssl", tmp_path), other)
+        tls = client_context("tls13").wrap_socket(below, server_hostname=HOST)
+        assert exchange(tls) == b"ping"
+        tls.settimeout(timeout)
+        reader = begins_to_read(tls)
+        tls.shutdown(socket.SHUT_RDWR)
+        tls.close()
+        assert reader.result(PATIENCE) == b""
+        ended.result(PATIENCE)
+
+
+def test_waiting_for_another_thread_is_part_of_the_time_out(tmp_path) -> None:
+    """The first reader gives up when its time is over; the second has nothing left then, and does not begin anew."""
+    with connected(client_context("tls13"), server_context("ssl", tmp_path)) as tls:
+        tls.settimeout(0.5)
+        reader = begins_to_read(tls)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            tls._sslobj.read(1)
+        took = time.monotonic() - begun
+        with pytest.raises(TimeoutError):
+            reader.result(PATIENCE)
+        assert took < 0.9
+        tls.settimeout(PATIENCE)
+        tls.unwrap()
+
+
 @pytest.mark.parametrize("other", ["ssl", "tls13"])
 def test_one_thread_reads_while_another_writes(other, tmp_path) -> None:
     """`ssl` does not promise that (until 3.13 it could crash); here each direction has its lock."""
@@ -208,6 +280,49 @@ def test_what_is_asked_of_an_accepted_connection_is_known(question, tmp_path) ->
             value() if callable(value) else value
             assert accepted._sslobj.connection.handshake_complete
             client.result(PATIENCE).close()
+
+
+@every_stack
+@pytest.mark.parametrize("switch", ["setblocking", "settimeout"])
+def test_an_accepted_connection_that_is_made_non_blocking_is_ready(stack, switch, tmp_path) -> None:
+    """The selectors documentation's echo server: it reads when there is something to read, and not before."""
+    with listener(server_context(stack, tmp_path)) as listening:
+        below = socket.create_connection(listening.getsockname())
+        below.settimeout(PATIENCE)
+
+        def ask() -> bytes:
+            with client_context("ssl").wrap_socket(below, server_hostname=HOST) as tls:
+                return exchange(tls)
+
+        client = in_thread(ask)
+        accepted, _ = listening.accept()
+        with accepted:
+            getattr(accepted, switch)(0)
+            assert accepted.version() == "TLSv1.3"
+            select.select([accepted], [], [], PATIENCE)
+            accepted.sendall(accepted.recv(100))
+            assert client.result(PATIENCE) == b"ping"
+
+
+def test_a_silent_client_is_waited_for_no_longer_than_the_time_out(tmp_path) -> None:
+    with (
+        listener(server_context("tls13", tmp_path)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        accepted.settimeout(0.01)
+        with pytest.raises(TimeoutError, match="handshake operation timed out"):
+            accepted.setblocking(False)
+
+
+def test_a_failed_handshake_of_an_accepted_connection_shows_at_first_use(tmp_path) -> None:
+    with (
+        listener(server_context("tls13", tmp_path)) as listening,
+        socket.create_connection(listening.getsockname()) as client,
+    ):
+        client.sendall(b"this is no TLS")
+        with listening.accept()[0] as accepted, pytest.raises(ssl.SSLError):
+            accepted.recv(1)
 
 
 def test_accept_without_do_handshake_on_connect_leaves_it_to_the_program(tmp_path) -> None:
@@ -288,3 +403,68 @@ def test_a_client_sends_its_change_cipher_spec_with_its_second_flight(retry, tmp
             one.attempt("do_handshake")
             assert one.outgoing.pending != len(b"\x14\3\3\0\1\1")
     assert flights == 2 + retry
+
+
+GREEN = """
+import socket, ssl, sys, threading
+below = socket.socket
+listener, plain = socket.create_server(("127.0.0.1", 0)), below()
+plain.connect(listener.getsockname())
+
+class Green:
+    def __init__(self, *arguments, **named):
+        self._green = below(*arguments, **named)
+    def __getattr__(self, name):
+        return getattr(self._green, name)
+for name in ("accept", "gettimeout", "recv", "recv_into", "send", "setblocking", "settimeout"):
+    setattr(Green, name, lambda self, *arguments, name=name: getattr(self._green, name)(*arguments))
+socket.socket = Green
+
+import tls13
+server, client = tls13.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls13.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+server.load_cert_chain(sys.argv[1])
+client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+
+def serve():
+    accepted, _ = server.wrap_socket(listener, server_side=True).accept()
+    while data := accepted.recv(100):
+        accepted.sendall(data)
+threading.Thread(target=serve, daemon=True).start()
+tls = client.wrap_socket(plain)
+tls.sendall(b"ping")
+print(tls.recv(100))
+"""
+
+
+def test_a_program_may_have_put_another_class_where_socket_has_its_own(tmp_path) -> None:
+    """gevent and eventlet do, with a class that only holds a socket: its functions are of no use for ours."""
+    server_context("tls13", tmp_path)
+    (chain,) = tmp_path.glob("*.pem")
+    ran = subprocess.run([sys.executable, "-c", GREEN, chain], capture_output=True, text=True, timeout=PATIENCE)
+    assert (ran.stdout.strip(), ran.stderr) == ("b'ping'", "")
+
+
+def test_a_cooperative_socket_has_a_time_out_of_its_own(tmp_path) -> None:
+    """gevent's does not block, whatever gettimeout() says: the kernel's side decides whether we wait."""
+
+    class Cooperative(tls13.SSLContext.sslsocket_class):
+        def gettimeout(self) -> float:
+            return 0.01
+
+    below, other = tcp_pair()
+    ended = serve(server_context("ssl", tmp_path), other.dup(), lambda tls: None)
+    context = client_context("tls13")
+    context.sslsocket_class = Cooperative
+    with other, context.wrap_socket(below, server_hostname=HOST, do_handshake_on_connect=False) as tls:
+        tls.settimeout(PATIENCE)
+        tls.do_handshake()
+        tls.setblocking(False)
+        ended.result(PATIENCE)
+        with pytest.raises(ssl.SSLWantWriteError):
+            fill(tls)
+
+
+def fill(tls) -> None:
+    """Write more than the kernel takes."""
+    while True:
+        tls.send(bytes(2**16))

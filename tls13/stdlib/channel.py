@@ -113,9 +113,14 @@ class Channel(Later):
 
     def do_handshake(self) -> None:
         """Until it is complete, as far as the wire allows: SSLWantReadError and SSLWantWriteError ask for more."""
-        self._wire.begin("handshake")
-        with self._read_lock:
+        self._handshake_by(self._wire.deadline())
+
+    def _handshake_by(self, deadline: float | None) -> None:
+        self._wire.hold(self._read_lock, "handshake", deadline)
+        try:
             self._handshake()
+        finally:
+            self._read_lock.release()
 
     def _handshake(self) -> None:
         self._check_failed()
@@ -143,12 +148,16 @@ class Channel(Later):
         view = None
         if buffer is not None:
             view = memoryview(buffer).cast("B")
+            if view.readonly:  # found out now, before anything is read that would be lost
+                raise TypeError("the buffer to read into cannot be written to")
             length = min(length, len(view)) if length > 0 else len(view)
         if length == 0:
             return 0 if view is not None else b""
-        self._wire.begin("read")
-        with self._read_lock:
+        self._wire.hold(self._read_lock, "read", self._wire.deadline())
+        try:
             pieces = [self._rest(length)] if self._taken < len(self._plain) else self._pieces(length)
+        finally:
+            self._read_lock.release()
         if view is None:
             return b"".join(pieces)
         filled = 0
@@ -280,14 +289,13 @@ class Channel(Later):
     def write(self, data: Any) -> int:
         """How many bytes were taken. After SSLWantWriteError the same must be offered again, as with OpenSSL."""
         view = data if type(data) is bytes and len(data) <= LARGEST_WRITE else memoryview(data).cast("B")
-        self._wire.begin("write")
+        deadline = self._wire.deadline()
         self._check_failed()
         connection = self._connection or self.connection
         if not connection.handshake_complete and not connection.may_send_before_finished:
-            self._wire.begin("handshake")
-            with self._read_lock:
-                self._handshake()
-        with self._write_lock:
+            self._handshake_by(deadline)
+        self._wire.hold(self._write_lock, "write", deadline)
+        try:
             if len(view) < self._promised:
                 raise library_error("BAD_WRITE_RETRY", f"{self._promised} bytes are on their way: offer them again")
             if self._unsent:
@@ -299,13 +307,15 @@ class Channel(Later):
                 self._promised = len(chunk)
                 self._send_pending()
                 taken, self._promised = taken + self._promised, 0
+        finally:
+            self._write_lock.release()
         return taken
 
     def _encrypt(self, connection: Connection, chunk: bytes | memoryview) -> None:
         try:
             connection.send_data(chunk)
-        except UsageError as error:  # after shutdown
-            raise both_closed() from error
+        except UsageError as error:
+            raise library_error("PROTOCOL_IS_SHUTDOWN", "close_notify has been sent") from error
         except TLSError as error:
             raise translated(error) from error
 
@@ -346,14 +356,15 @@ class Channel(Later):
 
     def shutdown(self) -> object:
         """close_notify, and then the peer's (ssl.SSLSocket.unwrap). Gives the socket below."""
-        self._wire.begin("shutdown")
-        self.close_writing()
+        deadline = self._wire.deadline()
+        self._close_writing_by(deadline)
         self._unwrapped = True
-        with self._read_lock:
-            try:
-                self._wait_for_the_peers_end()
-            finally:
-                self._wire.settle(self.connection)
+        self._wire.hold(self._read_lock, "shutdown", deadline)
+        try:
+            self._wait_for_the_peers_end()
+        finally:
+            self._wire.settle(self.connection)
+            self._read_lock.release()
         return self._wire.below
 
     def _wait_for_the_peers_end(self) -> None:
@@ -366,16 +377,6 @@ class Channel(Later):
                 )
             if event is None:
                 self._wire.feed(self.connection, FLIGHT)
-
-    def close_writing(self) -> None:
-        """close_notify: we send nothing more; reading goes on (one-way close)."""
-        self._check_failed()
-        if self.agreed is None:
-            raise library_error("SHUTDOWN_WHILE_IN_INIT", "the handshake is not complete")
-        self._wire.begin("write")
-        with self._write_lock:
-            self.connection.close()
-            self._send_pending()
 
     # --- what a program may change ----------------------------------------------------------------------------------
 

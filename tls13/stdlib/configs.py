@@ -19,6 +19,7 @@ from ..trust.crl import CrlSet
 from ..trust.store import TrustStore
 from ..trust.verify import ChainVerifier, NamelessVerifier, Profile
 from ..wire.registry import PskKeyExchangeMode
+from .failures import bad_settings
 from .judge import Judge
 from .settings import Settings
 
@@ -49,7 +50,9 @@ class Configured(Settings):
     _made: dict[str, tuple[tuple[object, ...], ClientConfig | ServerConfig]]
     _extra: dict[str, Any]
     _kept: dict[str, Any]
-    """A server's tickets and their like."""
+    """A server's tickets, which it has from its creation: each config opens those of the one before."""
+    _process: int
+    """In which process that was."""
     _verifier: Verifier | None = None
     _callback: VerifyCallback | None = None
     _callback_mark = b""
@@ -80,7 +83,7 @@ class Configured(Settings):
         try:
             return config.replace(psks=[ExternalPsk((identity or "").encode(), key)] if key else [])
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, str(error)) from error
+            raise bad_settings(error) from error
 
     @property
     def server_config(self) -> ServerConfig:
@@ -107,7 +110,7 @@ class Configured(Settings):
         try:
             config = make()
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+            raise bad_settings(error) from error
         self._made[role] = (key, config)
         return config
 
@@ -159,9 +162,16 @@ class Configured(Settings):
         config = ServerConfig(self._identities, **{**arguments, **extra})
         if config.tickets is not None:
             self._kept["tickets"] = config.tickets
-        if config.replay_guard is not None:
-            self._kept["replay_guard"] = config.replay_guard
-        return config
+        return self._guarded(config)
+
+    def _guarded(self, config: ServerConfig) -> ServerConfig:
+        """Forked processes open the same tickets, and remember apart what early data they took."""
+        guard = config.replay_guard
+        if guard is None or guard.shared:
+            return config
+        from .forks import GuardOfOneProcess  # early data is rare
+
+        return config.replace(replay_guard=GuardOfOneProcess(guard, self._process))
 
     def _find_psk(self, identity: bytes) -> ExternalPsk | None:
         if self._psk_server is None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .channel import Channel
 from .configs import Configured
+from .failures import wrong_role
 from .sockets import SSLObject, SSLSocket
 from .wire import BioWire, SocketWire
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..config import IdentityChooser
     from ..resumption.sessions import SessionCache
+    from ..resumption.tickets import SealedTickets
     from ..trust.verify import Verifier
     from .judge import VerifyCallback
     from .loading import StrOrBytesPath
@@ -51,7 +53,9 @@ class SSLContext(Configured):
 
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, protocol, *args, **kwargs)
-        self._made, self._extra, self._kept = {}, {}, {}
+        self._made, self._extra = {}, {}
+        self._kept = {} if self.protocol == ssl.PROTOCOL_TLS_CLIENT else {"tickets": _forked_tickets()}
+        self._process = os.getpid()
         return self
 
     # --- the two hooks --------------------------------------------------------------------------------------------
@@ -77,6 +81,9 @@ class SSLContext(Configured):
         owner: object = None,
         session: SSLSession | None = None,
     ) -> Channel:
+        for bio in (incoming, outgoing):
+            if not isinstance(bio, ssl.MemoryBIO):
+                raise TypeError(f"wrap_bio takes two ssl.MemoryBIO objects, not {type(bio).__name__}")
         return self._channel(BioWire(incoming, outgoing), server_side, server_hostname, owner, session)
 
     def _channel(
@@ -88,9 +95,9 @@ class SSLContext(Configured):
         session: SSLSession | None,
     ) -> Channel:
         if server_side and self.protocol == ssl.PROTOCOL_TLS_CLIENT:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "Cannot create a server socket with a PROTOCOL_TLS_CLIENT context")
+            raise wrong_role("server", "PROTOCOL_TLS_CLIENT")
         if not server_side and self.protocol == ssl.PROTOCOL_TLS_SERVER:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "Cannot create a client socket with a PROTOCOL_TLS_SERVER context")
+            raise wrong_role("client", "PROTOCOL_TLS_SERVER")
         if isinstance(server_hostname, bytes):
             server_hostname = server_hostname.decode("ascii")
         if server_hostname == "" or (server_hostname or "").startswith("."):
@@ -130,7 +137,11 @@ class SSLContext(Configured):
 
     @property
     def max_early_data(self) -> int:
-        """A server's: how many bytes of early data a ticket allows; 0, the default, is none."""
+        """A server's: how many bytes of early data a ticket allows; 0, the default, is none.
+
+        A process that was forked after the context was made takes none, unless set_config(replay_guard=) gives a guard
+        whose store all processes share: each would take the same once.
+        """
         return self._max_early_data
 
     @max_early_data.setter
@@ -142,6 +153,13 @@ class SSLContext(Configured):
         """A server has given this session."""
         if self.on_session is not None:
             self.on_session(session)
+
+
+def _forked_tickets() -> SealedTickets:
+    from ..resumption.tickets import SealedTickets  # a client has no use for it
+    from .forks import ForkedTicketKeys
+
+    return SealedTickets(ForkedTicketKeys())
 
 
 def create_default_context(
@@ -163,7 +181,7 @@ def create_default_context(
     elif purpose == ssl.Purpose.CLIENT_AUTH:
         context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     else:
-        raise ValueError(purpose)
+        raise TypeError(f"purpose is one of ssl.Purpose, not {purpose!r}")
     if sys.version_info >= (3, 13):  # as `ssl` itself
         context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     if cafile or capath or cadata:

@@ -51,7 +51,8 @@ class Facts(ABC):
 
     server_side: bool
     handshake_owed = False
-    """Whether accept() has promised a handshake, which is made as soon as somebody wants to know something of it."""
+    """Whether accept() has promised a handshake, which is made as soon as somebody wants to know something of it, or
+    will not wait any more."""
 
     @property
     @abstractmethod
@@ -68,9 +69,14 @@ class Facts(ABC):
     @property
     def agreed(self) -> Session | None:
         """None until the handshake is complete."""
-        if self.handshake_owed and not self.connection.handshake_complete:
-            self.do_handshake()
+        if self.handshake_owed:
+            self.make_owed_handshake()
         return self.connection.session if self.started else None
+
+    def make_owed_handshake(self) -> None:
+        if not self.connection.handshake_complete:
+            self.do_handshake()
+        self.handshake_owed = False
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         """The peer's certificate: DER, or a dict, which is empty if it was not verified; None if it has none."""
@@ -141,6 +147,8 @@ class Facts(ABC):
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """tls-exporter (RFC 9266). tls-unique is not defined for TLS 1.3, so there is none."""
+        if not isinstance(cb_type, str):
+            raise TypeError(f"the type of a channel binding is a str, not {type(cb_type).__name__}")
         if cb_type == "tls-unique":
             return None
         if cb_type != "tls-exporter":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import errors
 from ..errors import AlertDescription
@@ -85,6 +85,11 @@ REASONS: dict[type[errors.TLSError], str] = {
 }
 """Where OpenSSL has a name for it; for the others ours is written in its way."""
 
+HTTP = re.compile(r"stream begins with b'(GET |POST |HEAD |PUT |CONNE)")
+"""How OpenSSL knows HTTP that was sent to the wrong port."""
+
+Failure = TypeVar("Failure", bound=ssl.SSLError)
+
 
 class CertificateVerificationError(ssl.SSLCertVerificationError, errors.CertificateError):
     """What `ssl` raises when a chain is not believed, and what it does not say: the chain, and the one at fault.
@@ -117,23 +122,59 @@ def _made(error: errors.TLSError) -> ssl.SSLError:
     if isinstance(error, errors.AlertReceived):
         reason = ALERT_REASONS.get(error.code, f"ALERT_{error.code}")  # type: ignore[call-overload]  # any number
         return library_error(reason, str(error))
+    if isinstance(error, errors.UnexpectedRecordType) and (found := HTTP.search(str(error))):
+        return library_error("HTTPS_PROXY_REQUEST" if found[1] == "CONNE" else "HTTP_REQUEST", str(error))
     reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "")
     return library_error(reason or _screaming(type(error).__name__), str(error))
 
 
+def failure(
+    kind: type[Failure], number: int, says: str, *, reason: str | None = None, library: str | None = None
+) -> Failure:
+    """Every exception of `ssl` is made here: C always sets `reason` and `library`, if only to None, and programs read
+    them without asking whether they are there."""
+    made = kind(number, says)
+    made.reason, made.library = reason, library  # type: ignore[assignment]  # typeshed knows of no None
+    return made
+
+
+def wants_read() -> ssl.SSLWantReadError:
+    return failure(ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+
+
+def wants_write() -> ssl.SSLWantWriteError:
+    return failure(ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)")
+
+
 def ragged_end() -> ssl.SSLEOFError:
-    return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+    says, reason = "EOF occurred in violation of protocol", "UNEXPECTED_EOF_WHILE_READING"
+    return failure(ssl.SSLEOFError, ssl.SSL_ERROR_EOF, says, reason=reason, library="SSL")
 
 
 def both_closed() -> ssl.SSLZeroReturnError:
-    return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
+    says = "TLS/SSL connection has been closed (EOF)"
+    return failure(ssl.SSLZeroReturnError, ssl.SSL_ERROR_ZERO_RETURN, says)
 
 
 def library_error(reason: str, says: str) -> ssl.SSLError:
     """As OpenSSL's library makes them: `reason` is its name for what went wrong."""
-    made = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})")
-    made.reason, made.library = reason, "SSL"
-    return made
+    text = f"[SSL: {reason}] {reason.lower().replace('_', ' ')} ({says})"
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, text, reason=reason, library="SSL")
+
+
+def bad_settings(says: object) -> ssl.SSLError:
+    """For what makes no config, or cannot be loaded: OpenSSL has no name for it."""
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, f"[SSL] {says}", library="SSL")
+
+
+def nothing_to_trust() -> ssl.SSLError:
+    reason = "NO_CERTIFICATE_OR_CRL_FOUND"
+    text = f"[X509: {reason}] no certificate or crl found"
+    return failure(ssl.SSLError, ssl.SSL_ERROR_SSL, text, reason=reason, library="X509")
+
+
+def wrong_role(wanted: str, protocol: str) -> ssl.SSLError:
+    return failure(ssl.SSLError, 0, f"Cannot create a {wanted} socket with a {protocol} context")
 
 
 def _verification(error: errors.CertificateError) -> CertificateVerificationError:
@@ -142,9 +183,9 @@ def _verification(error: errors.CertificateError) -> CertificateVerificationErro
         code, message = _mismatch(error)
     elif isinstance(error, CertificateVerificationError):  # a callback's: another connection of ours has failed
         code, message = error.verify_code, error.verify_message
-    says = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} ({error})"
-    made = CertificateVerificationError(ssl.SSL_ERROR_SSL, says)  # type: ignore[call-arg,arg-type]  # as OSErrors are
-    made.reason, made.library = "CERTIFICATE_VERIFY_FAILED", "SSL"
+    reason = "CERTIFICATE_VERIFY_FAILED"
+    says = f"[SSL: {reason}] certificate verify failed: {message} ({error})"
+    made = failure(CertificateVerificationError, ssl.SSL_ERROR_SSL, says, reason=reason, library="SSL")
     made.verify_code, made.verify_message = code, message
     # As a CertificateError it says what ours says: chain, certificate, judged_at, and the rule that was broken.
     vars(made).update(vars(error), alert=error.alert, section=error.section, peer_certificates=error.chain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from .facts import Facts
 from .failures import library_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from threading import Lock
 
     from .wire import Wire
@@ -25,26 +27,47 @@ class Later(Facts):
     """A server's: what came. A client's: what its ClientHello is to announce."""
 
     @abstractmethod
-    def _flush(self, *, waiting: bool = True) -> None: ...
+    def _check_failed(self) -> None: ...
 
-    def verify_client_post_handshake(self) -> bool:
+    @abstractmethod
+    def _send_pending(self, *, waiting: bool = True) -> None: ...
+
+    @contextlib.contextmanager
+    def _writing(self, deadline: float | None) -> Iterator[None]:
+        """The direction is this thread's."""
+        self._wire.hold(self._write_lock, "write", deadline)
+        try:
+            yield
+        finally:
+            self._write_lock.release()
+
+    def verify_client_post_handshake(self) -> None:
         """Ask the client for a certificate (RFC 9846, section 4.7.2); its answer comes with what is read next."""
         if not isinstance(self.connection, ServerConnection):
             raise library_error("NOT_SERVER", "only a server asks for certificates")
         try:
-            with self._write_lock:
+            with self._writing(self._wire.deadline()):
                 self.connection.request_client_certificate()
+                self._send_pending()
         except UsageError as error:
             raise library_error("EXTENSION_NOT_RECEIVED", str(error)) from error
-        self._wire.begin("write")
-        self._flush()
-        return True
 
     def update_keys(self, *, request_peer: bool) -> None:
-        with self._write_lock:
+        with self._writing(self._wire.deadline()):
             self.connection.update_keys(request_peer=request_peer)
-        self._wire.begin("write")
-        self._flush()
+            self._send_pending()
+
+    def close_writing(self) -> None:
+        """close_notify: we send nothing more; reading goes on (one-way close)."""
+        self._close_writing_by(self._wire.deadline())
+
+    def _close_writing_by(self, deadline: float | None) -> None:
+        self._check_failed()
+        if self.agreed is None:
+            raise library_error("SHUTDOWN_WHILE_IN_INIT", "the handshake is not complete")
+        with self._writing(deadline):
+            self.connection.close()
+            self._send_pending()
 
     def send_early_data(self, data: bytes) -> None:
         """A client's: before do_handshake it goes with the ClientHello, and after that until the server has answered.
@@ -57,10 +80,9 @@ class Later(Facts):
             self._early_data += data
             return
         if isinstance(self.connection, ClientConnection):
-            with self._write_lock:
+            with self._writing(self._wire.deadline()):
                 self.connection.send_early_data(data)
-            self._wire.begin("write")
-            self._flush()
+                self._send_pending()
 
     def read_early_data(self) -> bytes:
         """A server's: what came before the handshake was complete; anybody may have sent it again (section 8)."""

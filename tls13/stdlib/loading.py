@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-import ssl
+import stat
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cryptography import x509
@@ -11,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ..errors import ConfigurationError
 from ..trust.identity import Identity
+from .failures import bad_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,9 +39,15 @@ def load_identity(chain: Chain, key: Key, password: Password, check_files: Calla
         raw = bytes(cast("bytes", key)) if key is not None else None
         return _in_ssls_words(Identity.from_pem, bytes(chain), raw, secret)
     if isinstance(chain, (str, bytes, os.PathLike)):
+        keyfile = cast("StrOrBytesPath | None", key)
+        if is_stream(chain) or is_stream(keyfile):
+            key_pem = Path(os.fsdecode(keyfile)).read_bytes() if keyfile is not None else None
+            return _in_ssls_words(Identity.from_pem, Path(os.fsdecode(chain)).read_bytes(), key_pem, secret)
         check_files(chain, key, secret)
-        keyfile = os.fsdecode(cast("StrOrBytesPath", key)) if key is not None else None
-        return _in_ssls_words(Identity.from_files, os.fsdecode(chain), keyfile, secret)
+        name = os.fsdecode(keyfile) if keyfile is not None else None
+        return _in_ssls_words(Identity.from_files, os.fsdecode(chain), name, secret)
+    if not isinstance(chain, (x509.Certificate, Iterable)):
+        raise TypeError(f"certfile is a file's name, bytes, or certificates, not {type(chain).__name__}")
     certificates = [chain] if isinstance(chain, x509.Certificate) else list(chain)
     return _in_ssls_words(Identity, certificates, key)
 
@@ -46,6 +55,29 @@ def load_identity(chain: Chain, key: Key, password: Password, check_files: Calla
 def is_content(data: bytes | bytearray) -> bool:
     """Whether these bytes are PEM or DER themselves. If not they are the name of a file, as in `ssl`."""
     return BEGIN in data or (data.startswith(DER_SEQUENCE) and len(data) > 255)
+
+
+def is_stream(path: object) -> bool:
+    """Whether this file can be read only once, like a shell's <(...): then we do, and not `ssl` before us."""
+    try:
+        mode = os.stat(path).st_mode if isinstance(path, (str, bytes, os.PathLike)) else 0
+    except (OSError, ValueError):
+        return False  # `ssl` says what is wrong with it
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def trust_pem(path: StrOrBytesPath) -> bytes:
+    """What is in a file of trusted certificates; nothing if it cannot be read, and then `ssl` says why."""
+    try:
+        data = Path(os.fsdecode(path)).read_bytes()
+    except (OSError, TypeError, ValueError):
+        return b""
+    if b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
+        raise bad_settings(
+            f"{os.fsdecode(path)} holds a TRUSTED CERTIFICATE, and what OpenSSL's own format says of its uses is not "
+            "heeded here: openssl x509 makes a CERTIFICATE of it"
+        )
+    return data
 
 
 def known_password(password: Password) -> bytes | Callable[[], bytes] | None:
@@ -76,9 +108,9 @@ def _from_pkcs12(data: bytes, password: bytes | None) -> Identity:
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password)
     except ValueError as error:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] the PKCS#12 data cannot be read: {error}") from None
+        raise bad_settings(f"the PKCS#12 data cannot be read: {error}") from None
     if key is None or leaf is None:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL] the PKCS#12 data holds no certificate with its key")
+        raise bad_settings("the PKCS#12 data holds no certificate with its key")
     return _in_ssls_words(Identity, [leaf, *others], key)
 
 
@@ -87,7 +119,7 @@ def _in_ssls_words(make: Callable[..., Identity], *arguments: Any) -> Identity:
     try:
         return make(*arguments)
     except ConfigurationError as error:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+        raise bad_settings(error) from error
 
 
 def der_certificates(data: bytes) -> list[x509.Certificate]:

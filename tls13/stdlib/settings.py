@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..crypto.groups import DEFAULT_GROUPS, GROUPS
 from ..crypto.signatures import DEFAULT_SIGNATURE_SCHEMES, SCHEMES
@@ -21,7 +21,8 @@ from ..errors import ConfigurationError
 from ..io.keylog import KeyLogFile
 from ..trust.store import TrustStore
 from ..wire.registry import CipherSuite, NamedGroup, SignatureScheme
-from .loading import der_certificates, load_identity
+from .failures import bad_settings, nothing_to_trust
+from .loading import der_certificates, is_stream, load_identity, trust_pem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -91,9 +92,14 @@ class Settings(STANDARD):
         capath: StrOrBytesPath | None = None,
         cadata: Any = None,
     ) -> None:
-        STANDARD.load_verify_locations(self, cafile, capath, cadata)
-        if cafile is not None:
-            self._load_pem(Path(os.fsdecode(cafile)).read_bytes())
+        stream = is_stream(cafile)
+        pem = trust_pem(cafile) if cafile is not None else b""
+        if not stream or capath is not None or cadata is not None:
+            STANDARD.load_verify_locations(self, None if stream else cafile, capath, cadata)
+        if stream:
+            self._load_stream(pem)
+        else:
+            self._load_pem(pem)
         if capath is not None:
             self._anchors += _of_directory(os.fsdecode(capath))
         if isinstance(cadata, str):
@@ -102,8 +108,18 @@ class Settings(STANDARD):
             self._anchors += der_certificates(bytes(cadata))
         self._changed()
 
+    def _load_stream(self, data: bytes) -> None:
+        """Of what can be read only once, the standard class is told what was found, for get_ca_certs."""
+        before = len(self._anchors), len(self._crl_pem)
+        self._load_pem(data)
+        if before == (len(self._anchors), len(self._crl_pem)):
+            raise nothing_to_trust()
+        if found := self._anchors[before[0] :]:
+            der = b"".join(certificate.public_bytes(Encoding.DER) for certificate in found)
+            STANDARD.load_verify_locations(self, None, None, der)
+
     def _load_pem(self, data: bytes) -> None:
-        if b"-----BEGIN CERTIFICATE-----" in data:
+        if b"-----BEGIN CERTIFICATE-----" in data or b"-----BEGIN X509 CERTIFICATE-----" in data:
             self._anchors += x509.load_pem_x509_certificates(data)
         if b"-----BEGIN X509 CRL-----" in data:
             self._crl_pem += data + b"\n"
@@ -115,7 +131,7 @@ class Settings(STANDARD):
             self._system_trust = TrustStore.system()
             len(self._system_trust.certificates)
         except ConfigurationError as error:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"[SSL] {error}") from error
+            raise bad_settings(error) from error
         self._changed()
 
     # --- what is offered ------------------------------------------------------------------------------------------
@@ -129,6 +145,8 @@ class Settings(STANDARD):
     def set_ciphers(self, cipherlist: str, /) -> None:
         """TLS 1.3's names choose, in this order; a list with none of them is checked as ssl does, and says nothing
         about TLS 1.3."""
+        if not isinstance(cipherlist, str):
+            raise TypeError(f"cipherlist is a str, not {type(cipherlist).__name__}")
         named = [name for part in cipherlist.replace(",", ":").replace(" ", ":").split(":") if (name := part.strip())]
         suites = [CipherSuite[name] for name in named if name in CipherSuite.__members__]
         if suites:

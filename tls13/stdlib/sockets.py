@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..events import Session
     from .channel import Channel
+
+
+STANDARD = ssl.SSLSocket
+"""The standard library's class, or the one that has taken its place (gevent): later the name may mean another."""
 
 
 class Beyond:
@@ -75,19 +78,38 @@ class Beyond:
         return session.early_data if session is not None else None
 
 
-class SSLSocket(Beyond, ssl.SSLSocket):
+class SSLSocket(Beyond, STANDARD):
     """As ssl.SSLSocket; what it has more is in Beyond."""
 
     def accept(self) -> tuple[SSLSocket, Any]:
         """A new connection, and the client's address. It does not wait for the client to say anything, as `ssl` does:
-        one that stays silent would keep all others out. The handshake is made when the connection is first used."""
-        sock, address = socket.socket.accept(self)
+        one that stays silent would keep all others out. The handshake is made when the connection is first used, and
+        what is wrong with it is raised then."""
+        sock, address = super(STANDARD, self).accept()  # not its own, which would wait
         options: Any = self  # attributes that the type checker does not know of
         wrapped: Any = self.context.wrap_socket(
             sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=options.suppress_ragged_eofs
         )
         wrapped.do_handshake_on_connect = wrapped._channel.handshake_owed = options.do_handshake_on_connect
         return wrapped, address
+
+    def setblocking(self, flag: bool, /) -> None:
+        """After accept: a program that will not wait any more expects, as with `ssl`, that the handshake is done."""
+        if not flag:
+            self._make_owed_handshake()
+        super().setblocking(flag)
+
+    def settimeout(self, value: float | None, /) -> None:
+        """0 is as setblocking(False)."""
+        if value == 0:
+            self._make_owed_handshake()
+        super().settimeout(value)
+
+    def _make_owed_handshake(self) -> None:
+        """Under the time-out that the socket has, unless it is non-blocking already."""
+        channel: Channel | None = self._sslobj
+        if channel is not None and channel.handshake_owed and self.gettimeout() != 0:
+            channel.make_owed_handshake()
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """Also "tls-exporter" (RFC 9266)."""

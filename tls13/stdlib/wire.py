@@ -18,12 +18,16 @@ import socket
 import ssl
 import sys
 import time
+from _socket import socket as CSocket
 from typing import TYPE_CHECKING, Protocol
 
 from ..io.carrier import receive_buffer
 from ..record import HEADER_LENGTH, MAX_CIPHERTEXT, TYPE_AND_LENGTH
+from .failures import ragged_end, wants_read, wants_write
 
 if TYPE_CHECKING:
+    from threading import Lock
+
     from ..connection import Connection
 
 LARGEST_WRITE = 2**16
@@ -59,8 +63,12 @@ class Wire(Protocol):
     def port(self) -> int | None:
         """The peer's, where there is such a thing."""
 
-    def begin(self, what: str) -> None:
-        """An operation begins, for which the time-out now runs: "read", "write", or another that does both."""
+    def deadline(self) -> float | None:
+        """When an operation that begins now must be done."""
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        """Take the lock of a direction by this deadline: another thread may have it, and wait for the peer. Then the
+        direction goes by it, too. `what`: "read", "write", or another that reads; "handshake" is for both."""
 
     def feed(self, connection: Connection, wanted: int) -> None:
         """Give the connection more bytes, or the end of the stream. `wanted`: how much data the caller has room for."""
@@ -83,7 +91,9 @@ class Wire(Protocol):
 
 
 class SocketWire:
-    """A plain socket below an ssl.SSLSocket, which overrides recv and send: so the base class's are called.
+    """A plain socket below an ssl.SSLSocket, which overrides recv and send: so those of C's class are called. Not by
+    the name socket.socket, where gevent and eventlet put a class of theirs; and their sockets never block, whatever
+    their own gettimeout says.
 
     `socket` would give each call all of a time-out again; ours is for the whole operation, and reading and writing,
     which may be two threads', each have one. So the descriptor is read as it is: blocking without a time-out, and
@@ -98,12 +108,14 @@ class SocketWire:
         """How many bytes the connection was given that are still the kernel's."""
         self._left = 0
         """How many it has read that are to stay there for now."""
+        self._begun = False
+        """Whether some of the time-out is gone, so that it is not the kernel's to keep any more."""
         self._deadlines: dict[str, float | None] = {}
         self._what = {"read": "read", "write": "write"}
 
     @property
     def takes_all(self) -> bool:
-        return self._sock.gettimeout() != 0
+        return CSocket.gettimeout(self._sock) != 0
 
     @property
     def below(self) -> socket.socket:
@@ -115,32 +127,48 @@ class SocketWire:
             return None
         return int(self._sock.getpeername()[1])
 
-    def begin(self, what: str) -> None:
-        timeout = self._sock.gettimeout()
-        deadline = time.monotonic() + timeout if timeout else None
-        if what != "write":
-            self._deadlines["read"], self._what["read"] = deadline, what
-        if what != "read":
+    def deadline(self) -> float | None:
+        timeout = CSocket.gettimeout(self._sock)
+        return time.monotonic() + timeout if timeout else None
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        direction = "write" if what == "write" else "read"
+        begun = not lock.acquire(blocking=False)
+        if begun:
+            self._wait_for_thread(lock, what, deadline)
+        if direction == "read":
+            self._begun = begun or what == "shutdown"
+        self._deadlines[direction], self._what[direction] = deadline, what
+        if what == "handshake":
             self._deadlines["write"], self._what["write"] = deadline, what
+
+    def _wait_for_thread(self, lock: Lock, what: str, deadline: float | None) -> None:
+        if CSocket.gettimeout(self._sock) == 0:
+            raise wants_write() if what == "write" else wants_read()
+        if not lock.acquire(timeout=-1 if deadline is None else max(0, deadline - time.monotonic())):
+            raise TimeoutError(f"The {what} operation timed out")
 
     def feed(self, connection: Connection, wanted: int) -> None:
         size = wanted
         if self._seen:  # a record begins there, and goes on behind it
             self._take(self._seen)
             size = max(wanted, connection.bytes_needed)
-            if self._sock.gettimeout():
-                self._wait("read", select.POLLIN, ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ)
+        if self._begun and CSocket.gettimeout(self._sock):
+            self._wait("read")
+        self._begun = True
         buffer = receive_buffer()
         try:
-            self._seen = socket.socket.recv_into(
-                self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK
-            )
+            self._seen = CSocket.recv_into(self._sock, buffer, min(size, LARGEST_LOOK) + ROOM_AROUND, socket.MSG_PEEK)
         except BlockingIOError:
-            raise self._not_now("read", ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ) from None
+            raise wants_read() from None
         except TimeoutError as error:
             if error.errno is not None:  # the kernel's: the peer's machine does not answer any more
                 raise
             raise self._too_late("read") from None
+        except OSError as error:
+            if self._sock.fileno() >= 0:
+                raise
+            raise ragged_end() from error  # another thread has closed it
         if self._seen:
             connection.receive_data(memoryview(buffer)[: self._seen])
         else:
@@ -160,8 +188,8 @@ class SocketWire:
     def _take(self, size: int) -> None:
         """The first of the bytes that we have seen are ours; the others will be seen again."""
         self._seen = 0
-        while size > 0:
-            size -= socket.socket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
+        while size > 0 and self._sock.fileno() >= 0:
+            size -= CSocket.recv_into(self._sock, receive_buffer(), size, DISCARD) or size
 
     def send(self, data: memoryview, *, waiting: bool) -> int:
         while True:
@@ -169,8 +197,8 @@ class SocketWire:
                 return self._write(data) if waiting else self._write_now(data)
             except BlockingIOError:
                 if not waiting:
-                    raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "nobody waits for this") from None
-                self._wait("write", select.POLLOUT, ssl.SSLWantWriteError, ssl.SSL_ERROR_WANT_WRITE)
+                    raise wants_write() from None
+                self._wait("write")
 
     def drain(self) -> None:
         left, self._seen, self._left = MOST_DRAINED, 0, 0
@@ -183,7 +211,7 @@ class SocketWire:
     if sys.platform == "win32":
 
         def _write(self, data: memoryview) -> int:
-            return socket.socket.send(self._sock, data)
+            return CSocket.send(self._sock, data)
 
         def _read_now(self, size: int) -> bytes:
             return b""
@@ -196,28 +224,26 @@ class SocketWire:
             return os.write(self._sock.fileno(), data)
 
         def _read_now(self, size: int) -> bytes:
-            if self._sock.gettimeout() is None:
-                return socket.socket.recv(self._sock, size, socket.MSG_DONTWAIT)
+            if CSocket.gettimeout(self._sock) is None:
+                return CSocket.recv(self._sock, size, socket.MSG_DONTWAIT)
             return os.read(self._sock.fileno(), size)
 
         def _write_now(self, data: memoryview) -> int:
-            if self._sock.gettimeout() is None:
-                return socket.socket.send(self._sock, data, socket.MSG_DONTWAIT)
+            if CSocket.gettimeout(self._sock) is None:
+                return CSocket.send(self._sock, data, socket.MSG_DONTWAIT)
             return self._write(data)
 
-    def _wait(self, direction: str, event: int, error: type[ssl.SSLError], number: int) -> None:
-        if self._sock.gettimeout() == 0:
-            raise self._not_now(direction, error, number)
+    def _wait(self, direction: str) -> None:
+        if CSocket.gettimeout(self._sock) == 0:
+            raise wants_read() if direction == "read" else wants_write()
         deadline = self._deadlines[direction]
         left = deadline - time.monotonic() if deadline is not None else None
         poll = select.poll()
-        poll.register(self._sock.fileno(), event)
+        if (descriptor := self._sock.fileno()) < 0:
+            raise ragged_end()  # another thread has closed it
+        poll.register(descriptor, select.POLLIN if direction == "read" else select.POLLOUT)
         if (left is not None and left <= 0) or not poll.poll(None if left is None else left * 1000):
             raise self._too_late(direction)
-
-    @staticmethod
-    def _not_now(direction: str, error: type[ssl.SSLError], number: int) -> ssl.SSLError:
-        return error(number, f"The operation did not complete ({direction})")
 
     def _too_late(self, direction: str) -> TimeoutError:
         return TimeoutError(f"The {self._what[direction]} operation timed out")
@@ -235,8 +261,11 @@ class BioWire:
         self._between_records = False
         """Whether the handshake is complete, and what was given last was the end of a record."""
 
-    def begin(self, what: str) -> None:
-        pass
+    def deadline(self) -> None:
+        return None
+
+    def hold(self, lock: Lock, what: str, deadline: float | None) -> None:
+        lock.acquire()
 
     def feed(self, connection: Connection, wanted: int) -> None:
         incoming = self._incoming
@@ -253,7 +282,7 @@ class BioWire:
         elif incoming.eof:
             connection.receive_eof()
         else:
-            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+            raise wants_read()
 
     def settle(self, connection: Connection) -> None:
         pass
