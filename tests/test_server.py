@@ -443,7 +443,7 @@ def test_another_identity_is_used_where_the_named_one_cannot_sign(quick_pair, au
 @pytest.mark.parametrize("what", ["groups", "suites", "schemes"])
 def test_a_refusal_does_not_repeat_all_that_was_offered(quick_pair, what) -> None:
     """A ClientHello has room for tens of thousands of numbers, and the sentence goes to somebody's log."""
-    numbers = range(0x7000, 0x7000 + 5000)
+    numbers = range(0x7000, 0x7000 + 200)
 
     def change(m):
         if what == "suites":
@@ -457,7 +457,7 @@ def test_a_refusal_does_not_repeat_all_that_was_offered(quick_pair, what) -> Non
     with pytest.raises(errors.HandshakeFailure) as caught:
         quick_pair(client_script=hello(change)).run()
     assert len(str(caught.value)) < 1000
-    assert "4984 more" in str(caught.value)
+    assert "184 more" in str(caught.value)
 
 
 def test_a_cookie_of_another_key_is_refused(client_config, server_config) -> None:
