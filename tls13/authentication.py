@@ -21,6 +21,7 @@ from . import errors
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
+from .trust.checks import check_cost
 from .trust.facts import facts
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -247,6 +248,7 @@ class AuthenticatedFlow(HandshakeFlow):
 
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
+        check_cost(chain[0], chain)  # CertificateVerify may come before the chain is judged, and nobody may judge it
         return Shown(chain[0], chain, None, message.certificate_list[0].extensions)
 
     def read_certificate_verify(

@@ -62,11 +62,14 @@ def rsa_excess(bits: int, exponent_bits: int) -> str:
     return ""
 
 
-def check_cost(certificate: x509.Certificate) -> None:
-    """Raises WeakKey for a key that is expensive to verify with. Comes before the first signature by it."""
+def check_cost(certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
+    """Raises WeakKey for a key that is expensive to verify with; comes before the first signature by it.
+
+    `chain` is what was sent, for the error.
+    """
     known = facts(certificate)
     if excess := rsa_excess(known.rsa_bits, known.rsa_exponent_bits):
-        raise errors.WeakKey(excess, certificate=certificate)
+        raise errors.WeakKey(excess, chain=chain, certificate=certificate)
 
 
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
