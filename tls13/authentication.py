@@ -265,7 +265,8 @@ class AuthenticatedFlow(HandshakeFlow):
 
     def check_status(self, shown: Shown, verified: Sequence[x509.Certificate]) -> bytes | None:
         """The stapled OCSP response, if we asked for one: it must say that the certificate is good; and where the
-        certificate says that it always has one, it must be there (4.5.1.1; RFC 7633)."""
+        certificate says that it always has one, it must be there (4.5.1.1; RFC 7633). None also where nobody may speak
+        about the certificate: it is pinned, and its issuer unknown."""
         if not self.config.ocsp_stapling or not verified:
             return None
         status = shown.leaf_extensions.get(CertificateStatus)
@@ -275,10 +276,10 @@ class AuthenticatedFlow(HandshakeFlow):
             return None
         if status.status_type != CertificateStatusType.ocsp:
             raise errors.UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
-        from .trust.ocsp import check_stapled
+        from .trust.ocsp import check_shown
 
-        check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
-        return status.response
+        now = datetime.fromtimestamp(self.config.clock(), UTC)
+        return status.response if check_shown(status.response, verified, shown.chain, now) else None
 
     def signing_key(
         self, shown: Shown, holder: KeyHolder, *, server: bool
