@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -102,6 +102,20 @@ def test_a_raw_public_key_comes_alone(second, signer, quick_pair, identity) -> N
 def test_a_server_that_shows_no_certificate_is_refused(both) -> None:
     script = edit(Certificate, lambda m: m.replace(certificate_list=()))
     both.refused("server", errors.EmptyCertificateList, script)
+
+
+@ROLES
+@pytest.mark.parametrize(("bits", "exponent"), [(16384, 65537), (3072, 2**64 + 1)], ids=["modulus", "exponent"])
+def test_nothing_is_verified_with_a_key_that_makes_it_expensive(bits, exponent, signer, both, authority) -> None:
+    """Not even CertificateVerify, which for a client comes before its chain is judged, and for a server also where
+    nobody judges the chain."""
+    good = authority.issue([HOST], key_type=KeyType.RSA_2048, usages=[USAGES[signer]])
+    public_key = rsa.RSAPublicNumbers(exponent, (1 << bits) - 159).public_key()
+    der = authority.sign(authority.draft([HOST], public_key, usages=[USAGES[signer]])).public_bytes(Encoding.DER)
+    careless = both._replace(client=both.client.replace(trust=None, verify=tls13.INSECURE_NO_VERIFICATION))
+    showing = careless.showing(signer, Presented(good.identity, [der], good.private_key))
+    error = showing.refused(signer, errors.WeakKey)
+    assert error.chain == (error.certificate,)
 
 
 # --- status_request_v2: section 4.5.1.1 -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ What makes a response good is in tests/trust.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,3 +111,78 @@ def test_a_revoked_client_is_refused_by_a_server_that_asks(
             assert made.server.session.verified_chain
         else:
             made.expect_refusal_by_server(errors.CertificateRevoked)
+
+
+# --- a certificate that is believed for itself ------------------------------------------------------------------------
+
+
+def shown_by(authority: Authority, status: ocsp.OCSPCertStatus, *, sent: tuple = (), must: bool = False):
+    """A server's leaf with a staple, and what it sends with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    draft = authority.draft([HOST], key.public_key())
+    leaf = authority.sign(draft.with_extension(STAPLE) if must else draft)
+    staple = CertificateStatus(response=respond(authority, leaf, status=status))
+    identity = tls13.Identity((leaf,), key, leaf_extensions=[staple])
+    identity.der_chain += tuple(one.public_bytes(Encoding.DER) for one in sent)
+    return leaf, tls13.ServerConfig(identity)
+
+
+BELIEVED = pytest.mark.parametrize(
+    "store", [tls13.TrustStore.pinned, tls13.TrustStore.from_certificates], ids=["pinned", "in an ordinary store"]
+)
+
+
+@BELIEVED
+@pytest.mark.parametrize("status", [GOOD, REVOKED])
+def test_where_nobody_knows_who_may_speak_about_a_certificate_the_staple_says_nothing(
+    quick_pair, authority, client_config, store, status
+) -> None:
+    """Whoever pins a certificate believes it whoever signed it, and asks for staples all the same: that is the default.
+    Nothing is then said of a response that nobody has checked."""
+    stranger = Authority.create(now=NOW)
+    for sent in ((), (stranger.certificate,)):
+        leaf, server = shown_by(authority, status, sent=sent)
+        made = quick_pair(client=client_config.replace(trust=store([leaf])), server=server)
+        made.run()
+        assert made.client.session.verified_chain == (leaf,)
+        assert made.client.session.ocsp_response is None
+
+
+@BELIEVED
+def test_the_issuer_that_is_sent_next_may_speak_about_a_certificate(
+    quick_pair, authority, client_config, store
+) -> None:
+    """Section 4.5.1: each certificate SHOULD directly certify the one before it. That this one does is a matter of its
+    key, not of trust."""
+    for status in (GOOD, REVOKED):
+        leaf, server = shown_by(authority, status, sent=(authority.certificate,))
+        made = quick_pair(client=client_config.replace(trust=store([leaf])), server=server)
+        if status is REVOKED:
+            made.expect_refusal_by_client(errors.CertificateRevoked)
+        else:
+            made.run()
+            assert made.client.session.ocsp_response is not None
+            assert made.client.session.verified_chain == (leaf,)
+
+
+@BELIEVED
+def test_a_pinned_certificate_that_must_bring_a_staple_brings_one_that_can_be_judged(
+    quick_pair, authority, client_config, store
+) -> None:
+    """RFC 7633: the certificate itself asks for it, and that is believed."""
+    leaf, server = shown_by(authority, GOOD, must=True)
+    pinning = client_config.replace(trust=store([leaf]))
+    quick_pair(client=pinning, server=server).expect_refusal_by_client(errors.UnauthorizedResponder)
+    leaf, server = shown_by(authority, GOOD, must=True, sent=(authority.certificate,))
+    quick_pair(client=client_config.replace(trust=store([leaf])), server=server).run()
+
+
+def test_a_self_signed_certificate_speaks_about_itself(quick_pair, client_config) -> None:
+    """It is its own issuer, so that its staple counts, pinned or not."""
+    own = Authority.create(now=NOW)
+    draft = own.draft([HOST], own.private_key.public_key(), common_name=None)
+    leaf = own.sign(replace(draft, subject=own.certificate.subject))
+    staple = CertificateStatus(response=respond(own, leaf, status=REVOKED))
+    server = tls13.ServerConfig(tls13.Identity((leaf,), own.private_key, leaf_extensions=[staple]))
+    made = quick_pair(client=client_config.replace(trust=tls13.TrustStore.pinned([leaf])), server=server)
+    made.expect_refusal_by_client(errors.CertificateRevoked)

@@ -21,6 +21,7 @@ from . import errors
 from .crypto.signatures import SHA1_SCHEMES, check_suitable, signed_content, verify
 from .errors import CertificateError, DecodeError
 from .flow import HandshakeFlow, settle
+from .trust.checks import check_cost
 from .trust.facts import facts
 from .trust.verify import parse_chain
 from .wire.companions import (
@@ -247,6 +248,7 @@ class AuthenticatedFlow(HandshakeFlow):
 
             return Shown(trusted_key(ders[0], trusted_raw_keys), raw_public_key=ders[0])
         chain = parse_chain(ders, max_bytes=self.config.max_certificate_chain_bytes)
+        check_cost(chain[0], chain)  # CertificateVerify may come before the chain is judged, and nobody may judge it
         return Shown(chain[0], chain, None, message.certificate_list[0].extensions)
 
     def read_certificate_verify(
@@ -263,7 +265,8 @@ class AuthenticatedFlow(HandshakeFlow):
 
     def check_status(self, shown: Shown, verified: Sequence[x509.Certificate]) -> bytes | None:
         """The stapled OCSP response, if we asked for one: it must say that the certificate is good; and where the
-        certificate says that it always has one, it must be there (4.5.1.1; RFC 7633)."""
+        certificate says that it always has one, it must be there (4.5.1.1; RFC 7633). None also where nobody may speak
+        about the certificate: it is pinned, and its issuer unknown."""
         if not self.config.ocsp_stapling or not verified:
             return None
         status = shown.leaf_extensions.get(CertificateStatus)
@@ -273,10 +276,10 @@ class AuthenticatedFlow(HandshakeFlow):
             return None
         if status.status_type != CertificateStatusType.ocsp:
             raise errors.UnknownStatusType(f"status_type {int(status.status_type)}", certificate=shown.chain[0])
-        from .trust.ocsp import check_stapled
+        from .trust.ocsp import check_shown
 
-        check_stapled(status.response, verified, datetime.fromtimestamp(self.config.clock(), UTC))
-        return status.response
+        now = datetime.fromtimestamp(self.config.clock(), UTC)
+        return status.response if check_shown(status.response, verified, shown.chain, now) else None
 
     def signing_key(
         self, shown: Shown, holder: KeyHolder, *, server: bool

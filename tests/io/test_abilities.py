@@ -291,6 +291,30 @@ def test_a_client_that_never_answers_is_not_waited_for(asked, monkeypatch) -> No
             server.request_client_certificate()
 
 
+def test_small_records_fill_what_is_kept_sooner(asked, monkeypatch) -> None:
+    """Each costs more than its length: whoever sends a byte at a time must not make us keep a million records."""
+    client_config, server_config, _ = asked
+    monkeypatch.setattr("tls13.io.later.MAX_HELD", 1000)
+    with meeting(client_config, server_config) as (client, server):
+        for _ in range(2):  # what has been read no longer counts
+            for _ in range(30):
+                client.sendall(b"x")
+            with pytest.raises(tls13.UsageError, match="does not answer"):
+                server.request_client_certificate()
+            for _ in range(30):
+                assert server.recv() == b"x"
+        for _ in range(5):
+            client.sendall(b"x")
+        server.settimeout(0.05)
+        with pytest.raises(errors.OperationTimeout):
+            server.request_client_certificate()
+        into = bytearray(5)
+        assert server.recv_into(into) == 5
+        client.sendall(b"y" * 900)
+        with pytest.raises(errors.OperationTimeout):
+            server.request_client_certificate()
+
+
 def test_a_non_blocking_server_asks_and_sees_later(asked) -> None:
     client_config, server_config, chain = asked
     with meeting(client_config, server_config) as (client, server):

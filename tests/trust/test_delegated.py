@@ -72,9 +72,9 @@ def der(key: ed25519.Ed25519PublicKey | rsa.RSAPublicKey) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def pss(bits: int) -> bytes:
+def pss(bits: int, exponent: int = 65537) -> bytes:
     """A SubjectPublicKeyInfo with id-RSASSA-PSS, which `cryptography` does not write."""
-    return as_rsa_pss(der(rsa.RSAPublicNumbers(65537, (1 << bits) - 159).public_key()))
+    return as_rsa_pss(der(rsa.RSAPublicNumbers(exponent, (1 << bits) - 159).public_key()))
 
 
 def judged(
@@ -170,6 +170,7 @@ def test_rsa_pss_keys_within_our_limits_are_accepted() -> None:
         assert judged(credential(pss(bits), scheme=scheme)) == pss(bits)
     for bits in (1024, 8200):
         refused(credential(pss(bits), scheme=scheme), says=f"an RSA key of {bits} bits")
+    refused(credential(pss(2048, 2**64 + 1), scheme=scheme), says="a public exponent of 65 bits")
 
 
 @pytest.mark.parametrize("spki", [b"\x30", b"\x30\x00", b"not DER", bytes(44), b"\x30\x2a" + bytes(42)])

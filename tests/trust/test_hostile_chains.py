@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.der import EXTENSION_LIST, EXTENSIONS, ISSUER, PUBLIC_KEY, SERIAL, SUBJECT, Surgery, encode
@@ -205,3 +206,34 @@ def test_any_bytes_give_a_verdict_or_a_certificate_error(profile: Profile, seed:
         except errors.CertificateError:
             continue
         assert verified.root == WORKSHOP.root.certificate
+
+
+def rsa_leaf(bits: int, exponent: int) -> list[x509.Certificate]:
+    """Nobody has the private key."""
+    public_key = rsa.RSAPublicNumbers(exponent, (1 << bits) - 159).public_key()
+    return [
+        WORKSHOP.intermediate.sign(WORKSHOP.intermediate.draft(["server.example"], public_key)),
+        WORKSHOP.intermediate.certificate,
+    ]
+
+
+HUGE = [
+    pytest.param(8200, 65537, "an RSA key of 8200 bits", id="modulus"),
+    pytest.param(3072, 2**64 + 1, "an RSA key with a public exponent of 65 bits", id="exponent"),
+]
+
+
+@EVERY_PROFILE
+@pytest.mark.parametrize(("bits", "exponent", "says"), HUGE)
+def test_a_key_that_makes_verifying_expensive_is_refused_wherever_it_stands(profile, bits, exponent, says) -> None:
+    """Before a path is built: the library would verify with each that has the right name, trusted or not."""
+    huge, *rest = rsa_leaf(bits, exponent)
+    for chain in ([huge, *rest], [*WORKSHOP.good().chain, huge]):
+        with pytest.raises(errors.WeakKey, match=says) as caught:
+            trusting_root(profile).verify_server(chain, HOST, NOW)
+        assert caught.value.certificate == huge
+
+
+@EVERY_PROFILE
+def test_keys_at_the_limit_are_verified_with(profile: Profile) -> None:
+    assert trusting_root(profile).verify_server(rsa_leaf(8192, 2**64 - 1), HOST, NOW)

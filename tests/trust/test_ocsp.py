@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate, ocsp
 
@@ -32,7 +33,7 @@ from tests.trust.ocsp_responses import (
 )
 from tls13 import errors
 from tls13.lab.authority import KeyType
-from tls13.trust.ocsp import CLOCK_SKEW, UNDATED_LIFETIME, check_stapled
+from tls13.trust.ocsp import CLOCK_SKEW, UNDATED_LIFETIME, check_shown, check_stapled
 
 NONCE = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")
 SECOND = timedelta(seconds=1)
@@ -78,6 +79,14 @@ def test_nobody_speaks_for_a_certificate_whose_issuer_is_not_known(pki: Pki) -> 
     """A pinned certificate: the response's own word for who the issuer is proves nothing."""
     with pytest.raises(errors.UnauthorizedResponder, match="issuer is not known"):
         check_stapled(respond(pki.issuer, pki.leaf), [pki.leaf], NOW)
+
+
+def test_a_pinned_certificate_is_not_verified_with_a_huge_key(pki: Pki) -> None:
+    """The issuer that was sent after it, where a verifier of somebody else's has not judged its key."""
+    huge = rsa.RSAPublicNumbers(2**64 + 1, (1 << 2048) - 159).public_key()
+    issuer = pki.root.sign(pki.root.draft(["issuer.example"], huge))
+    with pytest.raises(errors.WeakKey, match="exponent of 65 bits"):
+        check_shown(respond(pki.issuer, pki.leaf), [pki.leaf], [pki.leaf, issuer], NOW)
 
 
 @UNREADABLE_NAMES

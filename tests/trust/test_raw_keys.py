@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import tls13
 from certs.bench import as_rsa_pss
 from tests.vectors_reader import SHARED, SHARED_IS_ABSENT
 from tls13.crypto.public_keys import PublicKeyInfo
@@ -84,6 +85,18 @@ def test_the_repr_shows_no_key() -> None:
 def test_a_key_that_nobody_would_accept_is_refused(key, sentence) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         RawPublicKey(key)
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "says"),
+    [(8200, 65537, "an RSA key of 8200 bits"), (2048, 2**64 + 1, "a public exponent of 65 bits")],
+)
+def test_a_key_that_is_expensive_to_verify_with_is_not_trusted(bits, exponent, says) -> None:
+    """The limits are those of a certificate's key, and the one who trusts it hears of them before any handshake."""
+    public_key = rsa.RSAPublicNumbers(exponent, (1 << bits) - 159).public_key()
+    der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(ConfigurationError, match=says):
+        tls13.ClientConfig(server_raw_keys=[der])
 
 
 def test_only_the_very_bytes_that_are_trusted_are_believed() -> None:

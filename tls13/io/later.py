@@ -29,6 +29,32 @@ TURN_SECONDS = 0.1
 """How often a thread that waits for an answer looks whether another thread has read it."""
 MAX_HELD = 2**20
 """Bytes of application data that are kept while request_client_certificate waits."""
+RECORD_COST = 64
+"""Bytes that a kept record costs beside its data: an object, and a place to keep it."""
+
+
+class Held:
+    """The data of records that are kept, and what they cost."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self.cost = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def append(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self.cost += len(data) + RECORD_COST
+
+    def popleft(self) -> bytes:
+        data = self._pieces.popleft()
+        self.cost -= len(data) + RECORD_COST
+        return data
+
+    def clear(self) -> None:
+        self._pieces.clear()
+        self.cost = 0
 
 
 class LaterFace(SocketFace):
@@ -39,7 +65,7 @@ class LaterFace(SocketFace):
         self._read_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._end_of_data = False
-        self._held: deque[bytes] = deque()
+        self._held = Held()
         """Application data that came while request_client_certificate waited."""
         self._requests: dict[bytes, ClientAuthenticated | None] = {}
         """CertificateRequests that are waited for, and their answers, by context."""
@@ -66,9 +92,9 @@ class LaterFace(SocketFace):
         """A server's: ask the client for a certificate now (section 4.7.2). The chain that it showed and that was
         verified, its own certificate first; empty if it declined.
 
-        Data that comes before the answer is kept for recv, up to 1 MiB. With wait=False, which is all that a
-        non-blocking socket can do, the answer is seen later, by recv, and then in `session`. Raises UsageError where
-        the client must not be asked, and what recv raises.
+        Data that comes before the answer is kept for recv, up to 1 MiB, or less if it comes in small records. With
+        wait=False, which is all that a non-blocking socket can do, the answer is seen later, by recv, and then in
+        `session`. Raises UsageError where the client must not be asked, and what recv raises.
         """
         if wait and self._sock.gettimeout() == 0.0:
             raise UsageError("a non-blocking socket cannot wait for the client's answer: ask with wait=False")
@@ -107,7 +133,7 @@ class LaterFace(SocketFace):
         event = self._read_event()
         if isinstance(event, ApplicationData):
             self._held.append(event.data)
-            if sum(map(len, self._held)) > MAX_HELD:
+            if self._held.cost > MAX_HELD:
                 raise UsageError("the client sends data and does not answer; read it, and look at session later")
         elif event is None:
             self._carrier.receive()

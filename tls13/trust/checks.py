@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SMALLEST_RSA: Final = 2048
 LARGEST_RSA: Final = 8192
 """Bits. Verifying with a larger key is work that a peer could make us do for nothing."""
+LARGEST_RSA_EXPONENT: Final = 64
+"""Bits. Each is one more multiplication: with as many as the modulus has, verifying takes as long as signing. Almost
+every key has 17; OpenSSL has this limit too, for keys above 3072 bits."""
 
 
 class Question:
@@ -50,19 +53,34 @@ def name_matches(name: ServerName, certificate: x509.Certificate) -> bool:
     return "." in parent and f"*.{parent}" in known.dns_names
 
 
+def rsa_excess(bits: int, exponent_bits: int) -> str:
+    """What is too large about an RSA key, to verify with it for a stranger; empty if nothing is."""
+    if bits > LARGEST_RSA:
+        return f"an RSA key of {bits} bits; our limit is {LARGEST_RSA}"
+    if exponent_bits > LARGEST_RSA_EXPONENT:
+        return f"an RSA key with a public exponent of {exponent_bits} bits; our limit is {LARGEST_RSA_EXPONENT}"
+    return ""
+
+
+def check_cost(certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
+    """Raises WeakKey for a key that is expensive to verify with; comes before the first signature by it.
+
+    `chain` is what was sent, for the error.
+    """
+    known = facts(certificate)
+    if excess := rsa_excess(known.rsa_bits, known.rsa_exponent_bits):
+        raise errors.WeakKey(excess, chain=chain, certificate=certificate)
+
+
 def check_keys(chain: Sequence[x509.Certificate]) -> None:
     """What the library does not ask: the leaf's key must be one that TLS 1.3 signs with, and no key may be huge.
 
     A key above the leaf that cannot be read is nothing to us: no path goes through it, so the certificate is at most a
     superfluous one (section 4.5.1).
     """
-    every = list(map(facts, chain))
-    for one in every:
-        if one.rsa_bits > LARGEST_RSA:
-            raise errors.WeakKey(
-                f"an RSA key of {one.rsa_bits} bits; our limit is {LARGEST_RSA}", certificate=one.certificate
-            )
-    leaf, known = chain[0], every[0]
+    for one in chain:
+        check_cost(one)
+    leaf, known = chain[0], facts(chain[0])
     if 0 < known.rsa_bits < SMALLEST_RSA:
         raise errors.WeakKey(f"an RSA key of {known.rsa_bits} bits, and {SMALLEST_RSA} are needed", certificate=leaf)
     if not known.signature_schemes:

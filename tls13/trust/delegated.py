@@ -20,7 +20,7 @@ from ..crypto.signatures import check_suitable, schemes_for, verify
 from ..errors import ConfigurationError
 from ..wire.companions import Credential, DelegatedCredential
 from ..wire.registry import SignatureScheme
-from .checks import LARGEST_RSA, SMALLEST_RSA
+from .checks import SMALLEST_RSA, rsa_excess
 from .names import UNREADABLE
 
 if TYPE_CHECKING:
@@ -121,10 +121,13 @@ def _check_scheme(scheme: SignatureScheme, holder: KeyHolder, whose: str) -> Non
 def _check_size(key: PublicKeyInfo) -> None:
     """What check_keys asks of a certificate's key: it is neither weak nor so large that verifying is an attack."""
     public_key = key.public_key()
-    if isinstance(public_key, rsa.RSAPublicKey) and not SMALLEST_RSA <= public_key.key_size <= LARGEST_RSA:
-        raise errors.BadDelegatedCredential(
-            f"an RSA key of {public_key.key_size} bits, where {SMALLEST_RSA} to {LARGEST_RSA} are allowed"
-        )
+    if not isinstance(public_key, rsa.RSAPublicKey):
+        return
+    bits = public_key.key_size
+    if bits < SMALLEST_RSA:
+        raise errors.BadDelegatedCredential(f"an RSA key of {bits} bits, and {SMALLEST_RSA} are needed")
+    if excess := rsa_excess(bits, public_key.public_numbers().e.bit_length()):
+        raise errors.BadDelegatedCredential(excess)
 
 
 def issue(

@@ -58,6 +58,12 @@ class Facts:
         return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
 
     @cached_property
+    def rsa_exponent_bits(self) -> int:
+        """Of its public exponent; 0 where rsa_bits is."""
+        key = self.public_key if self.rsa_bits else None
+        return key.public_numbers().e.bit_length() if isinstance(key, rsa.RSAPublicKey) else 0
+
+    @cached_property
     def signature_schemes(self) -> tuple[SignatureScheme, ...]:
         """What its key can sign a CertificateVerify with (section 4.3.3)."""
         return schemes_for(self.public_key, self.certificate)

@@ -35,10 +35,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAl
 from .. import errors
 from ..crypto.signatures import SHA1_SCHEMES, signed_with
 from ..errors import CertificateError, ConfigurationError
-from .checks import check_dates, check_keys
+from .checks import check_cost, check_dates, check_keys, is_signed_by
 from .der import RawExtension
 from .facts import facts
-from .names import UNREADABLE, check_readable, describe, read_extension
+from .names import UNREADABLE, check_readable, describe, is_self_issued, read_extension
 from .ocsp_response import Entry, Response
 
 if TYPE_CHECKING:
@@ -136,6 +136,26 @@ def check_stapled(response: bytes, verified: Sequence[x509.Certificate], now: da
         error.certificate, error.chain = leaf, tuple(verified)
         raise
     return OcspStatus(newest.this_update, newest.next_update, parsed.produced_at, responder)
+
+
+def check_shown(
+    response: bytes, verified: Sequence[x509.Certificate], sent: Sequence[x509.Certificate], now: datetime
+) -> bool:
+    """As check_stapled, for the chain that a peer sent. Whether anybody may speak about its certificate.
+
+    One that was believed for itself (it is pinned) has no verified issuer. If the next that was sent directly certifies
+    it (RFC 9846, section 4.5.1), that one may speak: what counts is that its key signed the certificate, not who trusts
+    it. Otherwise the response says nothing, unless the certificate insists on one (RFC 7633).
+    """
+    leaf = verified[0]
+    if len(verified) == 1 and len(sent) > 1:
+        check_cost(sent[1], sent)
+        if is_signed_by(leaf, sent[1]):
+            verified = (leaf, sent[1])
+    if len(verified) == 1 and not is_self_issued(leaf) and not facts(leaf).must_staple:
+        return False
+    check_stapled(response, verified, now)
+    return True
 
 
 def _subjects(entries: Sequence[Entry]) -> str:

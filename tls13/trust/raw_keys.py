@@ -18,7 +18,7 @@ from ..crypto.public_keys import PublicKeyInfo
 from ..crypto.signatures import schemes_for, sign
 from ..errors import ConfigurationError
 from ..wire.registry import CertificateType
-from .checks import SMALLEST_RSA
+from .checks import SMALLEST_RSA, rsa_excess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Sequence
@@ -72,14 +72,19 @@ class RawPublicKey:
 
 
 def known_keys(spkis: Collection[bytes]) -> frozenset[bytes]:
-    """The keys that a config believes. Raises ConfigurationError for what is no list of SubjectPublicKeyInfos."""
+    """The keys that a config believes. Raises ConfigurationError for what is no list of SubjectPublicKeyInfos,
+    and for a key that is expensive to verify with."""
     if isinstance(spkis, bytes | bytearray | memoryview):
         raise ConfigurationError("raw keys are a list of SubjectPublicKeyInfos (DER), not one: put it into a list")
     for spki in spkis:
         try:
-            PublicKeyInfo(spki)
+            key = PublicKeyInfo(spki).public_key()
         except errors.BadPublicKey as error:
             raise ConfigurationError(f"a raw key is a SubjectPublicKeyInfo (DER): {error.detail}") from None
+        if not isinstance(key, rsa.RSAPublicKey):
+            continue
+        if excess := rsa_excess(key.key_size, key.public_numbers().e.bit_length()):
+            raise ConfigurationError(f"a raw key is {excess}")
     return frozenset(spkis)
 
 

@@ -112,6 +112,7 @@ class TrustStore:
         """Exactly these end-entity certificates, whoever signed them: the peer must present one of them.
 
         Its dates and, for a server, its name are still checked; CAs, CRLs and profiles have no say.
+        A stapled OCSP response counts if the peer sends the issuer's certificate too, or the leaf insists on a staple.
         """
         anchors = _unique(certificates)
         if not anchors:
