@@ -90,7 +90,7 @@ class OneConnection:
         if self.streams.done():
             _, writer = self.streams.result()
             writer.transport.abort()
-            with contextlib.suppress(OSError, tls13.TLSError):
+            with contextlib.suppress(OSError, tls13.TLSError, LookupError):
                 await writer.wait_closed()
 
 
@@ -346,5 +346,94 @@ def test_a_reset_is_told_with_its_number_once(client_config) -> None:
             with pytest.raises(errors.ConnectionReset) as caught:
                 await aio.open_connection("127.0.0.1", port_of(server), client_config, server_hostname=HOST)
         assert str(caught.value) == "[Errno 104] the connection was torn down: Connection reset by peer"
+
+    run(main())
+
+
+class Policy:
+    """No padding, until it is to fail."""
+
+    def __init__(self) -> None:
+        self.failing = False
+
+    def __call__(self, length: int, room: int) -> int:
+        if self.failing:
+            self.failing = False
+            raise LookupError("no policy today")
+        return 0
+
+
+@pytest.mark.parametrize("what", ["data", "a KeyUpdate's answer"])
+def test_a_padding_policy_that_fails_ends_the_connection_and_the_peer_is_told(
+    server_config, client_config, monkeypatch, what
+) -> None:
+    """Whoever writes learns of it at once, and whoever reads does not wait for somebody to close."""
+    monkeypatch.setattr(tls13.io.protocol, "CLOSE_SECONDS", 0.01)
+    policy = Policy()
+
+    async def main() -> None:
+        async with OneConnection(server_config.replace(padding=policy)) as one:
+            port = port_of(one.server)
+            reader, writer = await aio.open_connection("127.0.0.1", port, client_config, server_hostname=HOST)
+            theirs, server = await one.streams
+            policy.failing = True
+            if what == "data":
+                with pytest.raises(LookupError, match="no policy today"):
+                    server.write(b"data")
+            else:
+                writer.update_keys(request_peer=True)
+            with pytest.raises(tls13.AlertReceived, match="internal_error"):
+                await reader.read()
+            with pytest.raises(LookupError, match="no policy today"):
+                await theirs.read()
+            assert server.transport.is_closing()
+            server.write(b"dropped")
+            writer.close()
+            with contextlib.suppress(tls13.TLSError):
+                await writer.wait_closed()
+
+    run(main())
+
+
+def test_writing_after_the_end_of_data_is_a_mistake_that_ends_nothing(server_config, client_config) -> None:
+    async def main() -> None:
+        async with OneConnection(server_config) as one:
+            port = port_of(one.server)
+            reader, writer = await aio.open_connection("127.0.0.1", port, client_config, server_hostname=HOST)
+            theirs, server = await one.streams
+            server.write_eof()
+            with pytest.raises(tls13.UsageError, match="after close"):
+                server.write(b"more")
+            assert await reader.read() == b""
+            writer.write(b"still here")
+            writer.write_eof()
+            assert await theirs.read() == b"still here"
+            writer.close()
+            await writer.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("argument", [None, LONG])
+def test_a_silent_client_is_given_up_when_the_configs_time_is_over(server_config, argument) -> None:
+    """A connection without a network looks at its clock when something comes. Here nothing does."""
+
+    async def main() -> None:
+        given_up: asyncio.Future = asyncio.get_running_loop().create_future()
+        server = await aio.start_server(
+            lambda *_: None,
+            "127.0.0.1",
+            0,
+            server_config.replace(handshake_timeout=0.05),
+            handshake_timeout=argument,
+            on_error=lambda error, _: given_up.set_result(error),
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+        async with asyncio.timeout(LONG / 2):
+            assert isinstance(await given_up, errors.HandshakeTimeout)
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        server.close()
 
     run(main())

@@ -92,7 +92,8 @@ class TLSProtocol(asyncio.Protocol):
         """The unanswered CertificateRequests, by context."""
         self._loop = loop
         self._on_error = on_error
-        self._handshake_timeout = handshake_timeout
+        limit = connection.config.handshake_timeout  # it looks at its clock when something comes, and nothing may come
+        self._handshake_timeout = limit if handshake_timeout is None else min(limit, handshake_timeout)
         self._timer: asyncio.TimerHandle | None = None
         self._raw: asyncio.Transport | None = None
         self._transport: TLSTransport | None = None
@@ -109,8 +110,7 @@ class TLSProtocol(asyncio.Protocol):
             raise UsageError("TLS needs a stream transport that reads and writes")
         self._raw = transport
         self._transport = TLSTransport(self, transport)
-        if self._handshake_timeout is not None:
-            self._timer = self._loop.call_later(self._handshake_timeout, self._handshake_is_late)
+        self._timer = self._loop.call_later(self._handshake_timeout, self._handshake_is_late)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -214,8 +214,14 @@ class TLSProtocol(asyncio.Protocol):
             raw.resume_reading()
 
     def _flush(self) -> None:
-        if self._raw is not None and self.connection.wants_send:
-            self._raw.write(self.connection.data_to_send())
+        if self._raw is None or not self.connection.wants_send:
+            return
+        try:
+            data = self.connection.data_to_send()
+        except Exception as error:  # noqa: BLE001  # a padding policy's
+            self._fail(error)
+        else:
+            self._raw.write(data)
 
     def _handshake_done(self) -> None:
         self._cancel_timer()
@@ -281,8 +287,14 @@ class TLSProtocol(asyncio.Protocol):
             return
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SEND_UNIT):
-            self.connection.send_data(view[start : start + SEND_UNIT])
-            self._raw.write(self.connection.data_to_send())
+            usable = not self.connection.closed
+            try:
+                self.connection.send_data(view[start : start + SEND_UNIT])
+                self._raw.write(self.connection.data_to_send())
+            except Exception as error:
+                if usable and self.connection.closed:  # not a call that came too soon or too late
+                    self._fail(error)
+                raise
 
     def write_eof(self) -> None:
         self.connection.close()
