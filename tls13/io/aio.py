@@ -181,6 +181,7 @@ async def start_server(
     `config` may be a function that gives the config for each new connection (a renewed certificate, say). If it raises,
     or the handshake fails, the connection is closed and `on_error(exception, peername)` called; nothing is logged.
     `tcp` goes to loop.create_server (backlog, reuse_port, sock, ...).
+    `handshake_timeout` is in seconds; None: the config's own time.
 
     early_data: for a config that accepts early data, and a callback that reads it by `await writer.recv_early_data()`.
     The callback then runs as soon as the first of it is here, although nobody knows yet whether it is a replay; only
