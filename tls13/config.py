@@ -156,10 +156,11 @@ class ClientConfig(Config):
     alpn_protocols: for example ("h2", "http/1.1"), most wanted first.
     middlebox_compatibility: look like TLS 1.2 to what sits in between (RFC 9846, appendix E.4).
     certificate_compression: zlib, brotli, zstd: read compressed certificates, and send them to who reads them (RFC
-    8879). ocsp_stapling: ask for the CA's word that the certificate is not revoked; if it comes it must be good, and a
-    certificate that promises it (must-staple) must bring it. signed_certificate_timestamps: ask for them; they are
-    passed on, not judged (RFC 6962). record_size_limit: the largest record (TLSInnerPlaintext, bytes) to accept (RFC
-    8449). ticket_request: how many tickets to ask for, of a new session and of a resumed one (RFC 9149).
+    8879). ocsp_stapling: ask for the CA's word that the certificate is not revoked; if it comes it must be good (of a
+    pinned certificate: if its issuer's comes with it), and a certificate that promises it (must-staple) must bring it.
+    signed_certificate_timestamps: ask for them; they are passed on, not judged (RFC 6962). record_size_limit: the
+    largest record (TLSInnerPlaintext, bytes) to accept (RFC 8449). ticket_request: how many tickets to ask for, of a
+    new session and of a resumed one (RFC 9149).
     certificate_with_psk: authenticate with an external PSK and a certificate, both (RFC 8773).
     grease: send reserved numbers that a peer must ignore (RFC 8701); shuffle_extensions: in another order each time;
     min_client_hello: pad the ClientHello to this many bytes (RFC 7685).
