@@ -691,7 +691,7 @@ def test_encrypted_extensions_are_the_first_thing_encrypted(quick_pair) -> None:
 # --- a padding policy that fails --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["data", "a KeyUpdate's answer", "a ticket"])
+@pytest.mark.parametrize("what", ["data", "a KeyUpdate", "a KeyUpdate's answer", "a ticket", "the end"])
 def test_a_padding_policy_that_fails_ends_the_connection(quick_pair, client_config, server_config, what) -> None:
     """What it was to pad is lost. Behind it nothing may be sent as if it had gone; and the peer is told."""
     failing: list[Exception] = []
@@ -712,8 +712,14 @@ def test_a_padding_policy_that_fails_ends_the_connection(quick_pair, client_conf
     elif what == "a ticket":
         made.server.send_ticket()
     failing.append(LookupError("no policy today"))
+    calls = {
+        "data": lambda: made.server.send_data(b"first"),
+        "a KeyUpdate": made.server.update_keys,
+        "the end": made.server.close,
+    }
     with pytest.raises(LookupError, match="no policy today"):
-        made.server.send_data(b"first") if what == "data" else made.server.data_to_send()
+        calls.get(what, made.server.data_to_send)()
+    assert made.server.closed
     with pytest.raises(tls13.ConnectionFailed):
         made.server.send_data(b"second")
     made.client.receive_data(made.server.data_to_send())

@@ -280,10 +280,9 @@ class Connection:
                 writer.protect(APPLICATION_DATA, data, layer.out)
             else:
                 writer.write(APPLICATION_DATA, data, layer.out)
-        except Exception as error:  # noqa: BLE001  # a padding policy's: the stream would have a hole
+        except Exception as error:  # noqa: BLE001  # a padding policy's
             del writer  # its keys
-            self.abandon(error)
-            raise without_frames(error) from error.__cause__
+            raise self._torn(error) from error.__cause__
 
     @property
     def may_send_before_finished(self) -> bool:
@@ -297,8 +296,12 @@ class Connection:
         UsageError before the handshake is complete and after close(), ConnectionFailed after a fatal error.
         """
         self._require_established("update_keys")
-        with NoFrames():
+        try:
             self._engine.update_write_keys(request=request_peer)
+        except errors.InternalError as error:  # the end of all keys: nothing was sent
+            raise without_frames(error) from error.__cause__
+        except Exception as error:  # noqa: BLE001  # as in send_data
+            raise self._torn(error) from error.__cause__
 
     def data_to_send(self) -> bytes:
         """Everything that is ready for the stream. We keep none of it: whoever does not send it has lost it."""
@@ -311,8 +314,7 @@ class Connection:
             if layer.flight:
                 layer.finish_flight()
         except Exception as error:  # noqa: BLE001  # as in send_data
-            self.abandon(error)
-            raise without_frames(error) from error.__cause__
+            raise self._torn(error) from error.__cause__
         out, layer.out = layer.out, []
         return b"".join(out)
 
@@ -324,11 +326,14 @@ class Connection:
         layer = self._layer
         if layer.closed:
             return
-        if self._engine.session is None:
-            layer.send_alert(WARNING, AlertDescription.user_canceled)
-            layer.ignore_the_rest()
-            self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
-        layer.send_alert(WARNING, AlertDescription.close_notify)
+        try:
+            if self._engine.session is None:
+                layer.send_alert(WARNING, AlertDescription.user_canceled)
+                layer.ignore_the_rest()
+                self._engine.forget()  # what was read already, or is answered later, must not go on behind close_notify
+            layer.send_alert(WARNING, AlertDescription.close_notify)
+        except Exception as error:  # noqa: BLE001  # as in send_data
+            raise self._torn(error) from error.__cause__
         layer.closed = True
 
     def abandon(self, error: Exception) -> None:
@@ -401,6 +406,11 @@ class Connection:
         self._error = error  # before the layer is closed: whoever writes meanwhile must find out why it is
         self._layer.fail(None if isinstance(error, PEER_ENDED) else description)
         self._handshake.forget()
+
+    def _torn(self, error: Exception) -> Exception:
+        """What was to be sent is lost, and behind it nothing may be sent as if it had gone."""
+        self.abandon(error)
+        return without_frames(error)
 
     def _ended(self, what: str) -> UsageError | ConnectionFailed:
         """Why this cannot be sent any more."""
@@ -494,8 +504,7 @@ class ClientConnection(Connection):
         try:
             layer.writer.write(APPLICATION_DATA, data, layer.out)
         except Exception as error:  # noqa: BLE001  # as in send_data
-            self.abandon(error)
-            raise without_frames(error) from error.__cause__
+            raise self._torn(error) from error.__cause__
 
 
 own_code(ClientConnection, *EVERY_BYTE)
