@@ -19,22 +19,26 @@ def test_tickets_of_a_config_open_under_one_that_is_made_of_it(quick_pair, clien
     assert made.client.session.resumed
 
 
+def taken(client_config, configs) -> list[tls13.EarlyData]:
+    """What servers with these configs take of one and the same flight, under a ticket of the first."""
+    client = client_config.replace(sessions=tls13.SessionCache())
+    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(configs[0]))
+    flight = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once").data_to_send()
+    events = []
+    for config in configs:
+        connection = tls13.ServerConnection(config)
+        connection.receive_data(flight)
+        events += list(connection.events())
+    return [event for event in events if isinstance(event, tls13.EarlyData)]
+
+
 def test_early_data_that_was_taken_is_remembered_under_a_config_that_is_made_of_the_first(
     trust, identity, client_config
 ) -> None:
     """Otherwise a changed config would take each recorded first flight once more (section 8)."""
     guard = tls13.ReplayGuard()
     server = tls13.ServerConfig(identity, max_early_data=2**14, replay_guard=guard)
-    client = client_config.replace(sessions=tls13.SessionCache())
-    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(server))
-    first = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once")
-    flight = first.data_to_send()
-    taken = []
-    for config in (server, server.replace(max_tickets=1)):
-        connection = tls13.ServerConnection(config)
-        connection.receive_data(flight)
-        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
-    assert taken == [tls13.EarlyData(b"once")]
+    assert taken(client_config, [server, server.replace(max_tickets=1)]) == [tls13.EarlyData(b"once")]
     default = tls13.ServerConfig(identity, max_early_data=2**14)
     assert default.replace(max_tickets=1).replay_guard is default.replay_guard
 
@@ -46,15 +50,7 @@ def test_configs_with_the_same_tickets_remember_together_what_was_taken(trust, i
     given = tls13.ServerConfig(identity, clock=lambda: now[0], tickets=base.tickets, max_early_data=2**14)
     configs = [base.replace(max_early_data=2**14), base.replace(max_early_data=2**14), given]
     now[0] += 60  # a server that has just started takes none
-    client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
-    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(configs[0]))
-    flight = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once").data_to_send()
-    taken = []
-    for config in configs:
-        connection = tls13.ServerConnection(config)
-        connection.receive_data(flight)
-        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
-    assert taken == [tls13.EarlyData(b"once")]
+    assert taken(client_config.replace(clock=lambda: now[0]), configs) == [tls13.EarlyData(b"once")]
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -71,15 +67,7 @@ def test_tickets_with_the_same_keys_are_the_same_tickets(trust, identity, client
         for _ in range(2)
     ]
     now[0] += 60
-    client = client_config.replace(sessions=tls13.SessionCache(), clock=lambda: now[0])
-    tls13.pump(tls13.ClientConnection(client, server_hostname=HOST), tls13.ServerConnection(configs[0]))
-    flight = tls13.ClientConnection(client, server_hostname=HOST, early_data=b"once").data_to_send()
-    taken = []
-    for config in configs:
-        connection = tls13.ServerConnection(config)
-        connection.receive_data(flight)
-        taken += [event for event in connection.events() if isinstance(event, tls13.EarlyData)]
-    assert taken == [tls13.EarlyData(b"once")]
+    assert taken(client_config.replace(clock=lambda: now[0]), configs) == [tls13.EarlyData(b"once")]
 
 
 def test_tickets_that_nothing_can_be_remembered_with_want_a_guard(identity) -> None:
