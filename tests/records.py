@@ -1,4 +1,4 @@
-"""Record readers and writers with keys of their own, for the tests of the record layer."""
+"""Record readers and writers with keys of their own, for the tests of the record layer; a policy that fails."""
 
 from __future__ import annotations
 
@@ -24,3 +24,15 @@ def written(writer: RecordWriter, *contents: tuple[int, bytes | memoryview]) -> 
     for content_type, content in contents:
         writer.write(content_type, content, out)
     return b"".join(out)
+
+
+class FailingPadding:
+    """A padding policy that adds nothing, and once raises what it is given."""
+
+    error: Exception | None = None
+
+    def __call__(self, length: int, room: int) -> int:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return 0

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tls13
+from tests.records import FailingPadding
 from tls13 import errors
 from tls13.lab.scripted import ScriptedClient, ScriptedServer, ask_for_key_update, with_raw_extension
 from tls13.wire.messages import ClientHello, EncryptedExtensions, KeyUpdate
@@ -694,13 +695,7 @@ def test_encrypted_extensions_are_the_first_thing_encrypted(quick_pair) -> None:
 @pytest.mark.parametrize("what", ["data", "a KeyUpdate", "a KeyUpdate's answer", "a ticket", "the end"])
 def test_a_padding_policy_that_fails_ends_the_connection(quick_pair, client_config, server_config, what) -> None:
     """What it was to pad is lost. Behind it nothing may be sent as if it had gone; and the peer is told."""
-    failing: list[Exception] = []
-
-    def policy(length: int, room: int) -> int:
-        if failing:
-            raise failing.pop()
-        return 0
-
+    policy = FailingPadding()
     made = quick_pair(
         client=client_config.replace(sessions=tls13.SessionCache()), server=server_config.replace(padding=policy)
     )
@@ -711,7 +706,7 @@ def test_a_padding_policy_that_fails_ends_the_connection(quick_pair, client_conf
         assert [type(event) for event in made.server.events()] == [tls13.KeysUpdated]
     elif what == "a ticket":
         made.server.send_ticket()
-    failing.append(LookupError("no policy today"))
+    policy.error = LookupError("no policy today")
     calls = {
         "data": lambda: made.server.send_data(b"first"),
         "a KeyUpdate": made.server.update_keys,

@@ -9,6 +9,7 @@ import pytest
 
 import tls13
 from tests.conftest import HOST
+from tests.records import FailingPadding
 from tests.requirements.scripts import (
     MODES,
     WilfulClient,
@@ -348,15 +349,9 @@ def test_early_data_can_be_switched_off_while_tickets_allow_it(quick_pair, clien
 
 def test_a_padding_policy_that_fails_ends_early_data_too(quick_pair, client, server, session) -> None:
     """Otherwise what follows would stand where the lost piece was."""
-    failing: list[Exception] = []
-
-    def policy(length: int, room: int) -> int:
-        if failing:
-            raise failing.pop()
-        return 0
-
+    policy = FailingPadding()
     made = early(quick_pair, client.replace(padding=policy), server, session)
-    failing.append(LookupError("no policy today"))
+    policy.error = LookupError("no policy today")
     with pytest.raises(LookupError):
         made.client.send_early_data(b"the second piece")
     with pytest.raises(tls13.ConnectionFailed):

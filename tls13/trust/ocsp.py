@@ -169,7 +169,7 @@ def _issuer_of(verified: Sequence[x509.Certificate]) -> x509.Certificate:
     if len(verified) > 1:
         check_readable(verified[1])
         return verified[1]
-    if verified[0].issuer != verified[0].subject:
+    if not is_self_issued(verified[0]):
         raise errors.UnauthorizedResponder("the certificate was believed for itself, and its issuer is not known")
     return verified[0]
 
